@@ -1,0 +1,29 @@
+"""``python -m benchmarks [name …]``: run all benchmarks, or those named, and print a table each."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from benchmarks.report import table
+
+NAMES = {
+    "search": "Search through mailcore.servers",
+    "pages": "The list page in the browser",
+    "versus_django": "The same work in the app and in the Django admin, 100,000 servers",
+}
+
+
+def main(names: list[str]) -> int:
+    """Run what is asked for; a figure over its target is printed, and is no failure."""
+    if unknown := set(names) - set(NAMES):
+        print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    for name in names or NAMES:
+        figures = import_module(f"benchmarks.{name}").run()
+        print(table(NAMES[name], figures), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

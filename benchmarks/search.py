@@ -1,0 +1,85 @@
+"""How long a search through ``mailcore.servers`` takes: what the page waits for, page of rows included."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.dataset import fill
+from benchmarks.postgres import NoPostgres, postgres_url
+from benchmarks.report import Figure
+from mailcore.library import Mailcore, open_mailcore
+from mailcore.models import CheckState
+from mailcore.search import ServerQuery
+from mailcore.settings import KeyringChoice, Settings
+from mailcore.transports.base import Kind
+
+SIZES = (10_000, 100_000)
+TARGET_MS = 9.5
+"""Single-digit milliseconds, asked of SQLite at 100,000 servers."""
+
+_WARM_UP, _RUNS = 3, 40
+
+
+def cases(count: int) -> dict[str, ServerQuery]:
+    """Return the searches that are timed, in a registry of ``count`` servers."""
+    return {
+        "no text, first page": ServerQuery(),
+        "no text, page in the middle": ServerQuery(page=count // 100),
+        "selective word": ServerQuery(text=f"-{count // 2}.example"),
+        "accents (conceicao são)": ServerQuery(text="conceicao são"),
+        "broad word (smtp)": ServerQuery(text="smtp"),
+        "every record (example)": ServerQuery(text="example"),
+        "every record, page 20": ServerQuery(text="example", page=20),
+        "two letters (pa)": ServerQuery(text="pa"),
+        "one letter (z)": ServerQuery(text="z"),
+        "nothing found": ServerQuery(text="qqqxyz"),
+        "two filters": ServerQuery(kind=Kind.SMTP, is_active=False),
+        "four filters": ServerQuery(
+            kind=Kind.ELASTIC_EMAIL, is_active=False, is_paid=True, last_check=CheckState.FAILED
+        ),
+        "word and filters": ServerQuery(text="recife", kind=Kind.SMTP, last_check=CheckState.FAILED),
+    }
+
+
+def run() -> list[Figure]:
+    """Time every case on SQLite, and on PostgreSQL where it can be started."""
+    figures: list[Figure] = []
+    for count in SIZES:
+        figures += _time_all("SQLite", count, "", TARGET_MS if count == SIZES[-1] else None)
+    for count in SIZES:
+        try:
+            with postgres_url() as url:
+                figures += _time_all("PostgreSQL", count, url, None)
+        except NoPostgres as reason:
+            figures.append(Figure(f"PostgreSQL {count:,}", None, remark=str(reason)))
+    return figures
+
+
+def _time_all(database: str, count: int, url: str, target: float | None) -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="bench-search-") as folder:
+        core = open_mailcore(
+            Settings(data_dir=Path(folder), database_url=url, keyring=KeyringChoice.DATABASE)
+        )
+        try:
+            fill(core.database, count)
+            return [
+                _figure(core, f"{database} {count:,}: {name}", query, target)
+                for name, query in cases(count).items()
+            ]
+        finally:
+            core.close()
+
+
+def _figure(core: Mailcore, name: str, query: ServerQuery, target: float | None) -> Figure:
+    for _ in range(_WARM_UP):
+        page = core.servers.search(query)
+    times = []
+    for _ in range(_RUNS):
+        begun = time.perf_counter()
+        core.servers.search(query)
+        times.append((time.perf_counter() - begun) * 1_000)
+    p95 = statistics.quantiles(times, n=20)[-1]
+    return Figure(name, statistics.median(times), "ms", target, f"p95 {p95:.1f} ms, {page.matching:,} found")

@@ -1,0 +1,187 @@
+"""The database: engine, transactions and their faults in plain words.
+
+Reading and writing are told apart because SQLite's deferred transactions, which read first and write
+later, fail under load instead of waiting; a write here takes the lock at once (``BEGIN IMMEDIATE``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from mailcore.errors import ConfigurationError, StorageError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+BUSY_TIMEOUT_SECONDS = 10.0
+"""How long a write waits for another one's lock before it gives up with a sentence."""
+
+_SENTENCES = {
+    "locked": "O banco de dados está ocupado com outra gravação. Nada foi perdido: espere alguns segundos "
+    "e tente de novo.",
+    "readonly": "O banco de dados está protegido contra gravação. Verifique as permissões do arquivo e da "
+    "pasta de dados e tente de novo.",
+    "full": "O disco está cheio e o banco de dados não pôde gravar. Libere espaço e tente de novo.",
+    "cannot_open": "O arquivo do banco de dados não pôde ser aberto. Verifique se a pasta de dados existe e "
+    "se este usuário pode ler e gravar nela.",
+    "corrupt": "O arquivo do banco de dados está danificado. Pare o programa e restaure a cópia mais recente "
+    "da pasta de dados.",
+    "unreachable": "O banco de dados não respondeu. Verifique se o servidor PostgreSQL está no ar e se "
+    "MAILCORE_DATABASE_URL está certa; depois tente de novo.",
+    "other": "O banco de dados recusou a operação. Nada foi gravado; tente de novo e, se continuar, rode "
+    "“python -m mailcore doctor”.",
+}
+
+
+class Database:
+    """An engine and its transactions; one for each process, safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare to connect to ``url``; nothing is opened yet.
+
+        Raises:
+            ConfigurationError: the URL is none, or names a driver that is not installed.
+        """
+        self.engine = _engine(url)
+        self._writer = self.engine.execution_options(mailcore_write=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, or None where the database is not a file."""
+        name = self.engine.url.database
+        return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that sees one state of the database and changes nothing.
+
+        Raises:
+            StorageError: the database could not be read; the sentence says what to do.
+        """
+        with storage_faults(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that commits at the end, or leaves no trace when anything raises.
+
+        Raises:
+            StorageError: nothing was written; the sentence says what to do.
+        """
+        with storage_faults(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def write_connection(self) -> Iterator[Connection]:
+        """As :meth:`write`, without the ORM: for migrations and bulk loads."""
+        with storage_faults(), self._writer.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url, **_engine_options(url))
+    except Exception as error:  # SQLAlchemy's own text would repeat the URL, password included
+        raise ConfigurationError(
+            "MAILCORE_DATABASE_URL não é um endereço de banco que eu conheça. Use sqlite:///… ou postgresql://…"
+        ) from _without_url(error)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    # An error must not repeat what was being stored.
+    common: dict[str, Any] = {"hide_parameters": True}
+    if url.startswith("sqlite"):
+        return common | {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
+    # A connection that died while it lay in the pool is found before it is used.
+    return common | {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    # NORMAL: with WAL a commit survives the death of the process; only a power cut can undo the last ones.
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except Exception as error:
+            if "readonly" not in str(error):  # a read-only file can still be listed
+                raise
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("mailcore_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _without_url(error: Exception) -> Exception | None:
+    return None if "://" in str(error) else error
+
+
+@contextmanager
+def storage_faults() -> Iterator[None]:
+    """Turn what a driver raises into a :class:`StorageError`; rule violations pass unchanged."""
+    try:
+        yield
+    except DBAPIError as error:
+        from sqlalchemy.exc import IntegrityError
+
+        if isinstance(error, IntegrityError):
+            raise
+        raise StorageError(_SENTENCES[_fault(error)]) from error.orig
+
+
+def _fault(error: DBAPIError) -> str:
+    words = str(error.orig).casefold()
+    if "locked" in words or "busy" in words or "deadlock" in words or "lock timeout" in words:
+        return "locked"
+    if "readonly" in words or "read-only" in words:
+        return "readonly"
+    if "is full" in words or "no space" in words or "disk i/o" in words:
+        return "full"
+    if "unable to open" in words:
+        return "cannot_open"
+    if "malformed" in words or "not a database" in words:
+        return "corrupt"
+    if error.connection_invalidated or "connect" in words or "server closed" in words:
+        return "unreachable"
+    return "other"
+
+
+def make_data_dir(path: Path) -> None:
+    """Create the data folder, readable by its owner alone.
+
+    Raises:
+        StorageError: it does not exist and cannot be made.
+    """
+    try:
+        if not path.exists():
+            path.mkdir(parents=True)
+            os.chmod(path, 0o700)
+    except OSError as error:
+        raise StorageError(
+            f"A pasta de dados “{path}” não pôde ser criada. Verifique as permissões ou escolha outra em "
+            "MAILCORE_DATA_DIR."
+        ) from error

@@ -1,0 +1,207 @@
+"""The tables. Times are stored in UTC; what a column means to the user is said in ``drafts.py``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    DateTime,
+    Dialect,
+    Enum,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from mailcore.transports.base import Kind, Outcome, Security
+
+
+class LimitUnit(StrEnum):
+    """What a provider counts against the daily limit."""
+
+    RECIPIENTS = "recipients"
+    MESSAGES = "messages"
+
+
+class LimitWindow(StrEnum):
+    """Over which time the limit counts."""
+
+    ROLLING_24H = "rolling_24h"
+    CALENDAR_DAY = "calendar_day"
+
+
+class SameAddress(StrEnum):
+    """What to do with a message whose origin is also its destination."""
+
+    BLOCK = "block"
+    WARN = "warn"
+    ALLOW = "allow"
+
+
+class CheckState(StrEnum):
+    """What the last check of a server found."""
+
+    NEVER = "never"
+    OK = "ok"
+    FAILED = "failed"
+
+
+class SendStatus(StrEnum):
+    """What became of one message. ``started`` is what a dead process leaves behind."""
+
+    STARTED = "started"
+    ACCEPTED = "accepted"
+    REFUSED = Outcome.REFUSED.value
+    FAILED = Outcome.FAILED.value
+    UNCERTAIN = Outcome.UNCERTAIN.value
+    REJECTED_BY_RULE = "rejected_by_rule"
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept as UTC without a zone so that both databases sort and compare it alike."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _text_enum(kind: type[StrEnum]) -> Enum:
+    """Store the value, not the Python name, as plain text: a new value needs no migration."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=20,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Base(DeclarativeBase):
+    """Common ground of the tables."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UTCDateTime,
+        **{
+            kind: _text_enum(kind)
+            for kind in (Kind, Security, LimitUnit, LimitWindow, SameAddress, CheckState, SendStatus)
+        },
+    }
+
+
+class MailServer(Base):
+    """One registered server. Its identity is ``id``, which is never used again after a delete."""
+
+    __tablename__ = "mail_server"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    version: Mapped[int] = mapped_column(default=1)
+    name: Mapped[str] = mapped_column(String(200))
+    name_key: Mapped[str] = mapped_column(String(400))
+    """``fold(name)``: what makes a description unique and what the list is sorted by."""
+    kind: Mapped[Kind]
+    host: Mapped[str] = mapped_column(String(255))
+    port: Mapped[int | None]
+    security: Mapped[Security]
+    security_auto: Mapped[bool]
+    """``security`` was derived from the port ("Automático") and follows it when it changes."""
+    verify_certificate: Mapped[bool]
+    ca_pem: Mapped[str] = mapped_column(Text)
+    username: Mapped[str] = mapped_column(String(320))
+    secret_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
+    """Where the secret is kept (backend and name), never the secret."""
+    from_address: Mapped[str] = mapped_column(String(320))
+    from_name: Mapped[str] = mapped_column(String(200))
+    reply_to: Mapped[str] = mapped_column(String(320))
+    is_paid: Mapped[bool]
+    is_active: Mapped[bool]
+    is_default: Mapped[bool]
+    daily_limit: Mapped[int | None]
+    limit_unit: Mapped[LimitUnit]
+    limit_window: Mapped[LimitWindow]
+    same_address: Mapped[SameAddress]
+    notes: Mapped[str] = mapped_column(Text)
+    search_text: Mapped[str] = mapped_column(Text)
+    """What a search looks through, folded; each field ends in a line feed (see ``search.py``)."""
+    last_check_state: Mapped[CheckState] = mapped_column(default=CheckState.NEVER)
+    last_check_at: Mapped[datetime | None]
+    last_check_category: Mapped[str | None] = mapped_column(String(20))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(200))
+
+    __table_args__ = (
+        Index("uq_mail_server_name_key", "name_key", unique=True),
+        Index(
+            "uq_mail_server_default",
+            "is_default",
+            unique=True,
+            sqlite_where=text("is_default"),
+            postgresql_where=text("is_default"),
+        ),
+        # Covers the list's filters, so counting 100,000 rows reads no table page.
+        Index("ix_mail_server_filters", "is_active", "is_paid", "kind", "last_check_state"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class SecretJournal(Base):
+    """Names of secrets that exist in a keyring but belong to no record (yet, or any more).
+
+    A name is written here before its secret is stored, and taken out in the transaction that commits
+    the record pointing at it; what a crash leaves behind is swept at the next start.
+    """
+
+    __tablename__ = "secret_journal"
+
+    ref: Mapped[str] = mapped_column(String(80), primary_key=True)
+    condemned: Mapped[bool] = mapped_column(default=False)
+    """A sweep has claimed it: no record may adopt it any more."""
+    created_at: Mapped[datetime]
+
+
+class StoredSecret(Base):
+    """One ciphertext of the database keyring; the key is never in the database."""
+
+    __tablename__ = "stored_secret"
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    ciphertext: Mapped[str] = mapped_column(Text)
+
+
+class Send(Base):
+    """The ledger: one row for one message handed, or about to be handed, to a server. No bodies."""
+
+    __tablename__ = "send"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(String(255), unique=True)
+    server_id: Mapped[int]
+    """No foreign key: the history outlives the record, and ids are never used again."""
+    server_name: Mapped[str] = mapped_column(String(200))
+    """The description at the time of sending."""
+    status: Mapped[SendStatus]
+    units: Mapped[int]
+    recipients: Mapped[str] = mapped_column(Text)
+    """One address a line."""
+    message_id: Mapped[str] = mapped_column(String(998))
+    provider_id: Mapped[str] = mapped_column(String(255), default="")
+    reply: Mapped[str] = mapped_column(Text, default="")
+    warnings: Mapped[str] = mapped_column(Text, default="")
+    diagnosis: Mapped[str] = mapped_column(Text, default="")
+    """The Diagnosis as JSON, or empty."""
+    owner: Mapped[str] = mapped_column(String(80), default="")
+    """The process that holds a ``started`` row (see ``sending.py``)."""
+    at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_send_server_at", "server_id", "at"), {"sqlite_autoincrement": True})

@@ -1,0 +1,411 @@
+"""The registry: search, get, create, update and delete servers, each together with its secret."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from mailcore.drafts import (
+    CHECK_BOUND,
+    LABELS,
+    SECRET_BOUND,
+    Cleaned,
+    ServerDraft,
+    check_secret,
+    clean,
+    draft_of,
+    secret_label,
+)
+from mailcore.errors import (
+    ConflictError,
+    FieldChange,
+    FieldError,
+    NotFoundError,
+    RecordGoneError,
+    SecretError,
+    StorageError,
+    ValidationError,
+)
+from mailcore.models import CheckState, MailServer
+from mailcore.search import ServerQuery, find, search_text
+from mailcore.text import fold
+from mailcore.transports.base import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import SecretStr
+    from sqlalchemy.orm import Session
+
+    from mailcore.database import Database
+    from mailcore.secrets import SecretStore
+
+_STORED_FIELDS = tuple(field.name for field in fields(ServerDraft) if field.name != "requires_auth")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPage:
+    """One page of the list, how many servers match the query, and how many there are."""
+
+    servers: list[MailServer]
+    matching: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A stored server, and what was changed on the way from what was typed, a sentence each."""
+
+    server: MailServer
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A server that is gone, and the one that is the default in its place, if it was and there is one."""
+
+    server: MailServer
+    new_default: MailServer | None
+
+
+class Servers:
+    """The registered servers of one database.
+
+    What is returned is detached from the database: plain values that stay as they were read.
+    """
+
+    def __init__(self, database: Database, secrets: SecretStore) -> None:
+        self._database = database
+        self._secrets = secrets
+
+    def search(self, query: ServerQuery) -> ServerPage:
+        """Return one page of the servers that match, in the order of their descriptions.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        with self._database.read() as session:
+            found = find(session, query)
+            rows = session.scalars(select(MailServer).where(MailServer.id.in_(found.ids))).all()
+            by_id = {row.id: row for row in rows}
+            total = session.scalar(select(func.count(MailServer.id))) or 0
+        return ServerPage([by_id[key] for key in found.ids if key in by_id], found.matching, total)
+
+    def get(self, server_id: int) -> MailServer:
+        """Return one server.
+
+        Raises:
+            NotFoundError: there is none with this id.
+            StorageError: the database could not be read.
+        """
+        with self._database.read() as session:
+            server = session.get(MailServer, server_id)
+        if server is None:
+            raise NotFoundError(f"Não há servidor com o número {server_id}.")
+        return server
+
+    def default(self) -> MailServer | None:
+        """Return the default server, or None."""
+        with self._database.read() as session:
+            return session.scalar(select(MailServer).where(MailServer.is_default))
+
+    def create(self, draft: ServerDraft, secret: SecretStr | None = None) -> Saved:
+        """Register a server together with its secret.
+
+        Raises:
+            ValidationError: a field cannot be stored as typed, or a needed secret is missing.
+            SecretError: the keyring did not take the secret; nothing was registered.
+            StorageError: the database could not be written; nothing was registered.
+        """
+        cleaned = _clean(draft, secret, secret_needed=_logs_in(draft))
+
+        def store(session: Session, ref: str | None) -> MailServer:
+            now = datetime.now(UTC)
+            server = MailServer(version=1, created_at=now, secret_ref=ref)
+            _refuse_double(session, cleaned.draft.name, None)
+            _take_over_default(session, cleaned.draft, None)
+            _fill(server, cleaned.draft, now)
+            session.add(server)
+            return server
+
+        return Saved(self._store(store, secret), cleaned.notes)
+
+    def update(
+        self,
+        opened: MailServer,
+        draft: ServerDraft,
+        secret: SecretStr | None = None,
+        *,
+        remove_secret: bool = False,
+    ) -> Saved:
+        """Change a server. No ``secret`` keeps the stored one, unless ``remove_secret``.
+
+        Args:
+            opened: the record as it was when this person opened it; to overwrite somebody else's
+                newer save, open it again and pass that.
+
+        Raises:
+            ConflictError: somebody saved it since; nothing was changed.
+            RecordGoneError: somebody deleted it since.
+            ValidationError: a field cannot be stored as typed, or the secret must be typed again.
+            SecretError: the keyring did not take the secret; nothing was changed.
+            StorageError: the database could not be written; nothing was changed.
+        """
+        cleaned = _clean(draft, secret)
+        keeps = secret is None and not remove_secret and cleaned.draft.requires_auth
+        if keeps and opened.secret_ref and (moved := _moved(opened, cleaned.draft)):
+            raise ValidationError([_ask_again(cleaned.draft, moved)])
+        released: list[str] = []
+
+        def store(session: Session, ref: str | None) -> MailServer:
+            server = session.get(MailServer, opened.id, with_for_update=True)
+            if server is None:
+                raise RecordGoneError("Este servidor foi apagado por outra pessoa.")
+            if server.version != opened.version:
+                raise _conflict(opened, server)
+            _refuse_double(session, cleaned.draft.name, server.id)
+            _take_over_default(session, cleaned.draft, server.id)
+            if not keeps:
+                released[:] = [server.secret_ref] if server.secret_ref else []
+                for old in released:
+                    self._secrets.release(session, old)
+                server.secret_ref = ref
+            if not keeps or any(getattr(server, name) != getattr(cleaned.draft, name) for name in CHECK_BOUND):
+                _forget_check(server)
+            _fill(server, cleaned.draft, datetime.now(UTC))
+            server.version += 1
+            return server
+
+        server = self._store(store, secret)
+        for old in released:
+            self._secrets.drop(old)
+        return Saved(server, cleaned.notes)
+
+    def delete(self, server_id: int) -> Deleted:
+        """Delete a server and its secret; the history of its sends stays.
+
+        Raises:
+            RecordGoneError: it is gone already.
+            StorageError: the database could not be written; nothing was deleted.
+        """
+        with self._database.write() as session:
+            server = session.get(MailServer, server_id)
+            if server is None:
+                raise RecordGoneError("Este servidor já foi apagado por outra pessoa.")
+            heir = _heir(session, server) if server.is_default else None
+            session.delete(server)
+            session.flush()
+            if heir is not None:
+                heir.is_default = True
+                _touch(heir)
+            if server.secret_ref:
+                self._secrets.release(session, server.secret_ref)
+        if server.secret_ref:
+            self._secrets.drop(server.secret_ref)
+        return Deleted(server, heir)
+
+    def heir(self, server: MailServer) -> MailServer | None:
+        """Return who becomes the default when this default server is deleted: the oldest active one."""
+        with self._database.read() as session:
+            return _heir(session, server)
+
+    def secret(self, server: MailServer) -> SecretStr | None:
+        """Return the stored password or key, or None where the server has none.
+
+        Raises:
+            SecretError: it should be there, but the keyring does not give it.
+        """
+        return self._secrets.get(server.secret_ref) if server.secret_ref else None
+
+    def secret_for(
+        self, opened: MailServer | None, draft: ServerDraft, typed: SecretStr | None
+    ) -> SecretStr | None:
+        """Return the secret a test of an unsaved form may use: the one typed, else the stored one.
+
+        Raises:
+            ValidationError: the stored one belongs to other values (invariant 2): it must be typed again.
+            SecretError: it should be there, but the keyring does not give it.
+        """
+        if typed is not None:
+            check_secret(typed, secret_label(draft.kind))
+            return typed
+        if opened is None or not draft.requires_auth:
+            return None
+        if opened.secret_ref and (moved := _moved(opened, draft)):
+            raise ValidationError([_ask_again(draft, moved)])
+        return self.secret(opened)
+
+    def record_check(self, server: MailServer, state: CheckState, category: str | None) -> None:
+        """Note what a check of a stored server found, unless the server was changed meanwhile.
+
+        A check is no edit: the version stays, so nobody's open form runs into a conflict.
+        """
+        with self._database.write() as session:
+            session.execute(
+                update(MailServer)
+                .where(MailServer.id == server.id, MailServer.version == server.version)
+                .values(
+                    last_check_state=state,
+                    last_check_at=datetime.now(UTC),
+                    last_check_category=category,
+                )
+            )
+
+    def _store(self, store: Callable[[Session, str | None], MailServer], secret: SecretStr | None) -> MailServer:
+        """Put the secret, commit the record that points at it; leave neither when either fails.
+
+        A sweep in another process may take the new secret for an orphan just before the record adopts
+        it: then it is put anew, once.
+        """
+        for last_try in (False, True):
+            ref = self._secrets.put(secret) if secret is not None else None
+            try:
+                with _doubles(), self._database.write() as session:
+                    server = store(session, ref)
+                    if ref is not None:
+                        self._secrets.adopt(session, ref)
+                    session.flush()
+                return server
+            except BaseException as error:
+                # After a fault of the database nobody knows whether the commit arrived: a sweep, which
+                # asks the database itself, drops the secret if it did not.
+                if ref is not None and not isinstance(error, StorageError):
+                    self._secrets.drop(ref)
+                if last_try or not isinstance(error, SecretError):
+                    raise
+        raise AssertionError("unreachable")
+
+
+def _logs_in(draft: ServerDraft) -> bool:
+    return draft.requires_auth or draft.kind is not Kind.SMTP
+
+
+def _clean(draft: ServerDraft, secret: SecretStr | None, *, secret_needed: bool = False) -> Cleaned:
+    """Clean the draft and look at the secret too, so that one press shows every complaint."""
+    errors: list[FieldError] = []
+    cleaned = None
+    try:
+        cleaned = clean(draft)
+    except ValidationError as error:
+        errors += error.errors
+    label = secret_label(draft.kind)
+    if secret is not None:
+        try:
+            check_secret(secret, label)
+        except ValidationError as error:
+            errors += error.errors
+    elif secret_needed:
+        hint = " Se o servidor não pede login, desmarque Meu servidor requer autenticação."
+        errors.append(
+            FieldError("secret", f"{label}: preencha este campo.{hint if draft.kind is Kind.SMTP else ''}")
+        )
+    if errors or cleaned is None:
+        raise ValidationError(errors)
+    return cleaned
+
+
+def _moved(opened: MailServer, draft: ServerDraft) -> list[str]:
+    """Fields a secret is bound to whose value is no longer the one it was stored for."""
+    return [name for name in SECRET_BOUND if getattr(opened, name) != getattr(draft, name)]
+
+
+def _ask_again(draft: ServerDraft, moved: list[str]) -> FieldError:
+    label = secret_label(draft.kind)
+    what = ", ".join(LABELS[name] for name in moved)
+    return FieldError(
+        "secret",
+        f"{label}: digite de novo, porque você mudou {what}. A senha guardada nunca vai para outro servidor.",
+    )
+
+
+def _fill(server: MailServer, draft: ServerDraft, now: datetime) -> None:
+    for name in _STORED_FIELDS:
+        setattr(server, name, getattr(draft, name))
+    server.name_key = fold(draft.name)
+    server.search_text = search_text(draft.name, draft.host, draft.username, draft.from_address, draft.notes)
+    server.updated_at = now
+    server.updated_by = current_user()
+
+
+def _touch(server: MailServer) -> None:
+    server.version += 1
+    server.updated_at = datetime.now(UTC)
+    server.updated_by = current_user()
+
+
+def _forget_check(server: MailServer) -> None:
+    server.last_check_state = CheckState.NEVER
+    server.last_check_at = None
+    server.last_check_category = None
+
+
+def _refuse_double(session: Session, name: str, own_id: int | None) -> None:
+    holder = session.scalar(select(MailServer.id).where(MailServer.name_key == fold(name)))
+    if holder is not None and holder != own_id:
+        raise _double(name)
+
+
+def _double(name: str = "") -> ValidationError:
+    which = f" “{name}”" if name else ""
+    return ValidationError(
+        [FieldError("name", f"{LABELS['name']}: já existe um servidor com esta descrição{which}. Use outra.")]
+    )
+
+
+@contextmanager
+def _doubles() -> Iterator[None]:
+    """Two people may register the same description at once: the index decides, in the same words."""
+    try:
+        yield
+    except IntegrityError as error:
+        if "name_key" in str(error.orig):
+            raise _double() from None
+        raise StorageError("Outra pessoa gravou ao mesmo tempo. Nada foi perdido: salve de novo.") from None
+
+
+def _take_over_default(session: Session, draft: ServerDraft, own_id: int | None) -> None:
+    if not draft.is_default:
+        return
+    holder = session.scalar(select(MailServer).where(MailServer.is_default))
+    if holder is not None and holder.id != own_id:
+        holder.is_default = False
+        _touch(holder)
+        session.flush()  # before the new default is written: the index allows one
+
+
+def _heir(session: Session, server: MailServer) -> MailServer | None:
+    return session.scalar(
+        select(MailServer)
+        .where(MailServer.is_active, MailServer.id != server.id)
+        .order_by(MailServer.id)
+        .limit(1)
+    )
+
+
+def _conflict(opened: MailServer, stored: MailServer) -> ConflictError:
+    before: dict[str, Any] = {name: getattr(draft_of(opened), name) for name in _STORED_FIELDS}
+    changes = [
+        FieldChange(name, value, getattr(stored, name))
+        for name, value in before.items()
+        if value != getattr(stored, name)
+    ]
+    if opened.secret_ref != stored.secret_ref:
+        changes.append(FieldChange("secret", None, None))
+    return ConflictError(
+        who=stored.updated_by, when=stored.updated_at, version=stored.version, changes=changes
+    )
+
+
+def current_user() -> str:
+    """Return who is at the keyboard, for "alterado por": the name of the local account."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # no such account, as in some containers
+        return "desconhecido"

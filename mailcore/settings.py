@@ -1,0 +1,114 @@
+"""Settings, from the environment: every name begins with ``MAILCORE_``.
+
+Streamlit also puts the root keys of ``.streamlit/secrets.toml`` into the environment, so they may
+stand there as well.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mailcore.errors import ConfigurationError
+
+
+class KeyringChoice(StrEnum):
+    """Where new secrets are kept."""
+
+    AUTO = "auto"
+    """The desktop's keyring where there is one, else ours in the database."""
+    OS = "os"
+    DATABASE = "database"
+
+
+class Settings(BaseSettings):
+    """What can be set from outside; every default works with no set-up on one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="MAILCORE_", env_ignore_empty=True, frozen=True)
+
+    database_url: str = ""
+    """SQLAlchemy URL; empty means the SQLite file ``mailcore.db`` in ``data_dir``."""
+    data_dir: Path = Path("data")
+    """Folder of the SQLite file, its copies and the key of the database keyring."""
+    keyring: KeyringChoice = KeyringChoice.AUTO
+    secret_keys: SecretStr = SecretStr("")
+    """Fernet keys separated by commas: the first encrypts, all decrypt. Empty: the data folder's file."""
+    elastic_email_url: str = "https://api.elasticemail.com"
+    """Root above ``/v2`` and ``/v4``; plain http only for this machine."""
+    timezone: str = "America/Sao_Paulo"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"MAILCORE_TIMEZONE: não conheço o fuso horário “{name}”.") from error
+        return name
+
+    @field_validator("elastic_email_url")
+    @classmethod
+    def _encrypted_or_local(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme == "https" and parts.hostname:
+            return url.rstrip("/")
+        if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+            return url.rstrip("/")
+        raise ValueError(
+            "MAILCORE_ELASTIC_EMAIL_URL: use um endereço https:// (http:// só vale para esta máquina), "
+            "senão a chave da API viajaria legível."
+        )
+
+    @model_validator(mode="after")
+    def _default_database(self) -> Self:
+        if not self.database_url:
+            path = (self.data_dir / "mailcore.db").resolve()
+            object.__setattr__(self, "database_url", f"sqlite:///{path}")
+        elif self.database_url.startswith(("postgres://", "postgresql://")):
+            # The names other tools use; the driver here is psycopg 3.
+            url = "postgresql+psycopg://" + self.database_url.split("://", 1)[1]
+            object.__setattr__(self, "database_url", url)
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the screen and of calendar-day windows."""
+        return ZoneInfo(self.timezone)
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        ConfigurationError: with one sentence for each setting that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        # pydantic's own message repeats the input, which may be a key: say only which and why.
+        sentences = [_sentence(item["loc"], item["msg"]) for item in error.errors(include_input=False)]
+        raise ConfigurationError(" ".join(sentences)) from None
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    own = message.removeprefix("Value error, ")
+    if own.startswith("MAILCORE_"):
+        return own
+    name = "MAILCORE_" + "_".join(str(part) for part in location).upper()
+    return f"{name}: o valor não serve; veja os valores aceitos no README."
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

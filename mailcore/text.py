@@ -1,0 +1,17 @@
+"""How text is folded, so that neither accents nor case matter in a search or in a duplicate check."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def fold(text: str) -> str:
+    """Return ``text`` without accents, in folded case, white space collapsed.
+
+    "  São  PAULO" becomes "sao paulo". Folding happens here and not in the database: the trigram
+    tokenizer of SQLite strips accents only from 3.45 on, and PostgreSQL's ``unaccent`` is an extension.
+    A NUL, which PostgreSQL cannot store, is left out.
+    """
+    decomposed = unicodedata.normalize("NFKD", text.replace("\0", "").casefold())
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return " ".join(plain.split())

@@ -1,0 +1,173 @@
+"""What every kind of server has in common: its settings in, a receipt or a refusal out.
+
+A transport knows no database and no screen. It is handed a :class:`Connection` (with the secret in
+it), reports each step as it happens, and either returns or raises one :class:`TransportError`.
+``ADDING_A_TRANSPORT.md`` says how to write another.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from mailcore.errors import MailcoreError
+
+if TYPE_CHECKING:
+    from mailcore.compose import OutgoingMessage
+
+
+class Kind(StrEnum):
+    """The kinds of outgoing server there are."""
+
+    SMTP = "smtp"
+    ELASTIC_EMAIL = "elastic_email"
+
+
+class Security(StrEnum):
+    """How the connection to an SMTP server is encrypted (RFC 8314 names both TLS forms)."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    SSL_TLS = "ssl_tls"
+
+
+class Outcome(StrEnum):
+    """What is known of a message that did not come back as accepted."""
+
+    REFUSED = "refused"
+    """The server said no, in words."""
+    FAILED = "failed"
+    """It was certainly not taken: the connection ended before the message was handed over."""
+    UNCERTAIN = "uncertain"
+    """The connection died after the message was handed over, before the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Everything a transport needs to reach one server. ``secret`` never shows in ``repr``."""
+
+    kind: Kind
+    host: str = ""
+    port: int = 0
+    security: Security = Security.NONE
+    verify_certificate: bool = True
+    ca_pem: str = ""
+    """The authority to trust besides the system's own, as PEM text; empty for none."""
+    username: str = ""
+    """Empty where the server wants no login."""
+    secret: SecretStr | None = field(default=None, repr=False)
+    """The SMTP password, or the Elastic Email API key."""
+    from_address: str = ""
+    base_url: str = ""
+    """Elastic Email only: the root above /v2 and /v4."""
+
+
+class StepState(StrEnum):
+    """How far a step has come."""
+
+    RUNNING = "running"
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a check or a send, reported when it begins (``running``) and when it ends.
+
+    Names: ``resolve connect greeting tls ehlo auth sender recipients data`` for SMTP, ``http account
+    domain message`` for Elastic Email.
+    """
+
+    name: str
+    state: StepState
+    milliseconds: float = 0.0
+    detail: str = ""
+    """What is worth knowing about it, in Portuguese (TLS version, address connected to, …)."""
+    reply: str = ""
+    """The server's own words, secrets removed."""
+
+
+StepListener = Callable[[Step], None]
+
+
+def ignore_steps(step: Step) -> None:
+    """Listen to nothing: the default of every call that reports steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the server answered to a message it took."""
+
+    reply: str
+    provider_id: str = ""
+    """The id under which the provider keeps the message (Elastic Email's TransactionID, a queue id)."""
+    refused_recipients: dict[str, str] = field(default_factory=dict)
+    """Recipients the server refused while it took the message for the others: address -> its words."""
+
+
+class TransportError(MailcoreError):
+    """A step that did not work: where, what the server said, and what became of the message.
+
+    Attributes:
+        phase: the step's name (see :class:`Step`).
+        cause: what kind of failure, a key of the texts in ``mailcore/messages`` (``dns_not_found``,
+            ``timeout``, ``tls_hostname`` …), or empty where the reply alone must tell.
+        code: the three-digit SMTP reply code or the HTTP status; 0 where no answer came.
+        enhanced: the enhanced status code ``x.y.z`` (RFC 3463); empty where none was given.
+        reply: the server's own words, secrets removed, at most 2,000 characters.
+        outcome: what became of the message.
+    """
+
+    def __init__(
+        self,
+        *,
+        phase: str,
+        cause: str = "",
+        code: int = 0,
+        enhanced: str = "",
+        reply: str = "",
+        outcome: Outcome = Outcome.FAILED,
+    ) -> None:
+        self.phase = phase
+        self.cause = cause
+        self.code = code
+        self.enhanced = enhanced
+        self.reply = reply
+        self.outcome = outcome
+        super().__init__(f"{phase}: {cause or code} {reply}".strip())
+
+
+class Transport(ABC):
+    """One server, ready to be checked or to be handed a message."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @abstractmethod
+    def check(self, on_step: StepListener = ignore_steps) -> list[Step]:
+        """Connect and log in without sending anything; return the finished steps.
+
+        Raises:
+            TransportError: at the first step that fails.
+        """
+
+    @abstractmethod
+    def send(
+        self,
+        message: OutgoingMessage,
+        *,
+        idempotency_key: str = "",
+        on_step: StepListener = ignore_steps,
+    ) -> Receipt:
+        """Hand over one message, once; never retry after it was handed over.
+
+        Raises:
+            TransportError: with ``outcome`` telling whether the message may have been taken.
+        """

@@ -1,0 +1,67 @@
+"""Register a server, or change one (`?id=`)."""
+
+import streamlit as st
+
+from ui.cadastro import (
+    ask_before_leaving,
+    close,
+    current_form,
+    save,
+    save_and_continue,
+    show_conflict,
+    show_problems,
+    start_new,
+    test_connection,
+)
+from ui.context import faults, mailcore
+from ui.server_form import (
+    AUTHENTICATION,
+    GENERAL,
+    authentication_fields,
+    focus_of,
+    general_fields,
+    is_unsaved,
+)
+from ui.shortcuts import shortcuts
+
+core = mailcore()
+form = current_form(core)
+if form.saved:
+    close(form)
+
+st.title(form.title)
+show_problems(form)
+show_conflict(core, form)
+outcome = st.container()
+
+general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=form.key("tab"), on_change="rerun")
+with general:
+    general_fields(form)
+with authentication:
+    authentication_fields(form)
+
+with st.bottom, st.container(horizontal=True):
+    st.button("Salvar", key=form.button("save"), type="primary", help="F2", on_click=save, args=(core, form))
+    st.button(
+        "Salvar e continuar",
+        key=form.button("save_and_continue"),
+        help="F3",
+        on_click=save_and_continue,
+        args=(core, form),
+    )
+    st.button("Novo", key=form.button("new"), help="F5", on_click=start_new, args=(form,))
+    wants_test = st.button("Testar conexão", key=form.button("check"))
+    wants_out = st.button("Cancelar", key=form.button("cancel"))
+
+if wants_out:
+    close(form)
+with outcome, faults():
+    test_connection(core, form, start=wants_test)
+ask_before_leaving(form)
+shortcuts(
+    {"F2": form.button("save"), "F3": form.button("save_and_continue"), "F5": form.button("new")},
+    unsaved_guard=form.nonce,
+    unsaved=is_unsaved(form),
+    focus=focus_of(form) or form.key("name"),
+    focus_token=f"{form.nonce}-{form.tries}",
+)

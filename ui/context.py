@@ -1,0 +1,63 @@
+"""The opened library, shared by every session, and what a page does when something is wrong with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from mailcore import Mailcore
+
+_log = logging.getLogger(__name__)
+
+
+@st.cache_resource(show_spinner=False)
+def _open() -> Mailcore:
+    from mailcore import open_mailcore
+
+    return open_mailcore()
+
+
+def mailcore() -> Mailcore:
+    """Return the library; where it cannot be opened, say why and stop the page."""
+    from mailcore.errors import MailcoreError
+
+    try:
+        return _open()
+    except MailcoreError as error:
+        st.error(str(error), icon=":material/error:")
+        st.button("Tentar de novo", key="retry")
+        st.stop()
+
+
+@contextmanager
+def faults() -> Iterator[None]:
+    """Show what the library says of a fault, in place of what the block would have shown."""
+    from mailcore.errors import MailcoreError
+
+    try:
+        yield
+    except MailcoreError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+@contextmanager
+def page_faults() -> Iterator[None]:
+    """Around a whole page: a sentence for everything, the traceback to the log alone."""
+    from mailcore.errors import MailcoreError
+
+    try:
+        yield
+    except MailcoreError as error:
+        st.error(str(error), icon=":material/error:")
+    except Exception:
+        _log.exception("a page failed")
+        st.error(
+            "Algo inesperado aconteceu nesta página. O que já estava salvo continua salvo: recarregue a página e, "
+            "se continuar, mande o registro (log) do programa para quem cuida dele.",
+            icon=":material/error:",
+        )

@@ -1,0 +1,119 @@
+"""Work that talks to a server, away from the script of the page.
+
+A rerun (a double click, a reconnect) stops a page's script wherever it stands. A check or a send must not
+be stopped half-way, so it runs in a thread of its own; the page only watches. Asking again under the same
+key watches the same work instead of starting it a second time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from mailcore.transports.base import Step, StepListener, StepState
+from ui.formats import milliseconds
+from ui.words import STEP
+
+T = TypeVar("T")
+
+_KEPT = 200
+"""Finished jobs that can still be asked for, so that a late double click gets the first outcome."""
+
+_ICONS = {
+    StepState.OK: ":material/check_circle:",
+    StepState.WARNING: ":material/warning:",
+    StepState.FAILED: ":material/cancel:",
+    StepState.SKIPPED: ":material/do_not_disturb_on:",
+}
+
+
+class Job(Generic[T]):
+    """One piece of work, its steps so far, and its result."""
+
+    def __init__(self, work: Callable[[StepListener], T], pool: ThreadPoolExecutor) -> None:
+        self._steps: list[Step] = []
+        self._news = threading.Condition()
+        self._future: Future[T] = pool.submit(self._run, work)
+
+    def steps(self) -> Iterator[Step]:
+        """Every step from the first on, as they happen, until the work is over."""
+        seen = 0
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: len(self._steps) > seen or self._future.done(), timeout=1)
+                news = self._steps[seen:]
+                over = self._future.done()
+            yield from news
+            seen += len(news)
+            if over and seen == len(self._steps):
+                return
+
+    def result(self) -> T:
+        """Return what the work returned, or raise what it raised."""
+        return self._future.result()
+
+    def _run(self, work: Callable[[StepListener], T]) -> T:
+        try:
+            return work(self._hear)
+        finally:
+            with self._news:
+                self._news.notify_all()
+
+    def _hear(self, step: Step) -> None:
+        with self._news:
+            self._steps.append(step)
+            self._news.notify_all()
+
+
+class _Jobs:
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="mailcore-job")
+        self._jobs: OrderedDict[str, Job] = OrderedDict()  # type: ignore[type-arg]
+        self._lock = threading.Lock()
+
+    def get(self, key: str, work: Callable[[StepListener], T]) -> Job[T]:
+        with self._lock:
+            if key not in self._jobs:
+                self._jobs[key] = Job(work, self._pool)
+            while len(self._jobs) > _KEPT:
+                self._jobs.popitem(last=False)
+            return self._jobs[key]
+
+
+@st.cache_resource(show_spinner=False)
+def _jobs() -> _Jobs:
+    return _Jobs()
+
+
+def watch(key: str, title: str, work: Callable[[StepListener], T]) -> T:
+    """Run ``work`` (or join it, where this key was seen before) and show its steps as they happen.
+
+    Raises:
+        Exception: whatever the work raised.
+    """
+    job = _jobs().get(key, work)
+    with st.status(title, expanded=True) as status:
+        for step in job.steps():
+            if step.state is StepState.RUNNING:
+                status.update(label=f"{title} — {STEP.get(step.name, step.name)}…")
+            else:
+                show_step(step)
+        try:
+            result = job.result()
+        except Exception:
+            status.update(label=f"{title} — não terminou", state="error", expanded=False)
+            raise
+        status.update(label=f"{title} — terminado", state="complete", expanded=False)
+    return result
+
+
+def show_step(step: Step) -> None:
+    """One line for a finished step: how it went, how long it took, and what is worth knowing."""
+    detail = f" — {step.detail}" if step.detail else ""
+    name = STEP.get(step.name, step.name)
+    st.markdown(f"{_ICONS[step.state]} **{name}** · {milliseconds(step.milliseconds)}{detail}")

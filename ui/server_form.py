@@ -1,0 +1,356 @@
+"""The form of one server: what is open, the widgets of its two tabs, and back to a draft.
+
+Everything typed lives in the widgets' own state, under keys that carry the form's ``nonce``: another
+record, or an empty form, is another set of widgets, and a button of the form before means nothing to the
+next one. Text fields commit as one types without a rerun, so nothing typed can be missed by a press.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import streamlit as st
+from pydantic import SecretStr
+
+from mailcore.drafts import ServerDraft, automatic_security, default_same_address, draft_of, suggested_port
+from mailcore.errors import ConflictError, FieldError
+from mailcore.help import field_help
+from mailcore.transports.base import Kind, Security
+from ui import words
+
+if TYPE_CHECKING:
+    from mailcore.check import CheckResult
+    from mailcore.models import MailServer
+
+GENERAL, AUTHENTICATION = "Geral", "Autenticação"
+AUTHENTICATION_FIELDS = {"username", "secret", "port", "security", "security_auto", "verify_certificate", "ca_pem"}
+STORED_SECRET = "•••••••• (mantida)"
+
+_AUTOMATIC = "Automático"
+_SSL_MODES = {
+    _AUTOMATIC: None,
+    words.SECURITY[Security.SSL_TLS]: Security.SSL_TLS,
+    words.SECURITY[Security.STARTTLS]: Security.STARTTLS,
+}
+
+
+@dataclass
+class ServerForm:
+    """One opening of the form, kept in the session while it is on screen."""
+
+    opened: MailServer | None = None
+    """The record as it was when opened; None registers a new one."""
+    start: ServerDraft = field(default_factory=lambda: ServerDraft(security_auto=True))
+    """What the fields started with."""
+    nonce: str = field(default_factory=lambda: uuid4().hex[:8])
+    errors: list[FieldError] = field(default_factory=list)
+    fault: str = ""
+    conflict: ConflictError | None = None
+    gone: bool = False
+    """Somebody deleted the record while it was open."""
+    remove_secret: bool = False
+    saved: bool = False
+    asks_to_leave: bool = False
+    """"Novo" was pressed with something unsaved."""
+    check: CheckResult | None = None
+    tries: int = 0
+    drawn: bool = False
+
+    def key(self, name: str) -> str:
+        """The widget key of a field (``F1`` finds its help by what stands before the two underscores)."""
+        return f"field_{name}__{self.nonce}"
+
+    def button(self, name: str) -> str:
+        return f"{name}__{self.nonce}"
+
+    @property
+    def has_stored_secret(self) -> bool:
+        return bool(self.opened and self.opened.secret_ref) and not self.remove_secret
+
+    @property
+    def title(self) -> str:
+        return f"Cadastro — {self.opened.name}" if self.opened else "Cadastro — novo servidor"
+
+
+def open_form(server: MailServer | None) -> ServerForm:
+    """Begin a form on a stored server, or an empty one."""
+    return ServerForm(server, draft_of(server)) if server else ServerForm()
+
+
+def draft_of_form(form: ServerForm) -> ServerDraft:
+    """Return what stands in the fields now."""
+    is_elastic = _value(form, "kind") is Kind.ELASTIC_EMAIL
+    mode = _SSL_MODES[_value(form, "ssl_mode")]
+    encrypted = bool(_value(form, "ssl"))
+    return ServerDraft(
+        name=_value(form, "name"),
+        kind=_value(form, "kind"),
+        host=_value(form, "host"),
+        port=_value(form, "port"),
+        security=_security(encrypted, mode, _value(form, "port")),
+        security_auto=encrypted and mode is None,
+        verify_certificate=_value(form, "verify_certificate"),
+        ca_pem=_value(form, "ca_pem"),
+        requires_auth=is_elastic or _value(form, "requires_auth"),
+        username=_value(form, "username"),
+        from_address=_value(form, "from_address"),
+        from_name=_value(form, "from_name"),
+        reply_to=_value(form, "reply_to"),
+        is_paid=_value(form, "is_paid"),
+        is_active=_value(form, "is_active"),
+        is_default=_value(form, "is_default"),
+        daily_limit=_value(form, "daily_limit"),
+        limit_unit=_value(form, "limit_unit"),
+        limit_window=_value(form, "limit_window"),
+        same_address=_value(form, "same_address"),
+        notes=_value(form, "notes"),
+    )
+
+
+def typed_secret(form: ServerForm) -> SecretStr | None:
+    """Return the password or key typed, or None where the field is empty."""
+    name = "api_key" if _value(form, "kind") is Kind.ELASTIC_EMAIL else "secret"
+    text = st.session_state.get(form.key(name)) or ""
+    return SecretStr(text) if text else None
+
+
+def is_unsaved(form: ServerForm) -> bool:
+    """Whether anything typed differs from what is stored."""
+    return draft_of_form(form) != _as_typed(form.start) or typed_secret(form) is not None or form.remove_secret
+
+
+def was_left(form: ServerForm) -> bool:
+    """Whether this form was on screen and its page was left since: Streamlit has dropped its widgets."""
+    return form.drawn and form.key("kind") not in st.session_state
+
+
+def forget(form: ServerForm) -> None:
+    """Drop the password from the session: after a save it lives in the keyring alone."""
+    for name in ("secret", "api_key"):
+        st.session_state.pop(form.key(name), None)
+
+
+def general_fields(form: ServerForm) -> None:
+    """The tab "Geral"."""
+    start = form.start
+    form.drawn = True
+    _text(form, "name", "Descrição", start.name)
+    _select(form, "kind", "Tipo de envio", words.KIND, start.kind)
+    if _value(form, "kind") is Kind.SMTP:
+        _text(form, "host", "Servidor", start.host, placeholder="smtp.exemplo.com.br")
+    sender, sender_name = st.columns(2)
+    with sender:
+        _text(form, "from_address", "E-mail do remetente", start.from_address)
+    with sender_name:
+        _text(form, "from_name", "Nome do remetente", start.from_name)
+    _text(form, "reply_to", "Responder para", start.reply_to)
+    account, limit = st.columns(2)
+    with account:
+        _select(form, "is_paid", "Conta", words.PAID, start.is_paid, on_change=_follow_account, args=(form,))
+    with limit:
+        _text(form, "daily_limit", "Limite diário", str(start.daily_limit or ""), placeholder="sem limite")
+    unit, window = st.columns(2)
+    with unit:
+        _select(form, "limit_unit", "Contar por", words.UNIT, start.limit_unit)
+    with window:
+        _select(form, "limit_window", "Janela", words.WINDOW, start.limit_window)
+    same = start.same_address or default_same_address(start.is_paid)
+    _select(
+        form, "same_address", "Origem igual ao destino", words.SAME_ADDRESS, same, on_change=_touch_same, args=(form,)
+    )
+    _check(form, "is_active", "Ativo", start.is_active)
+    _check(form, "is_default", "Servidor padrão", start.is_default)
+    st.text_area(
+        "Observações",
+        value=start.notes,
+        key=form.key("notes"),
+        help=field_help("notes"),
+        persist_state="page",
+    )
+    _error(form, "notes")
+
+
+def authentication_fields(form: ServerForm) -> None:
+    """The tab "Autenticação": the API key alone for Elastic Email, all of SMTP's otherwise."""
+    if _value(form, "kind") is Kind.ELASTIC_EMAIL:
+        _secret(form, "api_key", "Chave da API", disabled=False)
+        return
+    start = form.start
+    _check(form, "requires_auth", "Meu servidor requer autenticação", start.requires_auth)
+    logs_in = bool(_value(form, "requires_auth"))
+    _text(form, "username", "Usuário", start.username, disabled=not logs_in)
+    _secret(form, "secret", "Senha", disabled=not logs_in)
+    _check(form, "ssl", "SSL", start.security is not Security.NONE)
+    encrypted = bool(_value(form, "ssl"))
+    mode_column, port_column = st.columns(2)
+    with mode_column:
+        st.selectbox(
+            "Modo SSL",
+            list(_SSL_MODES),
+            index=list(_SSL_MODES).index(_ssl_mode(start)),
+            key=form.key("ssl_mode"),
+            help=field_help("ssl_mode"),
+            disabled=not encrypted,
+            persist_state="page",
+        )
+    with port_column:
+        _text(form, "port", "Porta envio", str(start.port or ""), placeholder=f"{_suggestion(form)} (sugerida)")
+    if not encrypted and logs_in:
+        st.warning(
+            "Sem SSL, o usuário e a senha viajam legíveis pela rede. Use só dentro de uma rede de confiança.",
+            icon=":material/warning:",
+        )
+    _check(form, "verify_certificate", "Exigir certificado válido", start.verify_certificate, disabled=not encrypted)
+    st.text_area(
+        "Certificado da autoridade (PEM)",
+        value=start.ca_pem,
+        key=form.key("ca_pem"),
+        help=field_help("ca_pem"),
+        placeholder="-----BEGIN CERTIFICATE-----",
+        disabled=not encrypted,
+        persist_state="page",
+    )
+    _error(form, "ca_pem")
+
+
+def tab_of(field_name: str) -> str:
+    """The tab on which a field stands."""
+    return AUTHENTICATION if field_name in AUTHENTICATION_FIELDS else GENERAL
+
+
+def focus_of(form: ServerForm) -> str | None:
+    """The widget key of the first field with an error."""
+    if not form.errors:
+        return None
+    name = form.errors[0].field
+    if name == "secret" and _value(form, "kind") is Kind.ELASTIC_EMAIL:
+        name = "api_key"
+    return form.key({"security": "ssl", "security_auto": "ssl_mode"}.get(name, name))
+
+
+def _text(
+    form: ServerForm, name: str, label: str, start: str, *, placeholder: str = "", disabled: bool = False
+) -> None:
+    st.text_input(
+        label,
+        value=start,
+        key=form.key(name),
+        help=field_help(name),
+        placeholder=placeholder,
+        disabled=disabled,
+        live="0ms",
+        on_change="ignore",
+        persist_state="page",
+    )
+    _error(form, name)
+
+
+def _secret(form: ServerForm, name: str, label: str, *, disabled: bool) -> None:
+    # No value and no persisted state: what is typed goes to the program and never back to the browser.
+    st.text_input(
+        label,
+        key=form.key(name),
+        type="password",
+        help=field_help(name),
+        placeholder=STORED_SECRET if form.has_stored_secret else "",
+        autocomplete="new-password",
+        disabled=disabled,
+        live="0ms",
+        on_change="ignore",
+    )
+    _error(form, "secret")
+    if form.has_stored_secret:
+        st.button("Remover senha", key=form.button("remove_secret"), on_click=_remove_secret, args=(form,))
+    elif form.remove_secret:
+        st.info("A senha guardada será removida quando você salvar.", icon=":material/info:")
+
+
+def _select(
+    form: ServerForm, name: str, label: str, options: dict[Any, str], start: object, **callback: Any
+) -> None:
+    st.selectbox(
+        label,
+        list(options),
+        index=list(options).index(start),
+        format_func=lambda option: options[option],
+        key=form.key(name),
+        help=field_help(name),
+        persist_state="page",
+        filter_mode=None,
+        **callback,
+    )
+    _error(form, name)
+
+
+def _check(form: ServerForm, name: str, label: str, start: bool, *, disabled: bool = False) -> None:
+    st.checkbox(
+        label, value=start, key=form.key(name), help=field_help(name), disabled=disabled, persist_state="page"
+    )
+    _error(form, name)
+
+
+def _error(form: ServerForm, name: str) -> None:
+    for error in form.errors:
+        if error.field == name:
+            st.error(error.message, icon=":material/error:")
+
+
+def _value(form: ServerForm, name: str) -> Any:
+    """The field's value now; before it was first drawn, what it starts with."""
+    start = _as_typed(form.start)
+    if name == "ssl":
+        default: Any = start.security is not Security.NONE
+    elif name == "ssl_mode":
+        default = _ssl_mode(start)
+    else:
+        default = getattr(start, name)
+    current = st.session_state.get(form.key(name), default)
+    return default if current is None else current
+
+
+def _as_typed(start: ServerDraft) -> ServerDraft:
+    """The starting values in the form the widgets give them back."""
+    from dataclasses import replace
+
+    return replace(
+        start,
+        port=str(start.port or ""),
+        daily_limit=str(start.daily_limit or ""),
+        same_address=start.same_address or default_same_address(start.is_paid),
+        security=_security(start.security is not Security.NONE, _SSL_MODES[_ssl_mode(start)], str(start.port or "")),
+        requires_auth=start.kind is Kind.ELASTIC_EMAIL or start.requires_auth,
+    )
+
+
+def _ssl_mode(draft: ServerDraft) -> str:
+    if draft.security_auto or draft.security is Security.NONE:
+        return _AUTOMATIC
+    return words.SECURITY[draft.security]
+
+
+def _security(encrypted: bool, mode: Security | None, port: str) -> Security:
+    if not encrypted:
+        return Security.NONE
+    return mode or automatic_security(int(port) if port.strip().isdecimal() else 0)
+
+
+def _suggestion(form: ServerForm) -> int:
+    mode = _SSL_MODES[_value(form, "ssl_mode")]
+    encrypted = bool(_value(form, "ssl"))
+    return suggested_port(_security(encrypted, mode, ""), security_auto=encrypted and mode is None)
+
+
+def _follow_account(form: ServerForm) -> None:
+    """A free account starts at "Bloquear", a paid one at "Permitir", until the person chooses."""
+    if form.opened is None and not st.session_state.get(form.key("same_touched")):
+        st.session_state[form.key("same_address")] = default_same_address(st.session_state[form.key("is_paid")])
+
+
+def _touch_same(form: ServerForm) -> None:
+    st.session_state[form.key("same_touched")] = True
+
+
+def _remove_secret(form: ServerForm) -> None:
+    form.remove_secret = True

@@ -1,0 +1,213 @@
+"""The list of servers: its filters (in the URL), its page, and which record is selected."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import streamlit as st
+
+from mailcore.errors import NotFoundError, RecordGoneError
+from mailcore.models import CheckState
+from mailcore.search import PAGE_SIZE, ServerQuery
+from mailcore.transports.base import Kind
+from ui import words
+from ui.formats import number, plain
+from ui.jobs import watch
+from ui.outcome import show_check
+from ui.table import servers_table
+
+if TYPE_CHECKING:
+    from mailcore import Mailcore
+    from mailcore.models import MailServer
+    from mailcore.servers import ServerPage
+
+_ALL, _ALL_FEMININE = "Todos", "Todas"
+_KINDS = {_ALL: None, **{word: kind for kind, word in words.KIND.items()}}
+_SITUATIONS = {_ALL: None, "Ativos": True, "Inativos": False}
+_ACCOUNTS = {_ALL_FEMININE: None, **{word: paid for paid, word in words.PAID.items()}}
+_CHECKS = {_ALL: None, **{word: state for state, word in words.CHECK_STATE.items()}}
+_QUERY_KEYS = ("busca", "tipo", "situacao", "conta", "teste", "pagina")
+
+
+def filters() -> ServerQuery:
+    """Draw the filters, which live in the query string, and return what they ask for."""
+    st.text_input(
+        "Buscar",
+        key="busca",
+        type="search",
+        live="200ms",
+        bind="query-params",
+        placeholder="descrição, servidor, usuário, remetente ou observações",
+        on_change=_to_first_page,
+    )
+    kind, situation, account, last_check = st.columns(4)
+    with kind:
+        chosen_kind: Kind | None = _KINDS[_filter("Tipo", "tipo", list(_KINDS))]
+    with situation:
+        is_active = _SITUATIONS[_filter("Situação", "situacao", list(_SITUATIONS))]
+    with account:
+        is_paid = _ACCOUNTS[_filter("Conta", "conta", list(_ACCOUNTS))]
+    with last_check:
+        check: CheckState | None = _CHECKS[_filter("Último teste", "teste", list(_CHECKS))]
+    return ServerQuery(
+        text=st.session_state["busca"] or "",
+        kind=chosen_kind,
+        is_active=is_active,
+        is_paid=is_paid,
+        last_check=check,
+        page=_page_asked_for(),
+    )
+
+
+def _filter(label: str, key: str, options: list[str]) -> str:
+    chosen = st.selectbox(
+        label, options, key=key, bind="query-params", on_change=_to_first_page, filter_mode=None
+    )
+    return chosen or options[0]
+
+
+def _to_first_page() -> None:
+    st.session_state["pagina"] = 1
+
+
+def _page_asked_for() -> int:
+    """The page in the widget's state, or, at a fresh start, in the URL."""
+    asked = st.session_state.get("pagina", st.query_params.get("pagina", "1"))
+    return max(1, min(int(asked), 1_000_000)) if str(asked).isdecimal() and len(str(asked)) < 9 else 1
+
+
+def remember_view() -> None:
+    """Keep the query string, so that the form can come back to the same view."""
+    st.session_state["list_query"] = {
+        key: value for key, value in st.query_params.to_dict().items() if key in _QUERY_KEYS
+    }
+
+
+def table(page: ServerPage, query: ServerQuery) -> None:
+    """Draw one page of rows; a tick in the first column selects a record, which is kept by its id."""
+    ids = [server.id for server in page.servers]
+    # A selection is a position: with other rows it is another widget, so that it never moves to another record.
+    key = f"rows_{hash(tuple(ids)) & 0xFFFFFFFF:x}"
+    selected = st.session_state.get("selected_id")
+    st.dataframe(
+        servers_table(page.servers),
+        key=key,
+        hide_index=True,
+        on_select=lambda: _select(key, ids),
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [ids.index(selected)] if selected in ids else []}},
+        height="auto" if len(ids) <= 12 else 460,
+        column_config={"Descrição": st.column_config.TextColumn(width="medium", pinned=True)},
+        alt="Servidores de e-mail",
+    )
+    pages = max(1, ceil(page.matching / PAGE_SIZE))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{number(page.matching)} de {number(page.total)} servidores")
+        if pages > 1:
+            st.pagination(pages, key="pagina", bind="query-params")
+
+
+def _select(key: str, ids: list[int]) -> None:
+    rows = st.session_state[key]["selection"]["rows"]
+    st.session_state["selected_id"] = ids[rows[0]] if rows and rows[0] < len(ids) else None
+    st.session_state.pop("list_check", None)
+
+
+def selected_server(core: Mailcore) -> MailServer | None:
+    """Return the selected record as it is now, or None where nothing is selected (any more)."""
+    selected = st.session_state.get("selected_id")
+    if selected is None:
+        return None
+    try:
+        return core.servers.get(selected)
+    except NotFoundError:
+        st.session_state["selected_id"] = None
+        return None
+
+
+def notices() -> None:
+    """Show once what the page before had to say."""
+    for sentence in st.session_state.pop("notices", []):
+        st.toast(plain(sentence), icon=":material/check:", duration="long")
+
+
+def test_connection(core: Mailcore, server: MailServer | None, *, start: bool) -> None:
+    """"Testar conexão" of the selected record: the steps as they happen, then the outcome."""
+    if start and server is not None:
+        result = watch(
+            uuid4().hex,
+            f"Testando “{plain(server.name)}”",
+            lambda on_step: core.check(server, on_step),
+        )
+        st.session_state["list_check"] = (server.id, result)
+        st.rerun()  # the table above shows the state from before the test
+    shown = st.session_state.get("list_check")
+    if shown and server is not None and shown[0] == server.id:
+        show_check(shown[1])
+
+
+def ask_to_delete(server: MailServer | None) -> None:
+    """"Apagar": remember which record the dialog is about."""
+    if server is not None:
+        st.session_state["deleting"] = server.id
+
+
+def delete_dialog(core: Mailcore) -> None:
+    """Open the dialog while there is a record to ask about."""
+    server_id = st.session_state.get("deleting")
+    if server_id is None:
+        return
+    try:
+        server = core.servers.get(server_id)
+    except NotFoundError:
+        del st.session_state["deleting"]
+        return
+    _dialog(core, server)
+
+
+def _dialog(core: Mailcore, server: MailServer) -> None:
+    @st.dialog("Apagar servidor", on_dismiss=_close_dialog)
+    def body() -> None:
+        st.markdown(f"Apagar **{plain(server.name)}**?")
+        st.markdown(
+            "- Vão embora: o cadastro e a senha guardada.\n- Fica: o histórico dos envios feitos por ele."
+        )
+        if server.is_default:
+            heir = core.servers.heir(server)
+            st.warning(
+                f"Este é o servidor padrão. O padrão passa a ser **{plain(heir.name)}**."
+                if heir
+                else "Este é o servidor padrão. Depois disso, nenhum servidor será o padrão.",
+                icon=":material/star:",
+            )
+        with st.container(horizontal=True):
+            cancelled = st.button("Cancelar", key="delete_cancel")
+            confirmed = st.button("OK", key="delete_ok", type="primary")
+        if cancelled:
+            _close_dialog()
+            st.rerun()
+        if confirmed:
+            _delete(core, server)
+            st.rerun()
+
+    body()
+
+
+def _delete(core: Mailcore, server: MailServer) -> None:
+    try:
+        deleted = core.servers.delete(server.id)
+    except RecordGoneError as error:
+        st.session_state["notices"] = [str(error)]
+    else:
+        sentence = f"“{server.name}” foi apagado."
+        if deleted.new_default:
+            sentence += f" O servidor padrão agora é “{deleted.new_default.name}”."
+        st.session_state["notices"] = [sentence]
+    st.session_state["selected_id"] = None
+    _close_dialog()
+
+
+def _close_dialog() -> None:
+    st.session_state.pop("deleting", None)

@@ -1,0 +1,187 @@
+"""The function keys of a page, and what else only the browser can do for a form.
+
+Streamlit's own ``shortcut=`` does not fire while a text field has the focus, does not keep F5 from reloading
+the page nor F3 from opening the find bar, and fires behind an open dialog. This module mounts a script-only
+component that listens on ``window`` in the capture phase, before the page and before the browser's own
+commands. Call :func:`shortcuts` exactly once a page, in every run of it.
+"""
+
+import re
+from collections.abc import Hashable, Mapping
+
+import streamlit as st
+
+# State that has to outlive one run of the script (Streamlit runs it again whenever the data change, without
+# the clean-up of the run before) lives in window.mailcoreKeys: `off` ends the listeners of the run before,
+# `guard`/`dirty` tell whether something was typed since the form began, `focused` is the last focus request
+# honoured, `busy` is true from a key's click until the run it caused is over.
+_JS = r"""
+export default function ({ data, parentElement }) {
+  const W = (window.mailcoreKeys ??= { busy: false });
+  W.off?.abort();
+  const off = (W.off = new AbortController());
+  const on = (target, type, handler) => target.addEventListener(type, handler, { capture: true, signal: off.signal });
+  const root = parentElement.host ?? parentElement;
+  // Nothing to see: without this an empty element still takes a row's gap.
+  root.closest('[data-testid="stElementContainer"]')?.style.setProperty("display", "none");
+  // An element taken away without its clean-up must leave no dead keys on the next page.
+  const alive = () => root.isConnected || (off.abort(), false);
+  const later = (ms) => new Promise((done) => setTimeout(done, ms));
+  const modal = () => document.querySelector('[data-testid="stDialog"], [role="dialog"][aria-modal="true"], [role="alertdialog"]');
+  const runState = () => document.querySelector('[data-testid="stApp"]')?.getAttribute("data-test-script-state") ?? "notRunning";
+  const button = (cls) => document.querySelector(`.${cls} button:not(:disabled):not([aria-disabled="true"])`);
+  const active = () => {
+    const el = document.activeElement;
+    return el && el !== document.body ? el : null;
+  };
+
+  const press = async (cls) => {
+    if (W.busy || !button(cls)) return;
+    W.busy = true;
+    try {
+      const from = active();
+      const field = from?.closest('[data-testid="stTextInput"]')?.querySelector("input");
+      // A password commits only when the focus leaves the whole widget, not from its "show" button.
+      if (field && field !== from) field.focus();
+      active()?.blur?.();
+      // React hands the text to Streamlit in the effects of the blur: over when the next task begins.
+      await later(0);
+      button(cls)?.click();
+      // Whoever goes on typing (an error to mend) goes on where he was.
+      if (from?.matches("input, textarea") && from.closest('[data-testid="stTextInput"], [data-testid="stTextArea"], [data-testid="stNumberInput"]'))
+        from.focus({ preventScroll: true });
+      // One press, one click: a second press is dropped until the run of the first is over.
+      const end = performance.now() + 30000;
+      do await later(100); while (runState() !== "notRunning" && performance.now() < end);
+    } finally {
+      W.busy = false;
+    }
+  };
+
+  const help = () => {
+    const holder = active()?.closest('[class*="st-key-field_"]');
+    const name = holder && /(?:^|\s)st-key-field_(\S+?)(?:__\S*)?(?:\s|$)/.exec(holder.className)?.[1];
+    const url = new URL(data.help, location.href);
+    url.search = url.hash = "";
+    if (name) url.searchParams.set("campo", name);
+    // A named tab is used again by the next F1, and the form stays as it is in this one.
+    window.open(url, "mailcore-ajuda");
+  };
+
+  on(window, "keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || !alive()) return;
+    const cls = Object.hasOwn(data.keys, event.key) ? data.keys[event.key] : null;
+    const helps = event.key === "F1" && data.help;
+    if (!cls && !helps) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.repeat) return;
+    if (helps && !cls) help();
+    else if (!modal()) press(cls);
+  });
+
+  if (W.guard !== data.guard) {
+    W.guard = data.guard;
+    W.dirty = false;
+  }
+  if (data.guard !== null) {
+    const unsaved = () => alive() && (W.dirty || data.unsaved);
+    const touch = (event) => {
+      if (event.target.closest?.('[data-testid="stMain"]') && !event.target.closest('[data-testid="stDialog"]')) W.dirty = true;
+    };
+    on(document, "input", touch);
+    on(document, "change", touch);
+    on(document, "click", (event) => {
+      const el = event.target.closest?.('[role="option"], [data-testid="stButtonGroup"] button, [data-testid="stNumberInput"] button');
+      // The list of a selectbox hangs outside the page's main part.
+      if (el && !el.closest('[data-testid="stSidebar"], [data-testid="stDialog"]')) W.dirty = true;
+      const link = event.target.closest?.("a[href]");
+      if (!link || link.target === "_blank" || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+      const to = new URL(link.href, location.href);
+      if (to.origin !== location.origin || (to.hash && to.pathname === location.pathname)) return;
+      // The browser asks only when the whole document goes; a link inside the app keeps the document.
+      if (unsaved() && !window.confirm(data.leave)) {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+      } else W.dirty = false;
+    });
+    on(window, "beforeunload", (event) => {
+      if (unsaved()) event.preventDefault();
+    });
+  }
+
+  if (data.focus && W.focused !== data.focus.join(" ")) {
+    W.focused = data.focus.join(" ");
+    const wanted = W.focused;
+    (async () => {
+      // The field may still be on its way, or in a tab about to open.
+      for (let tries = 0; tries < 60 && W.focused === wanted && root.isConnected; tries++) {
+        const el = document.querySelector(`.${data.focus[0]} :is(input, textarea, [role="combobox"], button):not(:disabled)`);
+        if (el && el.checkVisibility() && !modal()) {
+          el.focus();
+          if (document.activeElement === el) return;
+        }
+        await later(50);
+      }
+    })();
+  }
+  return () => off.abort();
+}
+"""
+
+_LEAVE = "Há dados digitados que ainda não foram salvos. Sair desta página e perdê-los?"
+
+
+def _compact(source: str) -> str:
+    """Drop indentation and whole-line comments: the script travels to the browser in every run of a page."""
+    lines = (line.strip() for line in source.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+# Registered once, when the module is imported: registering in each run makes Streamlit warn and remount.
+_component = st.components.v2.component("mailcore_shortcuts", js=_compact(_JS))
+
+
+def _key_class(key: str) -> str:
+    """The CSS class Streamlit gives the element of a widget ``key``."""
+    return "st-key-" + re.sub(r"[^a-zA-Z0-9_-]", "-", key.strip())
+
+
+def shortcuts(
+    bindings: Mapping[str, str],
+    *,
+    unsaved_guard: str | None = None,
+    unsaved: bool = False,
+    focus: str | None = None,
+    focus_token: Hashable = "",
+    help_page: str | None = "ajuda",
+) -> None:
+    """Bind function keys to buttons of the page, and guard what was typed.
+
+    A bound key presses its button with the cursor anywhere, and what was just typed goes along: the field is
+    left first, so Streamlit has its text before the click. The browser's own use of the key (F5 reloads, F3
+    finds) is suppressed, also where the button is disabled or missing. With a dialog open a key does nothing.
+    Repeats of a held key do nothing; with Ctrl, Shift, Alt or Meta the key belongs to the browser.
+
+    :param bindings: name of the key as in ``KeyboardEvent.key`` ("F2") to the Streamlit key of the button.
+    :param unsaved_guard: an identity of the form on screen, or None on a page with nothing to lose. While it
+        stays the same, anything typed or chosen makes the browser ask before the page is left (reload, closing
+        the tab, a link of the menu); a new value (saved, another record, an empty form) starts clean.
+    :param unsaved: True when Python knows of unsaved data whatever happened in the browser, as in a form
+        brought back after a conflict.
+    :param focus: Streamlit key of the field to put the cursor in, once for each pair with ``focus_token``.
+    :param focus_token: anything whose text changes when ``focus`` is to be honoured again.
+    :param help_page: URL path of the help page, opened by F1 in a tab of its own, with ``?campo=<name>`` when
+        the cursor is in a field keyed ``field_<name>`` or ``field_<name>__<anything>``; None leaves F1 alone.
+    """
+    _component(
+        key="mailcore_shortcuts",
+        data={
+            "keys": {name: _key_class(key) for name, key in bindings.items()},
+            "guard": unsaved_guard,
+            "unsaved": unsaved,
+            "leave": _LEAVE if unsaved_guard is not None else "",
+            "focus": [_key_class(focus), str(focus_token)] if focus else None,
+            "help": help_page,
+        },
+    )
