@@ -12,7 +12,8 @@ page = st.navigation(
         st.Page("pages/cadastro.py", title="Cadastro", icon=":material/edit_note:", url_path="cadastro"),
         st.Page("pages/enviar_teste.py", title="Enviar teste", icon=":material/send:", url_path="enviar_teste"),
         st.Page("pages/ajuda.py", title="Ajuda", icon=":material/help:", url_path="ajuda"),
-    ]
+    ],
+    position="top",
 )
 chrome()
 with page_faults():

@@ -1,3 +1,4 @@
-import streamlit as st  # noqa: D100 - the yardstick: the least a Streamlit page can be
+# The yardstick: the least that a Streamlit page can be.
+import streamlit as st
 
 st.title("Servidores de e-mail")

@@ -68,8 +68,7 @@ def _rerun_figures(reruns: dict[int, list[Traffic]]) -> list[Figure]:
     figures = [Figure(f"rerun of the list, {size:,} servers", ms, "ms") for size, ms in times.items()]
     smallest = times[SIZES[0]]
     return figures + [
-        Figure(f"rerun, {size:,} : {SIZES[0]} servers", times[size] / smallest, "×", RERUN_RATIO)
-        for size in SIZES[1:]
+        Figure(f"rerun, {size:,} : {SIZES[0]} servers", times[size] / smallest, "×", RERUN_RATIO) for size in SIZES[1:]
     ]
 
 

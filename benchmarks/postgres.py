@@ -56,6 +56,4 @@ def _program(name: str) -> Path:
 
 
 def _run(command: list[str], folder: str, user: str | None) -> None:
-    subprocess.run(
-        command, cwd=folder, user=user, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    subprocess.run(command, cwd=folder, user=user, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

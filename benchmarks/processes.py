@@ -60,9 +60,7 @@ def serving(
     command: list[str], port: int, environment: dict[str, str], health: str, *, wait: bool = True
 ) -> Iterator[Running]:
     """Start a command that listens on ``port``; stop it at the end, by force where it must be."""
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     running = Running(f"http://127.0.0.1:{port}", process)
     try:
         if wait:

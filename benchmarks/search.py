@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
-from pathlib import Path
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
 
 from benchmarks.dataset import fill
 from benchmarks.postgres import NoPostgres, postgres_url
+from benchmarks.registries import data_dir
 from benchmarks.report import Figure
 from mailcore.library import Mailcore, open_mailcore
-from mailcore.models import CheckState
+from mailcore.models import CheckState, MailServer
 from mailcore.search import ServerQuery
 from mailcore.settings import KeyringChoice, Settings
 from mailcore.transports.base import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 SIZES = (10_000, 100_000)
 TARGET_MS = 9.5
@@ -48,29 +55,31 @@ def run() -> list[Figure]:
     """Time every case on SQLite, and on PostgreSQL where it can be started."""
     figures: list[Figure] = []
     for count in SIZES:
-        figures += _time_all("SQLite", count, "", TARGET_MS if count == SIZES[-1] else None)
+        with data_dir(count) as folder, _opened(folder) as core:
+            figures += _time_all(core, f"SQLite {count:,}", TARGET_MS if count == SIZES[-1] else None)
     for count in SIZES:
         try:
-            with postgres_url() as url:
-                figures += _time_all("PostgreSQL", count, url, None)
+            with postgres_url() as url, data_dir(0) as folder, _opened(folder, url) as core:
+                fill(core.database, count)
+                figures += _time_all(core, f"PostgreSQL {count:,}", None)
         except NoPostgres as reason:
             figures.append(Figure(f"PostgreSQL {count:,}", None, remark=str(reason)))
     return figures
 
 
-def _time_all(database: str, count: int, url: str, target: float | None) -> list[Figure]:
-    with tempfile.TemporaryDirectory(prefix="bench-search-") as folder:
-        core = open_mailcore(
-            Settings(data_dir=Path(folder), database_url=url, keyring=KeyringChoice.DATABASE)
-        )
-        try:
-            fill(core.database, count)
-            return [
-                _figure(core, f"{database} {count:,}: {name}", query, target)
-                for name, query in cases(count).items()
-            ]
-        finally:
-            core.close()
+@contextmanager
+def _opened(folder: Path, url: str = "") -> Iterator[Mailcore]:
+    core = open_mailcore(Settings(data_dir=folder, database_url=url, keyring=KeyringChoice.DATABASE))
+    try:
+        yield core
+    finally:
+        core.close()
+
+
+def _time_all(core: Mailcore, database: str, target: float | None) -> list[Figure]:
+    with core.database.read() as session:
+        count = session.scalar(select(func.count()).select_from(MailServer)) or 0
+    return [_figure(core, f"{database}: {name}", query, target) for name, query in cases(count).items()]
 
 
 def _figure(core: Mailcore, name: str, query: ServerQuery, target: float | None) -> Figure:

@@ -35,6 +35,7 @@ from benchmarks.django_admin.__main__ import USER
 from benchmarks.processes import APP, ROOT, free_port, serving, streamlit
 from benchmarks.registries import data_dir
 from benchmarks.report import Figure
+from mailcore.transports.base import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -172,9 +173,9 @@ def run() -> list[Figure]:
 
 
 def _targets() -> list[str]:
-    """Names of servers spread over the registry, one a round."""
-    wanted = {COUNT * (number + 1) // (_ROUNDS + 2) for number in range(_ROUNDS + 1)}
-    return [row["name"] for row in servers(COUNT) if row["id"] in wanted]
+    """Names of SMTP servers spread over the registry, one a round."""
+    smtp = [row["name"] for row in servers(COUNT) if row["kind"] is Kind.SMTP]
+    return [smtp[len(smtp) * (number + 1) // (_ROUNDS + 2)] for number in range(_ROUNDS + 1)]
 
 
 def _work(subject: Subject, name: str, times: dict[str, list[float]] | None) -> None:

@@ -97,7 +97,7 @@ class Database:
 def _engine(url: str) -> Engine:
     try:
         engine = create_engine(url, **_engine_options(url))
-    except Exception as error:  # SQLAlchemy's own text would repeat the URL, password included
+    except Exception as error:  # noqa: BLE001 - SQLAlchemy's own text would repeat the URL, password included
         raise ConfigurationError(
             "MAILCORE_DATABASE_URL não é um endereço de banco que eu conheça. Use sqlite:///… ou postgresql://…"
         ) from _without_url(error)
@@ -116,7 +116,7 @@ def _engine_options(url: str) -> dict[str, Any]:
     return common | {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
 
 
-def _prepare_sqlite(connection: Any, record: object) -> None:
+def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")

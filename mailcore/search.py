@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Integer, Select, column, func, select, table, text
+from sqlalchemy import ColumnElement, Integer, column, func, select, table, text
 
 from mailcore.models import CheckState, MailServer
 from mailcore.text import fold
@@ -41,10 +41,11 @@ class ServerQuery:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Ids of one page in the list's order, and how many match in all."""
+    """Ids of one page in the list's order, how many match in all, and which page it is."""
 
     ids: list[int]
     matching: int
+    page: int = 1
 
 
 def search_text(*parts: str) -> str:
@@ -77,18 +78,23 @@ def _likes(words: list[str]) -> list[ColumnElement[bool]]:
 
 def _find_like(session: Session, query: ServerQuery, conditions: list[ColumnElement[bool]]) -> Found:
     matching = session.scalar(select(func.count(MailServer.id)).where(*conditions)) or 0
-    return Found(_page(session, query, select(MailServer.id).where(*conditions)), matching)
+    return _page(session, query, conditions, matching)
 
 
-def _page(session: Session, query: ServerQuery, ids: Select[tuple[int]]) -> list[int]:
-    offset = (query.page - 1) * query.page_size
-    ordered = ids.order_by(MailServer.name_key).limit(query.page_size).offset(offset)
-    return list(session.scalars(ordered))
+def _page(session: Session, query: ServerQuery, conditions: list[ColumnElement[bool]], matching: int) -> Found:
+    """The page asked for, or the last one where the list has become shorter than that."""
+    page = max(1, min(query.page, -(-matching // query.page_size)))
+    ids = (
+        select(MailServer.id)
+        .where(*conditions)
+        .order_by(MailServer.name_key)
+        .limit(query.page_size)
+        .offset((page - 1) * query.page_size)
+    )
+    return Found(list(session.scalars(ids)), matching, page)
 
 
-def _find_sqlite(
-    session: Session, query: ServerQuery, words: list[str], filters: list[ColumnElement[bool]]
-) -> Found:
+def _find_sqlite(session: Session, query: ServerQuery, words: list[str], filters: list[ColumnElement[bool]]) -> Found:
     expression = _match_expression(session, words)
     if expression is None:
         return Found([], 0)
@@ -104,7 +110,7 @@ def _find_sqlite(
         matching = session.scalar(select(func.count()).select_from(matches.subquery())) or 0
     if _is_broad(session, query, matching):
         conditions = [*filters, *_likes(words)]
-    return Found(_page(session, query, select(MailServer.id).where(*conditions)), matching)
+    return _page(session, query, conditions, matching)
 
 
 def _is_broad(session: Session, query: ServerQuery, matching: int) -> bool:

@@ -49,9 +49,7 @@ _NO_OS_KEYRING = (
     "O chaveiro deste computador não respondeu ou está bloqueado. Desbloqueie-o (entre na sessão do usuário) e "
     "tente de novo, ou use MAILCORE_KEYRING=database para guardar novas senhas no próprio programa."
 )
-_LOST = (
-    "A senha deste servidor não está mais no chaveiro. Abra o cadastro, digite-a de novo em Autenticação e salve."
-)
+_LOST = "A senha deste servidor não está mais no chaveiro. Abra o cadastro, digite-a de novo em Autenticação e salve."
 
 
 class SecretStore:
@@ -164,9 +162,7 @@ class SecretStore:
                 return 0
         with self._database.write() as session:
             refs = list(session.scalars(_unowned()))
-            session.execute(
-                update(SecretJournal).where(SecretJournal.ref.in_(refs)).values(condemned=True)
-            )
+            session.execute(update(SecretJournal).where(SecretJournal.ref.in_(refs)).values(condemned=True))
         swept = 0
         for ref in refs:
             with contextlib.suppress(SecretError):  # its keyring is locked now: next start tries again
@@ -205,7 +201,7 @@ def _os_keyring() -> KeyringBackend | None:
     try:
         backend = keyring.get_keyring()
         return backend if float(backend.priority) >= 1 else None
-    except Exception:  # a backend that cannot even tell its priority is none
+    except Exception:  # noqa: BLE001 - a backend that cannot even tell its priority is none
         return None
 
 
@@ -218,7 +214,7 @@ def _keyring_faults() -> Iterator[None]:
         yield
     except (MailcoreError, PasswordDeleteError):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # Not chained: nobody knows what a foreign backend puts into its messages.
         _log.warning("keyring backend failed: %s", type(error).__name__)
         raise SecretError(_NO_OS_KEYRING) from None

@@ -57,6 +57,8 @@ class ServerPage:
     servers: list[MailServer]
     matching: int
     total: int
+    number: int
+    """Which page it is: the last one, where the query asked for one beyond the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class Servers:
             rows = session.scalars(select(MailServer).where(MailServer.id.in_(found.ids))).all()
             by_id = {row.id: row for row in rows}
             total = session.scalar(select(func.count(MailServer.id))) or 0
-        return ServerPage([by_id[key] for key in found.ids if key in by_id], found.matching, total)
+        servers = [by_id[key] for key in found.ids if key in by_id]
+        return ServerPage(servers, found.matching, total, found.page)
 
     def get(self, server_id: int) -> MailServer:
         """Return one server.
@@ -224,9 +227,7 @@ class Servers:
         """
         return self._secrets.get(server.secret_ref) if server.secret_ref else None
 
-    def secret_for(
-        self, opened: MailServer | None, draft: ServerDraft, typed: SecretStr | None
-    ) -> SecretStr | None:
+    def secret_for(self, opened: MailServer | None, draft: ServerDraft, typed: SecretStr | None) -> SecretStr | None:
         """Return the secret a test of an unsaved form may use: the one typed, else the stored one.
 
         Raises:
@@ -303,9 +304,7 @@ def _clean(draft: ServerDraft, secret: SecretStr | None, *, secret_needed: bool 
             errors += error.errors
     elif secret_needed:
         hint = " Se o servidor não pede login, desmarque Meu servidor requer autenticação."
-        errors.append(
-            FieldError("secret", f"{label}: preencha este campo.{hint if draft.kind is Kind.SMTP else ''}")
-        )
+        errors.append(FieldError("secret", f"{label}: preencha este campo.{hint if draft.kind is Kind.SMTP else ''}"))
     if errors or cleaned is None:
         raise ValidationError(errors)
     return cleaned
@@ -382,10 +381,7 @@ def _take_over_default(session: Session, draft: ServerDraft, own_id: int | None)
 
 def _heir(session: Session, server: MailServer) -> MailServer | None:
     return session.scalar(
-        select(MailServer)
-        .where(MailServer.is_active, MailServer.id != server.id)
-        .order_by(MailServer.id)
-        .limit(1)
+        select(MailServer).where(MailServer.is_active, MailServer.id != server.id).order_by(MailServer.id).limit(1)
     )
 
 
@@ -398,9 +394,7 @@ def _conflict(opened: MailServer, stored: MailServer) -> ConflictError:
     ]
     if opened.secret_ref != stored.secret_ref:
         changes.append(FieldChange("secret", None, None))
-    return ConflictError(
-        who=stored.updated_by, when=stored.updated_at, version=stored.version, changes=changes
-    )
+    return ConflictError(who=stored.updated_by, when=stored.updated_at, version=stored.version, changes=changes)
 
 
 def current_user() -> str:

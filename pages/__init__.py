@@ -1,0 +1,1 @@
+"""One file a page; each reads top to bottom like a notebook."""

@@ -13,7 +13,7 @@ from ui.cadastro import (
     start_new,
     test_connection,
 )
-from ui.context import faults, mailcore
+from ui.context import faults, mailcore, notices
 from ui.server_form import (
     AUTHENTICATION,
     GENERAL,
@@ -30,6 +30,7 @@ if form.saved:
     close(form)
 
 st.title(form.title)
+notices()
 show_problems(form)
 show_conflict(core, form)
 outcome = st.container()

@@ -2,17 +2,18 @@
 
 import streamlit as st
 
+st.title("Enviar teste")  # painted while the rest is being loaded
+
 from ui.context import faults, mailcore
 from ui.send_test import choose_server, message_fields, send_pressed, show_last_outcome
 from ui.shortcuts import shortcuts
 
-st.title("Enviar teste")
 core = mailcore()
 server = choose_server(core)
 if server is None:
     st.stop()
 
-message_fields(core, server)
+message_fields(server)
 with faults():
     send_pressed(core, server)
 show_last_outcome(server)

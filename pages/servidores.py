@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from ui.context import faults, mailcore
+st.title("Servidores de e-mail")  # painted while the rest is being loaded
+
+from ui.context import faults, mailcore, notices
 from ui.server_list import (
     ask_to_delete,
     delete_dialog,
     filters,
-    notices,
     remember_view,
     selected_server,
     table,
@@ -15,7 +16,6 @@ from ui.server_list import (
 )
 from ui.shortcuts import shortcuts
 
-st.title("Servidores de e-mail")
 core = mailcore()
 notices()
 
@@ -29,10 +29,9 @@ with toolbar:
     wants_check = st.button("Testar conexão", key="check", disabled=server is None)
     wants_send = st.button("Enviar teste", key="send", disabled=server is None)
 
-query = filters()
-page = core.servers.search(query)
+page = core.servers.search(filters())
 if page.total:
-    table(page, query)
+    table(page)
 else:
     st.info(
         "Ainda não há servidores aqui. Um servidor de e-mail é por onde as mensagens saem: uma conta SMTP "

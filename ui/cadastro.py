@@ -59,7 +59,7 @@ def _wanted_id() -> int | None:
 
 
 def save(core: Mailcore, form: ServerForm) -> None:
-    """"Salvar": store what stands in the fields; the page then closes to the list."""
+    """ "Salvar": store what stands in the fields; the page then closes to the list."""
     _store(core, form)
 
 
@@ -71,13 +71,13 @@ def close(form: ServerForm) -> None:
 
 
 def save_and_continue(core: Mailcore, form: ServerForm) -> None:
-    """"Salvar e continuar": store, then an empty form."""
+    """ "Salvar e continuar": store, then an empty form."""
     if _store(core, form):
         _replace(ServerForm())
 
 
 def start_new(form: ServerForm) -> None:
-    """"Novo": an empty form, asking first when something unsaved would be lost."""
+    """ "Novo": an empty form, asking first when something unsaved would be lost."""
     if is_unsaved(form):
         form.asks_to_leave = True
     else:
@@ -147,7 +147,10 @@ def show_conflict(core: Mailcore, form: ServerForm) -> None:
     if form.gone:
         st.warning("Este servidor **foi apagado por outra pessoa**. O que você digitou continua aqui.")
         st.button(
-            "Registrar de novo", key=form.button("register_again"), on_click=_register_again, args=(core, form)
+            "Registrar de novo",
+            key=form.button("register_again"),
+            on_click=_register_again,
+            args=(core, form),
         )
     if form.conflict is None:
         return
@@ -200,7 +203,7 @@ def _register_again(core: Mailcore, form: ServerForm) -> None:
 
 
 def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
-    """"Testar conexão": connect and log in with what is typed, unsaved; show the steps and the outcome."""
+    """ "Testar conexão": connect and log in with what is typed, unsaved; show the steps and the outcome."""
     if start:
         _clear_messages(form)
         draft, secret, opened = draft_of_form(form), typed_secret(form), form.opened

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.formats import plain
+
 if TYPE_CHECKING:
     from mailcore import Mailcore
 
@@ -54,10 +56,16 @@ def page_faults() -> Iterator[None]:
         yield
     except MailcoreError as error:
         st.error(str(error), icon=":material/error:")
-    except Exception:
+    except Exception:  # noqa: BLE001 - the last line before the screen
         _log.exception("a page failed")
         st.error(
             "Algo inesperado aconteceu nesta página. O que já estava salvo continua salvo: recarregue a página e, "
             "se continuar, mande o registro (log) do programa para quem cuida dele.",
             icon=":material/error:",
         )
+
+
+def notices() -> None:
+    """Show once what the page before had to say."""
+    for sentence in st.session_state.pop("notices", []):
+        st.toast(plain(sentence), icon=":material/check:", duration="long")

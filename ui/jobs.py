@@ -45,7 +45,7 @@ class Job(Generic[T]):
         seen = 0
         while True:
             with self._news:
-                self._news.wait_for(lambda: len(self._steps) > seen or self._future.done(), timeout=1)
+                self._news.wait_for(lambda seen=seen: len(self._steps) > seen or self._future.done(), timeout=1)
                 news = self._steps[seen:]
                 over = self._future.done()
             yield from news

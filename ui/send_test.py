@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import streamlit as st
 
+from mailcore.addresses import split_addresses
 from mailcore.compose import compose
 from mailcore.errors import NotFoundError, ValidationError
-from mailcore.addresses import split_addresses
 from mailcore.search import ServerQuery
 from ui.formats import plain
 from ui.jobs import watch
@@ -34,7 +34,11 @@ def choose_server(core: Mailcore) -> MailServer | None:
         return None
     if found.total > len(found.servers) or st.session_state.get("send_search"):
         st.text_input(
-            "Buscar", key="send_search", type="search", live="200ms", placeholder="para achar o servidor na lista"
+            "Buscar",
+            key="send_search",
+            type="search",
+            live="200ms",
+            placeholder="para achar o servidor na lista",
         )
     options = {server.id: server for server in found.servers}
     if chosen is not None and not st.session_state.get("send_search"):
@@ -64,14 +68,19 @@ def _from_url(core: Mailcore) -> MailServer | None:
         return None
 
 
-def message_fields(core: Mailcore, server: MailServer) -> None:
+def message_fields(server: MailServer) -> None:
     """Draw what to send. "Para" offers the last address this person used, never the sender's own."""
     last = st.session_state.get("last_recipient", "")
     if last == server.from_address:
         last = ""
     errors: dict[str, str] = st.session_state.get("send_errors", {})
     st.text_input(
-        "Para", value=last, key="field_send_to", live="0ms", on_change="ignore", placeholder="nome@exemplo.com.br"
+        "Para",
+        value=last,
+        key="field_send_to",
+        live="0ms",
+        on_change="ignore",
+        placeholder="nome@exemplo.com.br",
     )
     _error(errors, "to")
     st.text_input("Assunto", value=_SUBJECT, key="field_send_subject", live="0ms", on_change="ignore")
@@ -88,7 +97,7 @@ def _error(errors: dict[str, str], field: str) -> None:
 
 
 def send_pressed(core: Mailcore, server: MailServer) -> None:
-    """"Enviar": one message for one press.
+    """ "Enviar": one message for one press.
 
     The button carries the send's idempotency key, and is another button once the outcome is on screen:
     the second half of a double click finds the first send or nothing.

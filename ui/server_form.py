@@ -19,14 +19,23 @@ from mailcore.errors import ConflictError, FieldError
 from mailcore.help import field_help
 from mailcore.transports.base import Kind, Security
 from ui import words
+from ui.formats import plain
 
 if TYPE_CHECKING:
     from mailcore.check import CheckResult
     from mailcore.models import MailServer
 
 GENERAL, AUTHENTICATION = "Geral", "Autenticação"
-AUTHENTICATION_FIELDS = {"username", "secret", "port", "security", "security_auto", "verify_certificate", "ca_pem"}
-STORED_SECRET = "•••••••• (mantida)"
+AUTHENTICATION_FIELDS = {
+    "username",
+    "secret",
+    "port",
+    "security",
+    "security_auto",
+    "verify_certificate",
+    "ca_pem",
+}
+_KEPT_PLACEHOLDER = "•••••••• (mantida)"
 
 _AUTOMATIC = "Automático"
 _SSL_MODES = {
@@ -136,40 +145,46 @@ def general_fields(form: ServerForm) -> None:
     """The tab "Geral"."""
     start = form.start
     form.drawn = True
-    _text(form, "name", "Descrição", start.name)
-    _select(form, "kind", "Tipo de envio", words.KIND, start.kind)
+    name, kind = st.columns([2, 1])
+    with name:
+        _text(form, "name", "Descrição", start.name)
+    with kind:
+        _select(form, "kind", "Tipo de envio", words.KIND, start.kind)
     if _value(form, "kind") is Kind.SMTP:
         _text(form, "host", "Servidor", start.host, placeholder="smtp.exemplo.com.br")
-    sender, sender_name = st.columns(2)
+    sender, sender_name, reply_to = st.columns(3)
     with sender:
-        _text(form, "from_address", "E-mail do remetente", start.from_address)
+        _text(form, "from_address", "E-mail do remetente", start.from_address, placeholder="nome@exemplo.com.br")
     with sender_name:
         _text(form, "from_name", "Nome do remetente", start.from_name)
-    _text(form, "reply_to", "Responder para", start.reply_to)
-    account, limit = st.columns(2)
+    with reply_to:
+        _text(form, "reply_to", "Responder para", start.reply_to, placeholder="o mesmo do remetente")
+    account, limit, unit, window = st.columns(4)
     with account:
         _select(form, "is_paid", "Conta", words.PAID, start.is_paid, on_change=_follow_account, args=(form,))
     with limit:
         _text(form, "daily_limit", "Limite diário", str(start.daily_limit or ""), placeholder="sem limite")
-    unit, window = st.columns(2)
     with unit:
         _select(form, "limit_unit", "Contar por", words.UNIT, start.limit_unit)
     with window:
         _select(form, "limit_window", "Janela", words.WINDOW, start.limit_window)
-    same = start.same_address or default_same_address(start.is_paid)
-    _select(
-        form, "same_address", "Origem igual ao destino", words.SAME_ADDRESS, same, on_change=_touch_same, args=(form,)
-    )
-    _check(form, "is_active", "Ativo", start.is_active)
-    _check(form, "is_default", "Servidor padrão", start.is_default)
-    st.text_area(
-        "Observações",
-        value=start.notes,
-        key=form.key("notes"),
-        help=field_help("notes"),
-        persist_state="page",
-    )
-    _error(form, "notes")
+    same_address, is_active, is_default = st.columns([2, 1, 1], vertical_alignment="bottom")
+    with same_address:
+        same = start.same_address or default_same_address(start.is_paid)
+        _select(
+            form,
+            "same_address",
+            "Origem igual ao destino",
+            words.SAME_ADDRESS,
+            same,
+            on_change=_touch_same,
+            args=(form,),
+        )
+    with is_active:
+        _check(form, "is_active", "Ativo", start.is_active)
+    with is_default:
+        _check(form, "is_default", "Servidor padrão", start.is_default)
+    _area(form, "notes", "Observações", start.notes)
 
 
 def authentication_fields(form: ServerForm) -> None:
@@ -180,12 +195,16 @@ def authentication_fields(form: ServerForm) -> None:
     start = form.start
     _check(form, "requires_auth", "Meu servidor requer autenticação", start.requires_auth)
     logs_in = bool(_value(form, "requires_auth"))
-    _text(form, "username", "Usuário", start.username, disabled=not logs_in)
-    _secret(form, "secret", "Senha", disabled=not logs_in)
-    _check(form, "ssl", "SSL", start.security is not Security.NONE)
-    encrypted = bool(_value(form, "ssl"))
-    mode_column, port_column = st.columns(2)
-    with mode_column:
+    username, secret = st.columns(2)
+    with username:
+        _text(form, "username", "Usuário", start.username, disabled=not logs_in)
+    with secret:
+        _secret(form, "secret", "Senha", disabled=not logs_in)
+    port, mode = st.columns(2)
+    with port:
+        _text(form, "port", "Porta envio", str(start.port or ""), placeholder=f"{_suggestion(form)} (sugerida)")
+    with mode:
+        encrypted = bool(_value(form, "ssl"))
         st.selectbox(
             "Modo SSL",
             list(_SSL_MODES),
@@ -194,25 +213,26 @@ def authentication_fields(form: ServerForm) -> None:
             help=field_help("ssl_mode"),
             disabled=not encrypted,
             persist_state="page",
+            filter_mode=None,
         )
-    with port_column:
-        _text(form, "port", "Porta envio", str(start.port or ""), placeholder=f"{_suggestion(form)} (sugerida)")
+    with st.container(horizontal=True, gap="large"):
+        _check(form, "ssl", "SSL", start.security is not Security.NONE)
+        _check(
+            form, "verify_certificate", "Exigir certificado válido", start.verify_certificate, disabled=not encrypted
+        )
     if not encrypted and logs_in:
         st.warning(
             "Sem SSL, o usuário e a senha viajam legíveis pela rede. Use só dentro de uma rede de confiança.",
             icon=":material/warning:",
         )
-    _check(form, "verify_certificate", "Exigir certificado válido", start.verify_certificate, disabled=not encrypted)
-    st.text_area(
+    _area(
+        form,
+        "ca_pem",
         "Certificado da autoridade (PEM)",
-        value=start.ca_pem,
-        key=form.key("ca_pem"),
-        help=field_help("ca_pem"),
-        placeholder="-----BEGIN CERTIFICATE-----",
+        start.ca_pem,
+        placeholder="Só para servidores com autoridade própria: -----BEGIN CERTIFICATE-----",
         disabled=not encrypted,
-        persist_state="page",
     )
-    _error(form, "ca_pem")
 
 
 def tab_of(field_name: str) -> str:
@@ -254,7 +274,7 @@ def _secret(form: ServerForm, name: str, label: str, *, disabled: bool) -> None:
         key=form.key(name),
         type="password",
         help=field_help(name),
-        placeholder=STORED_SECRET if form.has_stored_secret else "",
+        placeholder=_KEPT_PLACEHOLDER if form.has_stored_secret else "",
         autocomplete="new-password",
         disabled=disabled,
         live="0ms",
@@ -267,9 +287,22 @@ def _secret(form: ServerForm, name: str, label: str, *, disabled: bool) -> None:
         st.info("A senha guardada será removida quando você salvar.", icon=":material/info:")
 
 
-def _select(
-    form: ServerForm, name: str, label: str, options: dict[Any, str], start: object, **callback: Any
+def _area(
+    form: ServerForm, name: str, label: str, start: str, *, placeholder: str = "", disabled: bool = False
 ) -> None:
+    st.text_area(
+        label,
+        value=start,
+        key=form.key(name),
+        help=field_help(name),
+        placeholder=placeholder,
+        disabled=disabled,
+        persist_state="page",
+    )
+    _error(form, name)
+
+
+def _select(form: ServerForm, name: str, label: str, options: dict[Any, str], start: object, **callback: Any) -> None:
     st.selectbox(
         label,
         list(options),
@@ -285,16 +318,14 @@ def _select(
 
 
 def _check(form: ServerForm, name: str, label: str, start: bool, *, disabled: bool = False) -> None:
-    st.checkbox(
-        label, value=start, key=form.key(name), help=field_help(name), disabled=disabled, persist_state="page"
-    )
+    st.checkbox(label, value=start, key=form.key(name), help=field_help(name), disabled=disabled, persist_state="page")
     _error(form, name)
 
 
 def _error(form: ServerForm, name: str) -> None:
     for error in form.errors:
         if error.field == name:
-            st.error(error.message, icon=":material/error:")
+            st.markdown(f":red[:material/error: {plain(error.message)}]")
 
 
 def _value(form: ServerForm, name: str) -> Any:

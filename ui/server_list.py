@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import streamlit as st
@@ -16,7 +16,7 @@ from ui import words
 from ui.formats import number, plain
 from ui.jobs import watch
 from ui.outcome import show_check
-from ui.table import servers_table
+from ui.table import WIDTHS, servers_table
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -28,64 +28,79 @@ _KINDS = {_ALL: None, **{word: kind for kind, word in words.KIND.items()}}
 _SITUATIONS = {_ALL: None, "Ativos": True, "Inativos": False}
 _ACCOUNTS = {_ALL_FEMININE: None, **{word: paid for paid, word in words.PAID.items()}}
 _CHECKS = {_ALL: None, **{word: state for state, word in words.CHECK_STATE.items()}}
-_QUERY_KEYS = ("busca", "tipo", "situacao", "conta", "teste", "pagina")
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "tipo": _KINDS,
+    "situacao": _SITUATIONS,
+    "conta": _ACCOUNTS,
+    "teste": _CHECKS,
+}
+"""Query parameter → what can be chosen; the first of each means all and is left out of the URL."""
 
 
 def filters() -> ServerQuery:
-    """Draw the filters, which live in the query string, and return what they ask for."""
-    st.text_input(
-        "Buscar",
-        key="busca",
-        type="search",
-        live="200ms",
-        bind="query-params",
-        placeholder="descrição, servidor, usuário, remetente ou observações",
-        on_change=_to_first_page,
-    )
-    kind, situation, account, last_check = st.columns(4)
-    with kind:
-        chosen_kind: Kind | None = _KINDS[_filter("Tipo", "tipo", list(_KINDS))]
-    with situation:
-        is_active = _SITUATIONS[_filter("Situação", "situacao", list(_SITUATIONS))]
-    with account:
-        is_paid = _ACCOUNTS[_filter("Conta", "conta", list(_ACCOUNTS))]
-    with last_check:
-        check: CheckState | None = _CHECKS[_filter("Último teste", "teste", list(_CHECKS))]
+    """Draw the filters, as the query string has them at first, and return what they ask for."""
+    _begin_with_url()
+    with st.container(horizontal=True):  # wraps on a narrow screen
+        st.text_input(
+            "Buscar",
+            key="busca",
+            type="search",
+            live="200ms",
+            placeholder="descrição, servidor, usuário, remetente…",
+            on_change=_to_first_page,
+            width=420,
+        )
+        kind: Kind | None = _KINDS[_filter("Tipo", "tipo", _KINDS)]
+        is_active = _SITUATIONS[_filter("Situação", "situacao", _SITUATIONS)]
+        is_paid = _ACCOUNTS[_filter("Conta", "conta", _ACCOUNTS)]
+        last_check: CheckState | None = _CHECKS[_filter("Último teste", "teste", _CHECKS)]
     return ServerQuery(
         text=st.session_state["busca"] or "",
-        kind=chosen_kind,
+        kind=kind,
         is_active=is_active,
         is_paid=is_paid,
-        last_check=check,
-        page=_page_asked_for(),
+        last_check=last_check,
+        page=st.session_state["pagina"],
     )
 
 
-def _filter(label: str, key: str, options: list[str]) -> str:
-    chosen = st.selectbox(
-        label, options, key=key, bind="query-params", on_change=_to_first_page, filter_mode=None
-    )
-    return chosen or options[0]
+def _begin_with_url() -> None:
+    """Give the filters, where they are not on screen yet, the values of the URL that led here.
+
+    Streamlit's own binding of widgets to the URL is not used: it forbids leaving the page by a button.
+    """
+    asked = st.query_params
+    st.session_state.setdefault("busca", asked.get("busca", "")[:200])
+    for key, options in _OPTIONS.items():
+        if key not in st.session_state:
+            st.session_state[key] = asked[key] if asked.get(key) in options else next(iter(options))
+    page = asked.get("pagina", "1")
+    st.session_state.setdefault("pagina", int(page) if page.isdecimal() and 0 < len(page) < 7 else 1)
+
+
+def _filter(label: str, key: str, options: dict[str, Any]) -> str:
+    chosen: str = st.selectbox(label, list(options), key=key, on_change=_to_first_page, filter_mode=None, width=170)
+    return chosen
 
 
 def _to_first_page() -> None:
     st.session_state["pagina"] = 1
 
 
-def _page_asked_for() -> int:
-    """The page in the widget's state, or, at a fresh start, in the URL."""
-    asked = st.session_state.get("pagina", st.query_params.get("pagina", "1"))
-    return max(1, min(int(asked), 1_000_000)) if str(asked).isdecimal() and len(str(asked)) < 9 else 1
-
-
 def remember_view() -> None:
-    """Keep the query string, so that the form can come back to the same view."""
-    st.session_state["list_query"] = {
-        key: value for key, value in st.query_params.to_dict().items() if key in _QUERY_KEYS
-    }
+    """Write the view into the query string: a link reopens it, and the form comes back to it."""
+    view = {"busca": st.session_state["busca"] or ""}
+    for key, options in _OPTIONS.items():
+        chosen = st.session_state[key]
+        view[key] = "" if chosen == next(iter(options)) else chosen
+    view["pagina"] = "" if st.session_state["pagina"] == 1 else str(st.session_state["pagina"])
+    view = {key: value for key, value in view.items() if value}
+    st.session_state["list_query"] = view
+    if st.query_params.to_dict() != view:
+        st.query_params.from_dict(view)
 
 
-def table(page: ServerPage, query: ServerQuery) -> None:
+def table(page: ServerPage) -> None:
     """Draw one page of rows; a tick in the first column selects a record, which is kept by its id."""
     ids = [server.id for server in page.servers]
     # A selection is a position: with other rows it is another widget, so that it never moves to another record.
@@ -98,15 +113,16 @@ def table(page: ServerPage, query: ServerQuery) -> None:
         on_select=lambda: _select(key, ids),
         selection_mode="single-row",
         selection_default={"selection": {"rows": [ids.index(selected)] if selected in ids else []}},
-        height="auto" if len(ids) <= 12 else 460,
-        column_config={"Descrição": st.column_config.TextColumn(width="medium", pinned=True)},
+        height="content" if len(ids) <= 12 else 460,
+        column_config={name: st.column_config.Column(width=width) for name, width in WIDTHS.items()},
         alt="Servidores de e-mail",
     )
     pages = max(1, ceil(page.matching / PAGE_SIZE))
+    st.session_state["pagina"] = page.number
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{number(page.matching)} de {number(page.total)} servidores")
         if pages > 1:
-            st.pagination(pages, key="pagina", bind="query-params")
+            st.pagination(pages, key="pagina")
 
 
 def _select(key: str, ids: list[int]) -> None:
@@ -127,14 +143,8 @@ def selected_server(core: Mailcore) -> MailServer | None:
         return None
 
 
-def notices() -> None:
-    """Show once what the page before had to say."""
-    for sentence in st.session_state.pop("notices", []):
-        st.toast(plain(sentence), icon=":material/check:", duration="long")
-
-
 def test_connection(core: Mailcore, server: MailServer | None, *, start: bool) -> None:
-    """"Testar conexão" of the selected record: the steps as they happen, then the outcome."""
+    """ "Testar conexão" of the selected record: the steps as they happen, then the outcome."""
     if start and server is not None:
         result = watch(
             uuid4().hex,
@@ -145,11 +155,12 @@ def test_connection(core: Mailcore, server: MailServer | None, *, start: bool) -
         st.rerun()  # the table above shows the state from before the test
     shown = st.session_state.get("list_check")
     if shown and server is not None and shown[0] == server.id:
+        st.caption(f"Teste de {plain(server.name)}")
         show_check(shown[1])
 
 
 def ask_to_delete(server: MailServer | None) -> None:
-    """"Apagar": remember which record the dialog is about."""
+    """ "Apagar": remember which record the dialog is about."""
     if server is not None:
         st.session_state["deleting"] = server.id
 
@@ -171,9 +182,7 @@ def _dialog(core: Mailcore, server: MailServer) -> None:
     @st.dialog("Apagar servidor", on_dismiss=_close_dialog)
     def body() -> None:
         st.markdown(f"Apagar **{plain(server.name)}**?")
-        st.markdown(
-            "- Vão embora: o cadastro e a senha guardada.\n- Fica: o histórico dos envios feitos por ele."
-        )
+        st.markdown("- Vão embora: o cadastro e a senha guardada.\n- Fica: o histórico dos envios feitos por ele.")
         if server.is_default:
             heir = core.servers.heir(server)
             st.warning(

@@ -27,7 +27,7 @@ export default function ({ data, parentElement }) {
   // An element taken away without its clean-up must leave no dead keys on the next page.
   const alive = () => root.isConnected || (off.abort(), false);
   const later = (ms) => new Promise((done) => setTimeout(done, ms));
-  const modal = () => document.querySelector('[data-testid="stDialog"], [role="dialog"][aria-modal="true"], [role="alertdialog"]');
+  const modal = () => document.querySelector('[data-testid="stDialog"], [role="dialog"][aria-modal="true"], [role="alertdialog"][aria-modal="true"]');
   const runState = () => document.querySelector('[data-testid="stApp"]')?.getAttribute("data-test-script-state") ?? "notRunning";
   const button = (cls) => document.querySelector(`.${cls} button:not(:disabled):not([aria-disabled="true"])`);
   const active = () => {
@@ -116,7 +116,7 @@ export default function ({ data, parentElement }) {
     (async () => {
       // The field may still be on its way, or in a tab about to open.
       for (let tries = 0; tries < 60 && W.focused === wanted && root.isConnected; tries++) {
-        const el = document.querySelector(`.${data.focus[0]} :is(input, textarea, [role="combobox"], button):not(:disabled)`);
+        const el = document.querySelector(`.${data.focus[0]} :is(input, textarea, [role="combobox"]):not(:disabled)`);
         if (el && el.checkVisibility() && !modal()) {
           el.focus();
           if (document.activeElement === el) return;
@@ -132,14 +132,14 @@ export default function ({ data, parentElement }) {
 _LEAVE = "Há dados digitados que ainda não foram salvos. Sair desta página e perdê-los?"
 
 
-def _compact(source: str) -> str:
+def compact(source: str) -> str:
     """Drop indentation and whole-line comments: the script travels to the browser in every run of a page."""
     lines = (line.strip() for line in source.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 # Registered once, when the module is imported: registering in each run makes Streamlit warn and remount.
-_component = st.components.v2.component("mailcore_shortcuts", js=_compact(_JS))
+_component = st.components.v2.component("mailcore_shortcuts", js=compact(_JS))
 
 
 def _key_class(key: str) -> str:

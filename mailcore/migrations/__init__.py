@@ -67,8 +67,7 @@ def _upgrade(connection: Connection) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise StorageError(
-            "Este banco de dados foi criado por uma versão mais nova do programa. Atualize o programa antes "
-            "de abri-lo."
+            "Este banco de dados foi criado por uma versão mais nova do programa. Atualize o programa antes de abri-lo."
         ) from error
 
 

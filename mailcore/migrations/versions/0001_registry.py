@@ -56,9 +56,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("is_default"),
         postgresql_where=sa.text("is_default"),
     )
-    op.create_index(
-        "ix_mail_server_filters", "mail_server", ["is_active", "is_paid", "kind", "last_check_state"]
-    )
+    op.create_index("ix_mail_server_filters", "mail_server", ["is_active", "is_paid", "kind", "last_check_state"])
     op.create_table(
         "secret_journal",
         sa.Column("ref", sa.String(80), primary_key=True),
@@ -105,8 +103,7 @@ def _index_with_fts5() -> None:
     op.execute("CREATE VIRTUAL TABLE mail_server_terms USING fts5vocab(mail_server_fts, 'row')")
     insert = "INSERT INTO mail_server_fts(rowid, search_text) VALUES (new.id, new.search_text);"
     delete = (
-        "INSERT INTO mail_server_fts(mail_server_fts, rowid, search_text) "
-        "VALUES ('delete', old.id, old.search_text);"
+        "INSERT INTO mail_server_fts(mail_server_fts, rowid, search_text) VALUES ('delete', old.id, old.search_text);"
     )
     op.execute(f"CREATE TRIGGER mail_server_fts_insert AFTER INSERT ON mail_server BEGIN {insert} END")
     op.execute(f"CREATE TRIGGER mail_server_fts_delete AFTER DELETE ON mail_server BEGIN {delete} END")

@@ -1,0 +1,58 @@
+# make run   the app on http://127.0.0.1:8501       make test  the whole suite
+# make demo  the same with a made-up portfolio      make lint  style, types, import rules
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.PHONY: install dev run demo test lint bench pins clean
+
+install: $(VENV)/.app
+dev: $(VENV)/.dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.app: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --requirement requirements-bench.txt
+	@touch $@
+
+run: $(VENV)/.app
+	$(BIN)/python -m streamlit run app.py
+
+# A database of its own, filled once, every record marked as an example.
+demo: export MAILCORE_DATA_DIR = demo-data
+demo: export MAILCORE_DATABASE_URL =
+demo: export MAILCORE_KEYRING = database
+demo: $(VENV)/.app
+	$(BIN)/python -m demo
+	$(BIN)/python -m streamlit run app.py
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks
+
+# After a change of requirements*.in: write every version out again, for every platform.
+pins:
+	for name in requirements requirements-dev; do \
+	  uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url \
+	    --output-file $$name.txt $$name.in; done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""A made-up portfolio to try the app with: `make demo`."""

@@ -1,0 +1,72 @@
+"""Time limits that hold against a peer that sends one byte now and then.
+
+A socket's own timeout starts anew with every byte; a :class:`Deadline` does not.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Deadline:
+    """A moment by which a step must be over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds left.
+
+        Raises:
+            TimeoutError: none are.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the step took too long")
+        return left
+
+
+def call_within(seconds: float, function: Callable[[], T]) -> T:
+    """Return ``function()``, which cannot be interrupted itself, or give up waiting for it.
+
+    It runs in a daemon thread, so a call that never ends keeps neither the caller nor the process.
+
+    Raises:
+        TimeoutError: it was not over in time; it may still be running.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True, name="mailcore-bounded-call")
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError("the call took too long")
+    return results[0]
+
+
+def resolve(host: str, port: int, seconds: float) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+    """Return the addresses of a host, in the order the system prefers them.
+
+    Raises:
+        TimeoutError: the resolver did not answer in time.
+        OSError: ``socket.gaierror``, as ``socket.getaddrinfo`` raises it.
+    """
+    # getaddrinfo has no time limit of its own; a dead resolver takes half a minute and more.
+    found = call_within(seconds, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    addresses = [(family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
+    return list(dict.fromkeys(addresses))

@@ -1,0 +1,57 @@
+"""TLS for SMTP: what is demanded of the server, and what its failures mean."""
+
+from __future__ import annotations
+
+import ssl
+from functools import lru_cache
+
+# OpenSSL's X509_V_ERR_… numbers, as SSLCertVerificationError.verify_code carries them (x509_vfy.h).
+_CAUSE_BY_VERIFY_CODE = {
+    9: "tls_not_yet_valid",
+    10: "tls_expired",
+    18: "tls_untrusted",  # self-signed
+    19: "tls_untrusted",  # self-signed certificate in the chain
+    20: "tls_untrusted",  # issuer not found
+    21: "tls_untrusted",  # first certificate cannot be verified
+    62: "tls_hostname",
+    64: "tls_hostname",  # IP address
+}
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+_TOO_OLD = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW")
+
+
+@lru_cache(maxsize=16)
+def client_context(verify_certificate: bool, ca_pem: str) -> ssl.SSLContext:
+    """Return the settings of a connection: TLS 1.2 at least (RFC 8996), certificate and name verified.
+
+    Loading the system's authorities takes tens of milliseconds, hence the cache.
+
+    Args:
+        verify_certificate: False takes any certificate, by the record's explicit choice.
+        ca_pem: an authority to trust besides the system's own, or empty.
+
+    Raises:
+        ssl.SSLError: ``ca_pem`` holds no certificate.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_pem:
+        context.load_verify_locations(cadata=ca_pem)
+        # People paste what they have, which often is the intermediate or the server's own certificate.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if not verify_certificate:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def cause_of(error: ssl.SSLError) -> str:
+    """Return which of the texts in ``mailcore/messages`` a failed handshake is."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CAUSE_BY_VERIFY_CODE.get(error.verify_code, "tls_untrusted")
+    reason = (error.reason or "").upper().replace(" ", "_")
+    if any(word in reason for word in _NOT_TLS):
+        return "tls_wrong_mode"
+    if any(word in reason for word in _TOO_OLD):
+        return "tls_version"
+    return "tls_failed"

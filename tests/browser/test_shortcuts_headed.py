@@ -1,0 +1,402 @@
+"""F1, F2, F3 and F5 with the cursor in any field, in headless and in headed Chromium."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+SCRIPT = "tests/browser/apps/shortcuts_app.py"
+BUTTONS = {"F2": "save", "F3": "save_and_continue", "F5": "new"}
+
+
+@pytest.fixture(scope="module")
+def app(module_streamlit_server: Callable[..., Any]) -> Iterator[Any]:
+    yield module_streamlit_server(SCRIPT)
+
+
+def settled(page: Any) -> None:
+    """Wait until no run of the script is under way."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+
+
+def open_form(page: Any, app: Any, query: str = "") -> None:
+    page.goto(f"{app.url}/{query}")
+    page.wait_for_selector(".st-key-grid canvas")
+    settled(page)
+    # Lets a test tell this document from a reloaded one.
+    page.evaluate("window.sameDocument = true")
+    if "control" not in query:
+        page.wait_for_function("window.mailcoreKeys?.off && !window.mailcoreKeys.off.signal.aborted")
+
+
+def report(page: Any) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(page.locator("[data-testid=stMain] [data-testid=stCode] code").inner_text())
+    return values
+
+
+def presses(page: Any, count: int) -> list[dict[str, Any]]:
+    """The presses Python saw: exactly ``count``, once the page has come to rest."""
+    page.wait_for_function(
+        """(count) => (document.querySelector('[data-testid=stMain] [data-testid=stCode] code')
+             ?.innerText.match(/"button"/g) ?? []).length >= count""",
+        arg=count,
+    )
+    # The lock of the component ends with the run of its click: after it no press is still on its way.
+    page.wait_for_function("window.mailcoreKeys.busy === false")
+    settled(page)
+    seen: list[dict[str, Any]] = report(page)["presses"]
+    assert len(seen) == count
+    return seen
+
+
+def put_cursor(page: Any, place: str) -> tuple[str, Any] | None:
+    """Put the cursor somewhere and type; the field and value Python must see, where there is one."""
+    if place == "nothing":
+        page.locator("body").evaluate("document.activeElement.blur()")
+        return None
+    if place == "grid":
+        box = page.locator(".st-key-grid canvas").first.bounding_box()
+        # The grid is a canvas under a scroller: the mouse, not the element, is what a click there takes.
+        page.mouse.click(box["x"] + 200, box["y"] + 60)
+        assert page.evaluate("!!document.activeElement.closest('.st-key-grid')")
+        return None
+    if place in ("password", "show_password"):
+        page.get_by_role("tab", name="Autenticação").click()
+        page.locator(".st-key-field_password input").click()
+        page.keyboard.type("s3nha é")
+        if place == "show_password":
+            # Tab lands on Streamlit's "Show password" button, where a field does not commit by itself.
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.tagName") == "BUTTON"
+        return "password", "s3nha é"
+    if place == "kind":
+        page.locator(".st-key-field_kind input").click()
+        expect(page.get_by_role("option").first).to_be_visible()
+        return "kind", "SMTP"
+    if place == "active":
+        page.locator(".st-key-field_active input").focus()
+        return None
+    text: dict[str, tuple[str, Any]] = {
+        "name": ("Nome ção", "Nome ção"),
+        "notes": ("linha 1, ainda não enviada", "linha 1, ainda não enviada"),
+        "port": ("2525", 2525),
+    }
+    typed, value = text[place]
+    field = page.locator(f".st-key-field_{place} :is(input, textarea)")
+    field.click()
+    field.select_text()
+    page.keyboard.type(typed)
+    return place, value
+
+
+PLACES = ["nothing", "name", "notes", "kind", "port", "active", "grid", "password", "show_password"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_key_presses_its_button_and_takes_the_typing_along(page: Any, app: Any, place: str) -> None:
+    for key, button in BUTTONS.items():
+        open_form(page, app)
+        typed = put_cursor(page, place)
+        page.keyboard.press(key)
+        press = presses(page, 1)[0]
+        assert press["button"] == button
+        if typed is not None:
+            assert press[typed[0]] == typed[1]
+        assert page.evaluate("window.sameDocument")
+        page.evaluate("window.mailcoreKeys.dirty = false")
+
+
+@pytest.mark.parametrize("place", ["notes", "port", "show_password"])
+def test_headed_real_keys_neither_reload_nor_find(
+    headed_page: Any, app: Any, place: str, press_real_key: Callable[..., None]
+) -> None:
+    page = headed_page
+    for key, button in BUTTONS.items():
+        open_form(page, app)
+        typed = put_cursor(page, place)
+        press_real_key(page, key)
+        press = presses(page, 1)[0]
+        assert press["button"] == button
+        assert typed is not None
+        assert press[typed[0]] == typed[1]
+        assert page.evaluate("window.sameDocument")
+        if key != "F5":
+            # Keys still reach the page: no find bar has taken them.
+            page.locator(".st-key-field_name input, .st-key-field_password input").first.evaluate("e => e.blur()")
+            page.evaluate("addEventListener('keydown', (e) => { window.lastKey = e.key }, { once: true })")
+            press_real_key(page, "z", refocus=False)
+            page.wait_for_function("window.lastKey === 'z'")
+        page.evaluate("window.mailcoreKeys.dirty = false")
+
+
+def test_headed_browser_does_reload_and_find_without_the_component(
+    headed_page: Any, app: Any, press_real_key: Callable[..., None]
+) -> None:
+    """The control: by the same means the browser's own commands work, so the test above can fail."""
+    page = headed_page
+    open_form(page, app, "?control=1")
+    page.locator(".st-key-field_name input").click()
+    with page.expect_navigation():
+        press_real_key(page, "F5")
+    assert not page.evaluate("window.sameDocument === true")
+
+    page.wait_for_selector(".st-key-grid canvas")
+    settled(page)
+    page.locator(".st-key-field_name input").click()
+    page.evaluate("window.seen = []; addEventListener('keydown', (e) => window.seen.push(e.key), true)")
+    press_real_key(page, "F3")
+    page.wait_for_function("window.seen.includes('F3')")
+    # The find bar opens a moment after the key, and takes what is typed from then on.
+    for _ in range(50):
+        before = page.evaluate("window.seen.length")
+        press_real_key(page, "z", refocus=False)
+        page.wait_for_timeout(100)
+        if page.evaluate("window.seen.length") == before:
+            break
+    else:
+        pytest.fail("the find bar never opened")
+
+
+def test_headed_modifiers_stay_with_the_browser(
+    headed_page: Any, app: Any, press_real_key: Callable[..., None]
+) -> None:
+    page = headed_page
+    for key in ("shift+F5", "ctrl+F5"):
+        open_form(page, app)
+        with page.expect_navigation():
+            press_real_key(page, key)
+        assert not page.evaluate("window.sameDocument === true")
+
+
+def suppressed(page: Any, key: str) -> bool:
+    """Press a key; whether its default was prevented (asked after every listener had it)."""
+    page.evaluate(
+        """() => {
+          const original = Event.prototype.preventDefault;
+          window.prevented = [];
+          KeyboardEvent.prototype.preventDefault = function () { window.prevented.push(this.key); original.call(this); };
+        }"""
+    )
+    page.keyboard.press(key)
+    return key in page.evaluate("window.prevented")
+
+
+def test_with_a_dialog_open_keys_do_nothing_but_stay_suppressed(
+    headed_page: Any, app: Any, press_real_key: Callable[..., None]
+) -> None:
+    page = headed_page
+    open_form(page, app)
+    page.keyboard.press("F5")
+    presses(page, 1)
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("textbox").click()
+    runs = report(page)["runs"]
+    page.evaluate("window.seen = []; addEventListener('keyup', (e) => window.seen.push(e.key), true)")
+    for key in BUTTONS:
+        press_real_key(page, key)
+        page.wait_for_function("(key) => window.seen.includes(key)", arg=key)
+    press_real_key(page, "z", refocus=False)
+    # The z in the field says that the three keys before it are done with, and that no find bar took it.
+    expect(dialog.get_by_role("textbox")).to_have_value("z")
+    assert page.evaluate("window.sameDocument")
+    expect(dialog).to_be_visible()
+    assert report(page)["runs"] == runs
+    assert len(report(page)["presses"]) == 1
+    assert page.evaluate("window.mailcoreKeys.busy") is False
+
+    dialog.get_by_role("button", name="OK").click()
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("F2")
+    assert presses(page, 2)[1]["button"] == "save"
+
+
+def test_a_held_key_presses_once(page: Any, app: Any) -> None:
+    open_form(page, app)
+    page.locator(".st-key-field_name input").click()
+    for _ in range(5):
+        # Without a release in between Chromium marks the later ones as repeats.
+        page.keyboard.down("F2")
+    page.keyboard.up("F2")
+    presses(page, 1)
+
+
+def test_two_quick_presses_are_one(page: Any, app: Any) -> None:
+    open_form(page, app)
+    page.keyboard.press("F2")
+    page.keyboard.press("F2")
+    presses(page, 1)
+    page.keyboard.press("F2")
+    presses(page, 2)
+
+
+def test_a_disabled_or_missing_button_leaves_the_key_suppressed(page: Any, app: Any) -> None:
+    open_form(page, app, "?disabled=1")
+    page.locator(".st-key-field_name input").click()
+    assert suppressed(page, "F3")
+    page.evaluate("document.querySelector('.st-key-new').remove()")
+    assert suppressed(page, "F5")
+    page.keyboard.press("F2")
+    assert presses(page, 1)[0]["button"] == "save"
+    assert page.evaluate("window.sameDocument")
+
+
+def test_keys_of_a_page_left_are_gone(page: Any, app: Any) -> None:
+    open_form(page, app)
+    for _ in range(2):
+        page.get_by_role("link", name="Outra").click()
+        page.wait_for_selector(".st-key-other_action button")
+        page.wait_for_selector(".st-key-grid canvas", state="detached")
+        settled(page)
+        page.locator(".st-key-search input").click()
+        assert not suppressed(page, "F3")
+        assert not suppressed(page, "F1")
+        page.get_by_role("link", name="Formulário").click()
+        page.wait_for_selector(".st-key-grid canvas")
+        settled(page)
+    page.get_by_role("link", name="Outra").click()
+    page.wait_for_selector(".st-key-other_action button")
+    settled(page)
+    page.keyboard.press("F2")
+    page.wait_for_function("document.querySelector('[data-testid=stMain] code')?.innerText === '{\"other\": 1}'")
+    page.wait_for_function("window.mailcoreKeys.busy === false")
+    assert report(page) == {"other": 1}
+
+
+def test_focus_goes_once_to_the_field_asked_for(page: Any, app: Any) -> None:
+    open_form(page, app)
+    page.locator(".st-key-field_name input").click()
+    page.keyboard.press("F3")
+    presses(page, 1)
+    expect(page.locator(".st-key-field_notes textarea")).to_be_focused()
+    # Another run with the same token leaves the cursor where the person put it.
+    runs = report(page)["runs"]
+    page.locator(".st-key-field_active label").click()
+    page.wait_for_function(
+        "(runs) => !document.querySelector('[data-testid=stMain] code').innerText.includes(`\"runs\": ${runs}}`)", arg=runs
+    )
+    settled(page)
+    expect(page.locator(".st-key-field_notes textarea")).not_to_be_focused()
+
+
+def test_the_cursor_stays_in_the_field_after_a_save(page: Any, app: Any) -> None:
+    open_form(page, app)
+    put_cursor(page, "name")
+    page.keyboard.press("F2")
+    presses(page, 1)
+    expect(page.locator(".st-key-field_name input")).to_be_focused()
+    page.keyboard.type("!")
+    page.keyboard.press("F2")
+    assert presses(page, 2)[1]["name"] == "Nome ção!"
+
+
+@pytest.mark.parametrize("place", ["name", "notes", "port"])
+def test_typing_is_guarded_until_saved(page: Any, app: Any, place: str) -> None:
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    open_form(page, app)
+    page.reload()
+    assert asked == []
+
+    open_form(page, app)
+    put_cursor(page, place)
+    page.reload()
+    assert asked == ["beforeunload"]
+
+    asked.clear()
+    open_form(page, app)
+    put_cursor(page, place)
+    page.keyboard.press("F2")
+    presses(page, 1)
+    page.reload()
+    assert asked == []
+
+
+def test_choosing_and_ticking_are_guarded_too(page: Any, app: Any) -> None:
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    open_form(page, app)
+    page.locator(".st-key-field_active label").click()
+    settled(page)
+    page.reload()
+    assert asked == ["beforeunload"]
+    open_form(page, app)
+    page.locator(".st-key-field_kind input").click()
+    page.get_by_role("option", name="Elastic Email").click()
+    settled(page)
+    page.reload()
+    assert asked == ["beforeunload"] * 2
+
+
+def test_a_link_of_the_app_asks_before_typing_is_lost(page: Any, app: Any) -> None:
+    answers = [False, True]
+    messages: list[str] = []
+
+    def answer(dialog: Any) -> None:
+        messages.append(dialog.message)
+        if answers.pop(0):
+            dialog.accept()
+        else:
+            dialog.dismiss()
+
+    page.on("dialog", answer)
+    open_form(page, app)
+    put_cursor(page, "notes")
+    page.get_by_role("link", name="Outra").click()
+    expect(page.locator(".st-key-field_notes textarea")).to_have_value("linha 1, ainda não enviada")
+    page.get_by_role("link", name="Outra").click()
+    page.wait_for_selector(".st-key-other_action button")
+    assert len(messages) == 2
+    assert "não foram salvos" in messages[0]
+
+
+def test_f1_opens_the_paragraph_of_the_field_in_another_tab(
+    headed_page: Any, app: Any, press_real_key: Callable[..., None]
+) -> None:
+    page = headed_page
+    open_form(page, app)
+    put_cursor(page, "notes")
+    with page.context.expect_page() as opened:
+        press_real_key(page, "F1")
+    expect(opened.value).to_have_url(re.compile(r"/ajuda\?campo=notes$"))
+    assert page.locator(".st-key-field_notes textarea").input_value() == "linha 1, ainda não enviada"
+    page.bring_to_front()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("F1")
+    # The same help tab again, now without a field.
+    expect(opened.value).to_have_url(re.compile(r"/ajuda$"))
+    assert len(page.context.pages) == 2
+    page.evaluate("window.mailcoreKeys.dirty = false")
+
+
+def test_chrome_is_portuguese(page: Any, app: Any, console_errors: list[str]) -> None:
+    open_form(page, app)
+    assert page.evaluate("document.documentElement.lang") == "pt-BR"
+    page.get_by_role("tab", name="Autenticação").click()
+    page.locator(".st-key-field_password input").click()
+    page.keyboard.type("x")
+    expect(page.locator('[data-testid="InputInstructions"]:visible')).to_have_count(0)
+    page.get_by_role("button", name="Mostrar senha").click()
+    expect(page.get_by_role("button", name="Ocultar senha")).to_be_visible()
+    page.keyboard.press("F5")
+    expect(page.get_by_role("dialog").get_by_role("button", name="Fechar")).to_be_visible()
+    assert console_errors == []
+
+
+def test_typing_survives_a_restart_of_the_program(page: Any, streamlit_server: Callable[..., Any]) -> None:
+    app = streamlit_server(SCRIPT)
+    open_form(page, app)
+    put_cursor(page, "notes")
+    app.stop()
+    page.wait_for_selector('[data-testid="stApp"]:not([data-test-connection-state="CONNECTED"])')
+    page.keyboard.press("F5")
+    app.start()
+    page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]', timeout=60_000)
+    settled(page)
+    assert page.evaluate("window.sameDocument")
+    assert page.locator(".st-key-field_notes textarea").input_value() == "linha 1, ainda não enviada"
