@@ -36,15 +36,25 @@ def search(page: Page, text: str) -> None:
     page.get_by_label("Buscar", exact=True).fill(text)
 
 
-def count_line(page: Page, found: int, total: int) -> Locator:
+def count_line(page: Page, found: int) -> Locator:
     """The line under the table: "37 de 10.000 servidores"."""
-    numbers = (f"{number:,}".replace(",", ".") for number in (found, total))
-    return page.get_by_text("{} de {} servidor".format(*numbers))
+    number = f"{found:,}".replace(",", ".")
+    return page.get_by_text(re.compile(rf"^{re.escape(number)} de [\d.]+ servidor"))
 
 
 def select_first_row(page: Page) -> None:
     """Tick the first row."""
-    page.locator(GRID).first.click(position={"x": _CHECKBOX_X, "y": _HEADER_HEIGHT + _ROW_HEIGHT / 2})
+    # Above the canvas lies the grid's scroller, which takes the mouse.
+    box = page.locator(GRID).first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + _CHECKBOX_X, box["y"] + _HEADER_HEIGHT + _ROW_HEIGHT / 2)
+
+
+def untick(page: Page) -> None:
+    """Take the tick off the first row, where the page kept it from an earlier visit."""
+    if button(page, "Alterar").is_enabled():
+        select_first_row(page)
+        page.get_by_role("button", name="Alterar", disabled=True).wait_for()
 
 
 def button(page: Page, name: str) -> Locator:

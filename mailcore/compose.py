@@ -7,22 +7,19 @@ could break out of a header is refused here, with the field's name, before it ge
 from __future__ import annotations
 
 import email.policy
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from mailcore.addresses import parse_address, split_addresses
 from mailcore.errors import FieldError, ValidationError
-
-if TYPE_CHECKING:
-    from email.policy import EmailPolicy
 
 LABELS = {
     "from_address": "E-mail do remetente",
@@ -40,10 +37,16 @@ LABELS = {
 MAX_HEADER_TEXT = 900
 """Characters of a subject or a name: under the 998 of one line (RFC 5322 §2.1.1), and more than enough."""
 
+# Control characters, save tab and line ends, and halves of surrogate pairs.
+_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+# A header set as text stays as it was folded: a file's own, and those of _mailboxes.
+_FILE = email.policy.SMTP.clone(refold_source="none")
 # 7bit, so that no server has to offer 8BITMIME for what we write ourselves.
-_OWN: EmailPolicy = email.policy.SMTP.clone(cte_type="7bit")
-# A file's own headers are kept as they stand, not folded anew.
-_FILE: EmailPolicy = email.policy.SMTP.clone(refold_source="none")
+_OWN = _FILE.clone(cte_type="7bit")
+
+_ADDRESS_HEADERS = frozenset({"from", "sender", "reply-to", "to", "cc"})
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9]+( [A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,17 @@ class OutgoingMessage:
     @property
     def recipients(self) -> tuple[str, ...]:
         """Every recipient once, in the order To, Cc, Bcc; two that differ in case alone are one."""
-        distinct = {address.casefold(): address for address in reversed((*self.to, *self.cc, *self.bcc))}
-        return tuple(reversed(distinct.values()))
+        distinct: dict[str, str] = {}
+        for address in (*self.to, *self.cc, *self.bcc):
+            distinct.setdefault(address.casefold(), address)
+        return tuple(distinct.values())
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether an address, in the envelope or a header, has a local part outside ASCII (RFC 6531)."""
+        headers = (self.mime.get(name) for name in ("From", "Sender", "Reply-To", "To", "Cc"))
+        shown = [address.addr_spec for header in headers for address in getattr(header, "addresses", ())]
+        return not all(address.isascii() for address in (self.envelope_from, *self.recipients, *shown))
 
     @property
     def message_id(self) -> str:
@@ -99,12 +111,12 @@ def compose(
     fields.raise_errors()
 
     mime = EmailMessage(policy=_OWN)
-    mime["From"] = _mailbox(sender, from_name)
+    _set_mailboxes(mime, "From", [(from_name, sender)])
     for header, addresses in (("To", envelope["to"]), ("Cc", envelope["cc"])):
         if addresses:
-            mime[header] = [_mailbox(address) for address in addresses]
+            _set_mailboxes(mime, header, [("", address) for address in addresses])
     if answer_to:
-        mime["Reply-To"] = _mailbox(answer_to)
+        _set_mailboxes(mime, "Reply-To", [("", answer_to)])
     mime["Subject"] = subject
     _add_identity(mime, sender)
     mime.set_content(text, charset="utf-8")
@@ -138,7 +150,7 @@ def from_eml(
     mime = _with_ascii_headers(parsed)
     del mime["Bcc"], mime["Resent-Bcc"]
     if "From" not in mime:
-        mime["From"] = _mailbox(sender)
+        _set_mailboxes(mime, "From", [("", sender)])
     _add_identity(mime, sender)
     return OutgoingMessage(mime, sender, envelope["to"], envelope["cc"], envelope["bcc"])
 
@@ -152,9 +164,22 @@ def _add_identity(mime: EmailMessage, sender: str) -> None:
         mime["Message-ID"] = f"<{uuid4().hex}@{sender.rpartition('@')[2]}>"
 
 
-def _mailbox(address: str, name: str = "") -> Address:
-    local, _, domain = address.rpartition("@")
-    return Address(display_name=name, username=local, domain=domain)
+def _set_mailboxes(mime: EmailMessage, header: str, mailboxes: list[tuple[str, str]]) -> None:
+    """Append a header of (name, address) pairs, a line for each.
+
+    The names are encoded here. Where CPython 3.11 folds a long quoted name it loses the quotes, and what
+    follows a comma in it becomes an address of its own.
+    """
+    lines = []
+    for name, address in mailboxes:
+        if not name:
+            lines.append(address)
+        elif len(name) <= 60 and _PLAIN_NAME.fullmatch(name):
+            lines.append(f"{name} <{address}>")
+        else:
+            encoded = Header(name, "utf-8", header_name=header).encode(linesep="\r\n")
+            lines.append(f"{encoded}\r\n <{address}>")
+    mime.set_raw(header, ",\r\n ".join(lines))
 
 
 def _with_ascii_headers(mime: EmailMessage) -> EmailMessage:
@@ -168,8 +193,13 @@ def _with_ascii_headers(mime: EmailMessage) -> EmailMessage:
         text = str(value)
         if text.isascii():
             mime.set_raw(name, value)
+            continue
+        header = _FILE.header_factory(name, _unfolded(_decoded(text)))
+        addresses = getattr(header, "addresses", ()) if name.lower() in _ADDRESS_HEADERS else ()
+        if addresses:
+            _set_mailboxes(mime, name, [(each.display_name, each.addr_spec) for each in addresses])
         else:
-            mime.set_raw(name, mime.policy.header_factory(name, _unfolded(_decoded(text))))
+            mime.set_raw(name, header)
     return mime
 
 
@@ -230,5 +260,5 @@ class _Fields:
         return value
 
     def check_text(self, text: str) -> None:
-        if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\r\n" for char in text):
+        if _NOT_TEXT.search(text):
             self.error("text", "há caracteres que não são texto. Apague o trecho colado e digite-o.")

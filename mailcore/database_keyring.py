@@ -95,12 +95,25 @@ class DatabaseKeyring(KeyringBackend):
         Raises:
             SecretError: one of them opens with none of the keys; nothing was changed.
         """
-        cipher = self._cipher()
         with self._database.write() as session:
             rows = session.scalars(select(StoredSecret)).all()
+            if not rows and not self._configured_keys and not self._key_file.exists():
+                return 0  # the desktop's keyring is in use: nothing here, and no key needed
+            cipher = self._cipher()
             for row in rows:
                 row.ciphertext = _seal(cipher, row.name, _open(cipher, row.name, row.ciphertext))
             return len(rows)
+
+    def unreadable(self) -> int:
+        """Return how many stored secrets open with none of the keys (for ``doctor``).
+
+        Raises:
+            SecretError: the key is missing or none.
+        """
+        cipher = self._cipher()
+        with self._database.read() as session:
+            rows = session.execute(select(StoredSecret.name, StoredSecret.ciphertext)).all()
+        return sum(not _opens(cipher, name, ciphertext) for name, ciphertext in rows)
 
     def ensure_key(self) -> None:
         """Make the key file at first start; never where secrets exist that another key encrypted."""
@@ -154,6 +167,14 @@ def _open(cipher: MultiFernet, name: str, ciphertext: str) -> str:
     if sealed_name != name:
         raise SecretError(_WRONG_KEY)
     return str(password)
+
+
+def _opens(cipher: MultiFernet, name: str, ciphertext: str) -> bool:
+    try:
+        _open(cipher, name, ciphertext)
+    except SecretError:
+        return False
+    return True
 
 
 def _write_once(path: Path, content: bytes) -> None:

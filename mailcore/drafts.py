@@ -313,7 +313,7 @@ class _Cleaning:
 def _loads_as_pem(text: str) -> bool:
     try:
         ssl.create_default_context().load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):  # TypeError: it is not even ASCII
         return False
     return True
 

@@ -94,6 +94,8 @@ KNOWN_TEXTS = (
     # Too fast
     _known("too_many_logins", "too many login attempts"),
     _known("too_many_connections", "concurrent connections? limit", "too many (concurrent |simultaneous )?connections"),
+    # Unauthenticated domain, content
+    _known("spf_dkim", r"\b5\.7\.26\b", "sender is unauthenticated", "unauthenticated email"),
     # Blocked
     _known(
         "account_blocked",
@@ -131,8 +133,6 @@ KNOWN_TEXTS = (
     _known("gmail_login", r"username and password not accepted"),
     _known("api_key", "api ?key (expired|is invalid|not found)", "incorrect api ?key", "invalid api ?key"),
     _known("api_access", "access denied"),
-    # Unauthenticated domain, content
-    _known("spf_dkim", r"\b5\.7\.26\b", "sender is unauthenticated", "unauthenticated email"),
 )
 
 # What holds only for one kind of server.
@@ -178,7 +178,10 @@ def _code_of(error: TransportError, kind: Kind) -> str:
         return "uncertain"
     if error.cause in texts():
         return error.cause
-    return _by_known_text(error.reply, kind) or _by_phase(error, kind)
+    known = _by_known_text(error.reply, kind)
+    if known and not (_is_temporary_login(error) and texts()[known]["category"] == "auth"):
+        return known
+    return _by_phase(error, kind)
 
 
 def _by_known_text(reply: str, kind: Kind) -> str | None:
@@ -217,9 +220,13 @@ def _by_phase(error: TransportError, kind: Kind) -> str:
     }.get(error.phase, "refused")
 
 
+def _is_temporary_login(error: TransportError) -> bool:
+    return error.phase == "auth" and 400 <= error.code < 500
+
+
 def _at_login(error: TransportError) -> str:
     """A 4xx is the server's trouble and never says that the password is wrong."""
-    if 400 <= error.code < 500:
+    if _is_temporary_login(error):
         return "login_temporary"
     if error.code == 534 or error.enhanced in ("5.7.9", "5.7.14"):
         return "login_other_way"

@@ -41,10 +41,11 @@ class ServerQuery:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Ids of one page in the list's order, how many match in all, and which page it is."""
+    """Ids of one page in the list's order, how many match, how many there are, and which page it is."""
 
     ids: list[int]
     matching: int
+    total: int
     page: int = 1
 
 
@@ -57,9 +58,10 @@ def find(session: Session, query: ServerQuery) -> Found:
     """Return the page of ids that a query asks for."""
     words = fold(query.text).split()
     filters = _filters(query)
+    total = _count(session, [])
     if session.get_bind().dialect.name == "sqlite" and words:
-        return _find_sqlite(session, query, words, filters)
-    return _find_like(session, query, [*filters, *_likes(words)])
+        return _find_sqlite(session, query, words, filters, total)
+    return _find_like(session, query, [*filters, *_likes(words)], total)
 
 
 def _filters(query: ServerQuery) -> list[ColumnElement[bool]]:
@@ -76,12 +78,19 @@ def _likes(words: list[str]) -> list[ColumnElement[bool]]:
     return [MailServer.search_text.contains(word, autoescape=True) for word in words]
 
 
-def _find_like(session: Session, query: ServerQuery, conditions: list[ColumnElement[bool]]) -> Found:
-    matching = session.scalar(select(func.count(MailServer.id)).where(*conditions)) or 0
-    return _page(session, query, conditions, matching)
+def _find_like(session: Session, query: ServerQuery, conditions: list[ColumnElement[bool]], total: int) -> Found:
+    matching = _count(session, conditions) if conditions else total
+    return _page(session, query, conditions, matching, total)
 
 
-def _page(session: Session, query: ServerQuery, conditions: list[ColumnElement[bool]], matching: int) -> Found:
+def _count(session: Session, conditions: list[ColumnElement[bool]]) -> int:
+    # count(*), not count(id): SQLite then counts in the smallest index instead of the wide table.
+    return session.scalar(select(func.count()).select_from(MailServer).where(*conditions)) or 0
+
+
+def _page(
+    session: Session, query: ServerQuery, conditions: list[ColumnElement[bool]], matching: int, total: int
+) -> Found:
     """The page asked for, or the last one where the list has become shorter than that."""
     page = max(1, min(query.page, -(-matching // query.page_size)))
     ids = (
@@ -91,29 +100,30 @@ def _page(session: Session, query: ServerQuery, conditions: list[ColumnElement[b
         .limit(query.page_size)
         .offset((page - 1) * query.page_size)
     )
-    return Found(list(session.scalars(ids)), matching, page)
+    return Found(list(session.scalars(ids)), matching, total, page)
 
 
-def _find_sqlite(session: Session, query: ServerQuery, words: list[str], filters: list[ColumnElement[bool]]) -> Found:
+def _find_sqlite(
+    session: Session, query: ServerQuery, words: list[str], filters: list[ColumnElement[bool]], total: int
+) -> Found:
     expression = _match_expression(session, words)
     if expression is None:
-        return Found([], 0)
+        return Found([], 0, total)
     if not expression:  # single letters only: no trigram to look up, and nearly everything matches
-        return _find_like(session, query, [*filters, *_likes(words)])
+        return _find_like(session, query, [*filters, *_likes(words)], total)
     matches = select(_FTS.c.rowid).where(text("mail_server_fts MATCH :words").bindparams(words=expression))
-    conditions = [*filters, *_likes([word for word in words if len(word) == 1])]
-    if conditions:
-        conditions = [MailServer.id.in_(matches), *conditions]
-        matching = session.scalar(select(func.count(MailServer.id)).where(*conditions)) or 0
+    rest = [*filters, *_likes([word for word in words if len(word) == 1])]
+    conditions = [MailServer.id.in_(matches), *rest]
+    if rest:
+        matching = _count(session, conditions)
     else:
-        conditions = [MailServer.id.in_(matches)]
         matching = session.scalar(select(func.count()).select_from(matches.subquery())) or 0
-    if _is_broad(session, query, matching):
+    if _is_broad(query, matching, total):
         conditions = [*filters, *_likes(words)]
-    return _page(session, query, conditions, matching)
+    return _page(session, query, conditions, matching, total)
 
 
-def _is_broad(session: Session, query: ServerQuery, matching: int) -> bool:
+def _is_broad(query: ServerQuery, matching: int, total: int) -> bool:
     """Whether walking the list in order and looking at each row beats sorting all that match.
 
     Sorting costs one step a match; walking costs about three a row, and meets a match every
@@ -121,7 +131,6 @@ def _is_broad(session: Session, query: ServerQuery, matching: int) -> bool:
     """
     if matching < 1_000:
         return False
-    total = session.scalar(select(func.count(MailServer.id))) or 0
     rows_walked = query.page * query.page_size * total / matching
     return rows_walked * 3 < matching
 

@@ -189,7 +189,7 @@ class SecretStore:
         return backend, name
 
 
-def _unowned() -> Select[tuple[str]]:
+def _unowned() -> Select[str]:
     owned = select(MailServer.secret_ref).where(MailServer.secret_ref == SecretJournal.ref)
     return select(SecretJournal.ref).where(~owned.exists())
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailcore.drafts import (
@@ -97,9 +97,13 @@ class Servers:
             found = find(session, query)
             rows = session.scalars(select(MailServer).where(MailServer.id.in_(found.ids))).all()
             by_id = {row.id: row for row in rows}
-            total = session.scalar(select(func.count(MailServer.id))) or 0
         servers = [by_id[key] for key in found.ids if key in by_id]
-        return ServerPage(servers, found.matching, total, found.page)
+        return ServerPage(servers, found.matching, found.total, found.page)
+
+    def is_empty(self) -> bool:
+        """Whether no server is registered yet."""
+        with self._database.read() as session:
+            return session.scalar(select(MailServer.id).limit(1)) is None
 
     def get(self, server_id: int) -> MailServer:
         """Return one server.
@@ -161,7 +165,8 @@ class Servers:
             SecretError: the keyring did not take the secret; nothing was changed.
             StorageError: the database could not be written; nothing was changed.
         """
-        cleaned = _clean(draft, secret)
+        begins_to_log_in = _logs_in(draft) and not opened.username and not opened.secret_ref
+        cleaned = _clean(draft, secret, secret_needed=begins_to_log_in and not remove_secret)
         keeps = secret is None and not remove_secret and cleaned.draft.requires_auth
         if keeps and opened.secret_ref and (moved := _moved(opened, cleaned.draft)):
             raise ValidationError([_ask_again(cleaned.draft, moved)])

@@ -14,9 +14,11 @@ from ui.cadastro import (
     test_connection,
 )
 from ui.context import faults, mailcore, notices
+from ui.navigation import enter_through_app
 from ui.server_form import (
     AUTHENTICATION,
     GENERAL,
+    TAB,
     authentication_fields,
     focus_of,
     general_fields,
@@ -24,6 +26,7 @@ from ui.server_form import (
 )
 from ui.shortcuts import shortcuts
 
+enter_through_app("cadastro")
 core = mailcore()
 form = current_form(core)
 if form.saved:
@@ -31,11 +34,13 @@ if form.saved:
 
 st.title(form.title)
 notices()
-show_problems(form)
-show_conflict(core, form)
-outcome = st.container()
+# One place for all that is said above the tabs: with nothing to say the fields stay where they are.
+messages = st.container()
+with messages:
+    show_problems(form)
+    show_conflict(core, form)
 
-general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=form.key("tab"), on_change="rerun")
+general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=TAB, on_change="rerun")
 with general:
     general_fields(form)
 with authentication:
@@ -56,7 +61,7 @@ with st.bottom, st.container(horizontal=True):
 
 if wants_out:
     close(form)
-with outcome, faults():
+with messages, faults():
     test_connection(core, form, start=wants_test)
 ask_before_leaving(form)
 shortcuts(

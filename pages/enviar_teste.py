@@ -2,6 +2,9 @@
 
 import streamlit as st
 
+from ui.navigation import enter_through_app
+
+enter_through_app("enviar_teste")
 st.title("Enviar teste")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore

@@ -20,6 +20,8 @@ from ui.formats import date_time, plain
 from ui.jobs import watch
 from ui.outcome import show_check
 from ui.server_form import (
+    GENERAL,
+    TAB,
     ServerForm,
     draft_of_form,
     forget,
@@ -49,7 +51,7 @@ def current_form(core: Mailcore) -> ServerForm:
         st.error("Este servidor não existe mais: foi apagado. Volte à lista ou registre um novo.")
         st.page_link("pages/servidores.py", label="Servidores de e-mail", icon=":material/list:")
         st.stop()
-    st.session_state[_FORM] = form
+    _show(form)
     return form
 
 
@@ -85,11 +87,16 @@ def start_new(form: ServerForm) -> None:
 
 
 def _replace(form: ServerForm) -> None:
-    st.session_state[_FORM] = form
+    _show(form)
     if form.opened is None:
         st.query_params.clear()
     else:
         st.query_params["id"] = str(form.opened.id)
+
+
+def _show(form: ServerForm) -> None:
+    st.session_state[_FORM] = form
+    st.session_state[TAB] = GENERAL
 
 
 def _store(core: Mailcore, form: ServerForm) -> bool:
@@ -130,7 +137,7 @@ def _clear_messages(form: ServerForm) -> None:
 
 def _blame(form: ServerForm, error: ValidationError) -> None:
     form.errors = error.errors
-    st.session_state[form.key("tab")] = tab_of(error.errors[0].field)
+    st.session_state[TAB] = tab_of(error.errors[0].field)
 
 
 def show_problems(form: ServerForm) -> None:
@@ -233,6 +240,7 @@ def _leave_dialog(form: ServerForm) -> None:
     with st.container(horizontal=True):
         if st.button("Continuar editando", key=form.button("stay")):
             st.rerun()
-        if st.button("Descartar e começar um novo", key=form.button("discard")):
-            _replace(ServerForm())
+        if st.button(
+            "Descartar e começar um novo", key=form.button("discard"), on_click=_replace, args=(ServerForm(),)
+        ):
             st.rerun()

@@ -15,7 +15,9 @@ _CSS = """
 [data-testid="stMainBlockContainer"] { padding: 4.25rem 2rem 2rem; max-width: 1400px; }
 [data-testid="stBottomBlockContainer"] { padding: .75rem 2rem 1rem; max-width: 1400px; }
 @media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"], [data-testid="stBottomBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
+  [data-testid="stMainBlockContainer"], [data-testid="stBottomBlockContainer"] {
+    padding-left: 1rem; padding-right: 1rem;
+  }
 }
 /* What must be filled in; Streamlit's own mark is the word "required", in English. */
 [class*="st-key-field_name__"], [class*="st-key-field_kind__"], [class*="st-key-field_host__"],
@@ -24,10 +26,18 @@ _CSS = """
 }
 /* Keep the keyboard's place visible in both themes. */
 :focus-visible { outline-offset: 2px; }
-/* Streamlit says "Connecting" in a corner, in English; what a person needs to know is that nothing is lost. */
+/* Streamlit's grey for captions is 60 % of the text colour, and its accent is too dark for text on dark. */
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
+  color: light-dark(#4d5d61, #a9b9bc); opacity: 1;
+}
+[data-testid="stTabs"] [role="tab"][aria-selected="true"],
+[data-testid="stButtonGroup"] :is([aria-checked="true"], [aria-pressed="true"]) p {
+  color: light-dark(#0b6b72, #6fd3d7);
+}
+/* Streamlit says "Connecting" in a corner, in English; a person needs to know that nothing is lost. */
 [data-testid="stConnectionStatus"] { display: none; }
-[data-testid="stApp"]:is([data-test-connection-state="PINGING_SERVER"], [data-test-connection-state="CONNECTING"],
-  [data-test-connection-state="DISCONNECTED_FOREVER"])::after {
+[data-testid="stApp"]:is([data-test-connection-state="PINGING_SERVER"],
+  [data-test-connection-state="CONNECTING"], [data-test-connection-state="DISCONNECTED_FOREVER"])::after {
   content: "Sem conexão com o programa. Tentando de novo; o que foi digitado continua na tela.";
   position: fixed; inset: auto 0 1rem 0; margin: auto; width: fit-content; max-width: 90vw; z-index: 1000000;
   padding: .6rem 1rem; border-radius: .5rem; background: #7a2e0b; color: #fff; font-size: .9rem;
@@ -41,6 +51,8 @@ _JS = r"""
 const words = {
   "Add files": "Adicionar arquivos",
   "Autosize": "Ajustar largura",
+  "Choose an option": "Escolha",
+  "Choose options": "Escolha",
   "Clear all": "Limpar tudo",
   "Clear entry": "Limpar",
   "Clear search": "Limpar busca",
@@ -105,10 +117,15 @@ const words = {
   "Upload": "Escolher arquivo",
 };
 const chrome = [
-  "stElementToolbar", "stDataFrameColumnMenu", "stDataFrameColumnVisibilityMenu", "stDataFrameColumnFormattingMenu",
-  "stFileUploaderDropzone", "stStatusWidget", "stMainMenu", "stMainMenuPopover", "stTooltipContent", "stTooltipErrorContent",
-].map((id) => `[data-testid="${id}"]`).join() + ',.stDialog header,[data-testid="stSelectboxVirtualDropdown"],.dvn-search';
-const put = (text) => Object.hasOwn(words, text) ? words[text] : text.startsWith("Help for ") ? "Ajuda" : /^[\d.,]+ ?[kMG]?B per file/.test(text) ? text.replace(" per file", " por arquivo") : null;
+  "stElementToolbar", "stDataFrameColumnMenu", "stDataFrameColumnVisibilityMenu", "stFileUploaderDropzone",
+  "stDataFrameColumnFormattingMenu", "stStatusWidget", "stMainMenu", "stMainMenuPopover", "stTooltipContent",
+  "stTooltipErrorContent", "stSelectboxVirtualDropdown",
+].map((id) => `[data-testid="${id}"]`).join() + ",.stDialog header,.dvn-search";
+const put = (text) => {
+  if (Object.hasOwn(words, text)) return words[text];
+  if (text.startsWith("Help for ")) return "Ajuda";
+  return /^[\d.,]+ ?[kMG]?B per file/.test(text) ? text.replace(" per file", " por arquivo") : null;
+};
 const label = (el) => {
   for (const name of ["aria-label", "title", "placeholder"]) {
     const found = el.hasAttribute(name) && put(el.getAttribute(name));
@@ -129,7 +146,8 @@ const walk = (node) => {
 };
 export default function ({ parentElement }) {
   document.documentElement.lang = "pt-BR";
-  (parentElement.host ?? parentElement).closest('[data-testid="stElementContainer"]')?.style.setProperty("display", "none");
+  const row = (parentElement.host ?? parentElement).closest('[data-testid="stElementContainer"]');
+  row?.style.setProperty("display", "none");
   // One observer for the life of the tab: it belongs to the whole window, not to a page.
   if (window.mailcoreChrome) return;
   window.mailcoreChrome = new MutationObserver((changes) => {
@@ -140,7 +158,8 @@ export default function ({ parentElement }) {
     }
   });
   window.mailcoreChrome.observe(document.body, {
-    subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ["aria-label", "title", "placeholder"],
+    subtree: true, childList: true, characterData: true,
+    attributes: true, attributeFilter: ["aria-label", "title", "placeholder"],
   });
   walk(document.body);
 }

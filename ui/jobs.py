@@ -38,35 +38,31 @@ class Job(Generic[T]):
     def __init__(self, work: Callable[[StepListener], T], pool: ThreadPoolExecutor) -> None:
         self._steps: list[Step] = []
         self._news = threading.Condition()
-        self._future: Future[T] = pool.submit(self._run, work)
+        self._future: Future[T] = pool.submit(work, self._hear)
+        self._future.add_done_callback(self._wake)
 
     def steps(self) -> Iterator[Step]:
         """Every step from the first on, as they happen, until the work is over."""
         seen = 0
-        while True:
+        while not (self._future.done() and seen == len(self._steps)):
             with self._news:
-                self._news.wait_for(lambda seen=seen: len(self._steps) > seen or self._future.done(), timeout=1)
+                if seen == len(self._steps) and not self._future.done():
+                    self._news.wait(timeout=1)
                 news = self._steps[seen:]
-                over = self._future.done()
             yield from news
             seen += len(news)
-            if over and seen == len(self._steps):
-                return
 
     def result(self) -> T:
         """Return what the work returned, or raise what it raised."""
         return self._future.result()
 
-    def _run(self, work: Callable[[StepListener], T]) -> T:
-        try:
-            return work(self._hear)
-        finally:
-            with self._news:
-                self._news.notify_all()
-
     def _hear(self, step: Step) -> None:
         with self._news:
             self._steps.append(step)
+            self._news.notify_all()
+
+    def _wake(self, _: Future[T]) -> None:
+        with self._news:
             self._news.notify_all()
 
 

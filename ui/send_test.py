@@ -70,22 +70,20 @@ def _from_url(core: Mailcore) -> MailServer | None:
 
 def message_fields(server: MailServer) -> None:
     """Draw what to send. "Para" offers the last address this person used, never the sender's own."""
+    if st.session_state.get("send_for") != server.id:
+        st.session_state["send_for"] = server.id
+        if st.session_state.get("field_send_to", "").strip() == server.from_address:
+            st.session_state["field_send_to"] = ""  # it was meant for the server chosen before
     last = st.session_state.get("last_recipient", "")
-    if last == server.from_address:
-        last = ""
+    st.session_state.setdefault("field_send_to", "" if last == server.from_address else last)
+    st.session_state.setdefault("field_send_subject", _SUBJECT)
+    st.session_state.setdefault("field_send_text", _TEXT)
     errors: dict[str, str] = st.session_state.get("send_errors", {})
-    st.text_input(
-        "Para",
-        value=last,
-        key="field_send_to",
-        live="0ms",
-        on_change="ignore",
-        placeholder="nome@exemplo.com.br",
-    )
+    st.text_input("Para", key="field_send_to", live="0ms", on_change="ignore", placeholder="nome@exemplo.com.br")
     _error(errors, "to")
-    st.text_input("Assunto", value=_SUBJECT, key="field_send_subject", live="0ms", on_change="ignore")
+    st.text_input("Assunto", key="field_send_subject", live="0ms", on_change="ignore")
     _error(errors, "subject")
-    st.text_area("Mensagem", value=_TEXT, key="field_send_text")
+    st.text_area("Mensagem", key="field_send_text", on_change="ignore")
     _error(errors, "text")
     if not server.is_active:
         st.warning("Este servidor está inativo: um envio por ele é recusado aqui mesmo. Ative-o no cadastro.")

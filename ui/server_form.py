@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mailcore.models import MailServer
 
 GENERAL, AUTHENTICATION = "Geral", "Autenticação"
+TAB = "cadastro_tab"
+"""The open tab. The same widget for every form, so that the next form's fields take the places of the last."""
 AUTHENTICATION_FIELDS = {
     "username",
     "secret",
@@ -297,6 +299,7 @@ def _area(
         help=field_help(name),
         placeholder=placeholder,
         disabled=disabled,
+        on_change="ignore",
         persist_state="page",
     )
     _error(form, name)

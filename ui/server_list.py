@@ -45,7 +45,7 @@ def filters() -> ServerQuery:
             "Buscar",
             key="busca",
             type="search",
-            live="200ms",
+            live="100ms",
             placeholder="descrição, servidor, usuário, remetente…",
             on_change=_to_first_page,
             width=420,
@@ -87,7 +87,7 @@ def _to_first_page() -> None:
     st.session_state["pagina"] = 1
 
 
-def remember_view() -> None:
+def _remember_view() -> None:
     """Write the view into the query string: a link reopens it, and the form comes back to it."""
     view = {"busca": st.session_state["busca"] or ""}
     for key, options in _OPTIONS.items():
@@ -123,6 +123,7 @@ def table(page: ServerPage) -> None:
         st.caption(f"{number(page.matching)} de {number(page.total)} servidores")
         if pages > 1:
             st.pagination(pages, key="pagina")
+    _remember_view()
 
 
 def _select(key: str, ids: list[int]) -> None:

@@ -20,16 +20,21 @@ export default function ({ data, parentElement }) {
   const W = (window.mailcoreKeys ??= { busy: false });
   W.off?.abort();
   const off = (W.off = new AbortController());
-  const on = (target, type, handler) => target.addEventListener(type, handler, { capture: true, signal: off.signal });
+  const on = (target, type, handler) =>
+    target.addEventListener(type, handler, { capture: true, signal: off.signal });
   const root = parentElement.host ?? parentElement;
   // Nothing to see: without this an empty element still takes a row's gap.
   root.closest('[data-testid="stElementContainer"]')?.style.setProperty("display", "none");
   // An element taken away without its clean-up must leave no dead keys on the next page.
   const alive = () => root.isConnected || (off.abort(), false);
   const later = (ms) => new Promise((done) => setTimeout(done, ms));
-  const modal = () => document.querySelector('[data-testid="stDialog"], [role="dialog"][aria-modal="true"], [role="alertdialog"][aria-modal="true"]');
-  const runState = () => document.querySelector('[data-testid="stApp"]')?.getAttribute("data-test-script-state") ?? "notRunning";
-  const button = (cls) => document.querySelector(`.${cls} button:not(:disabled):not([aria-disabled="true"])`);
+  const one = (selector) => document.querySelector(selector);
+  // A toast is an alertdialog too, but not a modal one: it must not switch the keys off.
+  const modal = () =>
+    one('[data-testid="stDialog"], :is([role="dialog"], [role="alertdialog"])[aria-modal="true"]');
+  const idle = () =>
+    !/^(running|rerunRequested)$/.test(one('[data-testid="stApp"]')?.dataset.testScriptState);
+  const button = (cls) => one(`.${cls} button:not(:disabled):not([aria-disabled="true"])`);
   const active = () => {
     const el = document.activeElement;
     return el && el !== document.body ? el : null;
@@ -48,11 +53,11 @@ export default function ({ data, parentElement }) {
       await later(0);
       button(cls)?.click();
       // Whoever goes on typing (an error to mend) goes on where he was.
-      if (from?.matches("input, textarea") && from.closest('[data-testid="stTextInput"], [data-testid="stTextArea"], [data-testid="stNumberInput"]'))
-        from.focus({ preventScroll: true });
+      const typed = '[data-testid="stTextInput"], [data-testid="stTextArea"], [data-testid="stNumberInput"]';
+      if (from?.matches("input, textarea") && from.closest(typed)) from.focus({ preventScroll: true });
       // One press, one click: a second press is dropped until the run of the first is over.
       const end = performance.now() + 30000;
-      do await later(100); while (runState() !== "notRunning" && performance.now() < end);
+      do await later(100); while (!idle() && performance.now() < end);
     } finally {
       W.busy = false;
     }
@@ -87,16 +92,24 @@ export default function ({ data, parentElement }) {
   if (data.guard !== null) {
     const unsaved = () => alive() && (W.dirty || data.unsaved);
     const touch = (event) => {
-      if (event.target.closest?.('[data-testid="stMain"]') && !event.target.closest('[data-testid="stDialog"]')) W.dirty = true;
+      if (event.target.closest?.('[data-testid="stMain"]') && !event.target.closest(aside)) W.dirty = true;
     };
+    const aside = '[data-testid="stSidebar"], [data-testid="stDialog"]';
+    const picks = ["stCheckbox", "stRadio", "stButtonGroup", "stNumberInput"]
+      .map((id) => `[data-testid="${id}"] :is(label, button)`).join() + ',[role="option"]';
     on(document, "input", touch);
     on(document, "change", touch);
+    // An option taken with the keyboard makes no event but the key's own.
+    on(document, "keydown", (event) => {
+      const list = event.target.closest?.('[role="combobox"][aria-expanded="true"][aria-activedescendant]');
+      if (list && (event.key === "Enter" || event.key === "Tab")) touch(event);
+    });
     on(document, "click", (event) => {
-      const el = event.target.closest?.('[role="option"], [data-testid="stButtonGroup"] button, [data-testid="stNumberInput"] button');
-      // The list of a selectbox hangs outside the page's main part.
-      if (el && !el.closest('[data-testid="stSidebar"], [data-testid="stDialog"]')) W.dirty = true;
+      // The list of a selectbox hangs outside the page's main part; the label of a checkbox ticks it without
+      // any event of the box.
+      if (event.target.closest?.(picks) && !event.target.closest(aside)) W.dirty = true;
       const link = event.target.closest?.("a[href]");
-      if (!link || link.target === "_blank" || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+      if (!link || link.target === "_blank" || event.ctrlKey || event.metaKey || event.shiftKey) return;
       const to = new URL(link.href, location.href);
       if (to.origin !== location.origin || (to.hash && to.pathname === location.pathname)) return;
       // The browser asks only when the whole document goes; a link inside the app keeps the document.
@@ -116,7 +129,7 @@ export default function ({ data, parentElement }) {
     (async () => {
       // The field may still be on its way, or in a tab about to open.
       for (let tries = 0; tries < 60 && W.focused === wanted && root.isConnected; tries++) {
-        const el = document.querySelector(`.${data.focus[0]} :is(input, textarea, [role="combobox"]):not(:disabled)`);
+        const el = one(`.${data.focus[0]} :is(input, textarea, [role="combobox"]):not(:disabled)`);
         if (el && el.checkVisibility() && !modal()) {
           el.focus();
           if (document.activeElement === el) return;
@@ -165,8 +178,8 @@ def shortcuts(
 
     :param bindings: name of the key as in ``KeyboardEvent.key`` ("F2") to the Streamlit key of the button.
     :param unsaved_guard: an identity of the form on screen, or None on a page with nothing to lose. While it
-        stays the same, anything typed or chosen makes the browser ask before the page is left (reload, closing
-        the tab, a link of the menu); a new value (saved, another record, an empty form) starts clean.
+        stays the same, anything typed or chosen makes the browser ask before the page is left (reload, tab
+        closed, a link of the menu); a new value (saved, another record, an empty form) starts clean.
     :param unsaved: True when Python knows of unsaved data whatever happened in the browser, as in a form
         brought back after a conflict.
     :param focus: Streamlit key of the field to put the cursor in, once for each pair with ``focus_token``.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mailcore.models import CheckState, LimitUnit, LimitWindow, SameAddress
 from mailcore.transports.base import Kind, Security
 
@@ -35,23 +37,20 @@ STEP = {
     "domain": "Domínio do remetente",
     "message": "Entrega da mensagem",
 }
-_VALUES = {True: "sim", False: "não", None: "(vazio)", "": "(vazio)"}
+_ANY: dict[Any, str] = {True: "sim", False: "não", None: "(vazio)", "": "(vazio)"}
+_WORDS_OF: dict[str, dict[Any, str]] = {
+    "kind": {**KIND},
+    "security": {**SECURITY},
+    "is_paid": {**PAID},
+    "limit_unit": {**UNIT},
+    "limit_window": {**WINDOW},
+    "same_address": {**SAME_ADDRESS},
+}
 
 
 def value(field: str, stored: object) -> str:
     """Any field's value as the screen shows it, for "who changed what"."""
-    tables: dict[str, dict[object, str]] = {
-        "kind": dict(KIND),
-        "security": dict(SECURITY),
-        "is_paid": dict(PAID),
-        "limit_unit": dict(UNIT),
-        "limit_window": dict(WINDOW),
-        "same_address": dict(SAME_ADDRESS),
-    }
     if field == "secret":
         return "alterada"
-    if field in tables:
-        return tables[field].get(stored, str(stored))
-    if isinstance(stored, bool) or stored in (None, ""):
-        return _VALUES[stored]  # type: ignore[index]
-    return str(stored)
+    words = _WORDS_OF.get(field, _ANY)
+    return words.get(stored, str(stored))

@@ -31,7 +31,8 @@ def current_revision(connection: Connection) -> str | None:
     """Return the revision the database is at, or None where it has never been migrated."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.scalar(text("SELECT version_num FROM alembic_version"))
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def migrate(database: Database) -> None:

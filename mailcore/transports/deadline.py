@@ -46,7 +46,7 @@ def call_within(seconds: float, function: Callable[[], T]) -> T:
     def run() -> None:
         try:
             results.append(function())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True, name="mailcore-bounded-call")

@@ -1,16 +1,15 @@
 """SMTP (RFC 5321) with TLS (RFC 3207, RFC 8314), AUTH PLAIN and LOGIN (RFC 4954) and SMTPUTF8 (RFC 6531).
 
 :class:`SmtpSession` is one conversation, a method for each step; :class:`SmtpTransport` strings them
-together. ``smtplib`` frames the commands and reads the server's features. What it leaves open is closed
-here: a limit on the whole of each step, replies kept whole, and the exact point up to which a message
-that got no answer is certainly not taken.
+together, :mod:`mailcore.transports.smtp_wire` frames the bytes. What ``smtplib`` leaves open is closed in
+them: a limit on the whole of each step, replies kept whole, and the exact point up to which a message that
+got no answer is certainly not taken.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-import smtplib
 import socket
 import ssl
 import time
@@ -19,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.generator import BytesGenerator
 from io import BytesIO
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self, cast
 
 from mailcore.transports.base import (
     Connection,
@@ -35,18 +34,17 @@ from mailcore.transports.base import (
 )
 from mailcore.transports.deadline import Deadline, resolve
 from mailcore.transports.scrub import scrubber
+from mailcore.transports.smtp_wire import NotSmtpError, Reply, Wire, as_text
 from mailcore.transports.tls import cause_of, client_context
 
 if TYPE_CHECKING:
+    from email.message import EmailMessage
+    from email.policy import EmailPolicy
     from types import TracebackType
 
     from mailcore.compose import OutgoingMessage
 
-_MAX_LINE = 8_192  # RFC 5321 §4.5.3.1.5 says 512; real servers write more, none writes this much
-_MAX_REPLY = 65_536
-_CHUNK = 65_536
 _SLOWEST = 20_000  # bytes a second below which handing over a message is given up
-_ENHANCED = re.compile(r"^[2-5]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})(?!\S)", re.MULTILINE)
 _QUEUE_ID = re.compile(
     r"queued as <?([\w.@-]+)|\bid=<?([\w.@-]+)|^250[ -](?:2\.\d\.\d )?ok:? ([\w-]{8,})\s*$",
     re.IGNORECASE | re.MULTILINE,
@@ -76,99 +74,6 @@ class Limits:
     quit: float = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One reply of the server, all its lines."""
-
-    code: int
-    """The three digits; 0 where the reply is no SMTP."""
-    text: str
-    """All lines as they came, codes included, secrets removed."""
-
-    @property
-    def enhanced(self) -> str:
-        """The enhanced status code (RFC 3463), or empty."""
-        match = _ENHANCED.search(self.text)
-        return match[1] if match else ""
-
-
-class _NotSmtp(Exception):  # noqa: N818 - it is caught here and never leaves
-    """What came is no SMTP reply; the argument is what did come."""
-
-
-class _Wire(smtplib.SMTP):
-    """smtplib's framing over a socket given to it, every call within :attr:`deadline`."""
-
-    def __init__(self, sock: socket.socket, local_hostname: str) -> None:
-        # A local name of one's own, for smtplib asks the DNS for this machine's otherwise.
-        super().__init__(local_hostname=local_hostname)
-        self.deadline = Deadline(0)
-        self.use(sock)
-
-    def use(self, sock: socket.socket) -> None:
-        """Speak over this socket, forgetting features and bytes that came over the last (RFC 3207 §6)."""
-        self.sock = sock
-        self.esmtp_features: dict[str, str] = {}
-        self.does_esmtp = False
-        self.unread = b""
-        self.handed_over = 0
-
-    def send(self, s: bytes | str) -> None:  # type: ignore[override]
-        """Hand all of it to the socket, counting in :attr:`handed_over` how far it came."""
-        view = memoryview(s.encode(self.command_encoding) if isinstance(s, str) else s)
-        self.handed_over = 0
-        while self.handed_over < len(view):
-            self.sock.settimeout(self.deadline.remaining())
-            self.handed_over += self.sock.send(view[self.handed_over : self.handed_over + _CHUNK])
-
-    def getreply(self) -> tuple[int, bytes]:
-        """Return code and lines of one reply, the lines whole, codes included.
-
-        Raises:
-            OSError: the connection ended, or the deadline passed.
-            _NotSmtp: this is no SMTP server.
-        """
-        lines: list[bytes] = []
-        while True:
-            line = self._read_line()
-            lines.append(line)
-            if not re.match(rb"[1-5]\d\d([ -]|$)", line) or sum(map(len, lines)) > _MAX_REPLY:
-                raise _NotSmtp(b"\n".join(lines))
-            if line[3:4] != b"-":
-                return int(line[:3]), b"\n".join(lines)
-
-    def _read_line(self) -> bytes:
-        while b"\n" not in self.unread:
-            if len(self.unread) > _MAX_LINE:
-                raise _NotSmtp(self.unread)
-            self.sock.settimeout(self.deadline.remaining())
-            chunk = self.sock.recv(4_096)
-            if not chunk:
-                if self.unread:
-                    raise _NotSmtp(self.unread)
-                raise ConnectionResetError("the server closed the connection")
-            self.unread += chunk
-        line, _, self.unread = self.unread.partition(b"\n")
-        if len(line) > _MAX_LINE:
-            raise _NotSmtp(line)
-        return line.rstrip(b"\r \t")
-
-    def ehlo(self, name: str = "") -> tuple[int, bytes]:
-        """Say EHLO; smtplib reads the features from lines without their codes."""
-        self.putcmd("ehlo", name or self.local_hostname)
-        code, reply = self.getreply()
-        if code == 250:
-            self.does_esmtp = True
-            for line in reply.splitlines()[1:]:
-                self._note_feature(line[4:].decode("latin-1"))
-        return code, reply
-
-    def _note_feature(self, line: str) -> None:
-        keyword, _, parameters = line.replace("=", " ", 1).partition(" ")  # "AUTH=LOGIN" is an old spelling
-        known = self.esmtp_features.get(keyword.lower(), "")
-        self.esmtp_features[keyword.lower()] = f"{known} {parameters}".strip()
-
-
 class SmtpSession:
     """One conversation with one server. Use as a context manager; call the steps in order, or :meth:`open`.
 
@@ -187,7 +92,7 @@ class SmtpSession:
         self._scrub = scrubber(connection.username, self._secret)
         self._addresses: list[tuple[socket.AddressFamily, tuple[str, int]]] = []
         self._socket: socket.socket | None = None
-        self._wire_or_none: _Wire | None = None
+        self._wire_or_none: Wire | None = None
         self._encrypted = False
         self._broken = False
 
@@ -233,7 +138,11 @@ class SmtpSession:
             except TimeoutError as error:
                 raise self._failure("resolve", "dns_failed") from error
             except (socket.gaierror, UnicodeError) as error:
-                temporary = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+                # EAI_AGAIN and EAI_FAIL speak of the resolver, not of the name (RFC 3493 §6.1).
+                temporary = isinstance(error, socket.gaierror) and error.errno in (
+                    socket.EAI_AGAIN,
+                    socket.EAI_FAIL,
+                )
                 raise self._failure("resolve", "dns_failed" if temporary else "dns_not_found") from error
             step.detail = ", ".join(dict.fromkeys(address[0] for _, address in self._addresses))
 
@@ -249,7 +158,7 @@ class SmtpSession:
                 except OSError as error:
                     last_error = error
                     continue
-                self._wire_or_none = _Wire(self._socket, _address_literal(self._socket))
+                self._wire_or_none = Wire(self._socket, _address_literal(self._socket))
                 step.detail = f"{address[0]}, porta {address[1]}"
                 return
             raise self._failure("connect", _connect_cause(last_error)) from last_error
@@ -307,7 +216,7 @@ class SmtpSession:
                 step.detail = mechanism
                 reply = self._plain() if mechanism == "PLAIN" else self._login()
                 step.reply = reply.text
-                if 200 <= reply.code < 300:
+                if reply.accepts:
                     return
                 # A refused password is not tried again another way: accounts get locked for that.
                 if reply.code not in _MECHANISM_UNKNOWN:
@@ -330,7 +239,7 @@ class SmtpSession:
                 options += " BODY=8BITMIME"
             reply = self._command("sender", f"MAIL FROM:<{address}>{options}", self.limits.command)
             step.reply = reply.text
-            if reply.code != 250:
+            if not reply.accepts:
                 self._refuse("sender", reply)
 
     def recipients(self, addresses: tuple[str, ...]) -> dict[str, str]:
@@ -345,7 +254,7 @@ class SmtpSession:
                 reply = self._command("recipients", f"RCPT TO:<{address}>", self.limits.command)
                 if reply.code == 421:  # the server is closing the connection (RFC 5321 §3.8)
                     self._refuse("recipients", reply)
-                if reply.code not in (250, 251, 252):
+                if not reply.accepts:
                     refused[address] = reply
             step.detail = f"{len(addresses) - len(refused)} de {len(addresses)} aceitos"
             step.reply = "\n".join(f"{address}: {reply.text}" for address, reply in refused.items())
@@ -375,7 +284,7 @@ class SmtpSession:
             step.reply = reply.text
             if reply.code >= 400:
                 self._refuse("data", reply)
-            if not 200 <= reply.code < 300:
+            if not reply.accepts:
                 self._broken = True
                 raise self._failure("data", "not_smtp", reply, Outcome.UNCERTAIN)
         return reply
@@ -402,12 +311,14 @@ class SmtpSession:
     # ------------------------------------------------------------------ one exchange
 
     @property
-    def _wire(self) -> _Wire:
+    def _wire(self) -> Wire:
         if self._wire_or_none is None:
             raise RuntimeError("the session is not connected")
         return self._wire_or_none
 
     def _command(self, phase: str, line: str, seconds: float) -> Reply:
+        if "\r" in line or "\n" in line:
+            raise ValueError("a command is one line")
         self._hand_over(phase, line.encode(self._wire.command_encoding) + b"\r\n", seconds)
         return self._read(phase)
 
@@ -426,22 +337,22 @@ class SmtpSession:
         """Read a reply; ``outcome`` is what it means to get none."""
         try:
             code, lines = self._wire.getreply()
-        except _NotSmtp as garbage:
+        except NotSmtpError as garbage:
             self._broken = True
-            came = Reply(0, self._scrub(_text(garbage.args[0])))
+            came = Reply(0, self._scrub(as_text(garbage.args[0])))
             raise self._failure(phase, "not_smtp", came, outcome) from None
         except OSError as error:
             self._broken = True
             raise self._failure(phase, _lost_cause(error), outcome=outcome) from error
-        return Reply(code, self._scrub(_text(lines)))
+        return Reply(code, self._scrub(as_text(lines)))
 
     def _last_words(self) -> Reply | None:
         """Return the refusal a server wrote before it closed on us mid-sentence, if it did."""
         self._wire.deadline = Deadline(self.limits.quit)
-        with suppress(OSError, _NotSmtp):
+        with suppress(OSError, NotSmtpError):
             code, lines = self._wire.getreply()
             if code >= 400:
-                return Reply(code, self._scrub(_text(lines)))
+                return Reply(code, self._scrub(as_text(lines)))
         return None
 
     # ------------------------------------------------------------------ TLS
@@ -471,8 +382,8 @@ class SmtpSession:
 
     def _speaks_tls(self, error: TransportError) -> bool:
         """Tell whether a server that did not greet was waiting for TLS all the while."""
-        if error.cause == "not_smtp":
-            return self._wire.unread[:2] == b"\x15\x03"  # a TLS alert record
+        if self._wire.unread[:2] == b"\x15\x03":  # a TLS alert record
+            return True
         if error.cause != "timeout" or self._socket is None:
             return False
         try:
@@ -487,12 +398,11 @@ class SmtpSession:
 
     def _say_hello(self) -> Reply:
         wire, phase = self._wire, "ehlo"
-        wire.deadline = Deadline(self.limits.command)
         reply = self._command(phase, f"EHLO {wire.local_hostname}", self.limits.command)
         if reply.code in (500, 501, 502, 504, 550):  # knows no EHLO (RFC 5321 §3.2)
             reply = self._command(phase, f"HELO {wire.local_hostname}", self.limits.command)
         elif reply.code == 250:
-            wire.note_features(reply.text)
+            wire.note_features()
         if reply.code != 250:
             self._refuse(phase, reply)
         return reply
@@ -502,7 +412,7 @@ class SmtpSession:
         if offered is None:
             raise self._failure("auth", "auth_not_offered")
         names = offered.upper().split()
-        usable = [name for name in ("PLAIN", "LOGIN") if name in names]
+        usable: list[str] = [name for name in ("PLAIN", "LOGIN") if name in names]
         if not usable:
             oauth = bool(names) and set(names) <= {"XOAUTH2", "OAUTHBEARER"}
             cause = "auth_oauth_only" if oauth else "auth_no_method"
@@ -614,12 +524,9 @@ class SmtpTransport(Transport):
         """Hand the message over once. SMTP has no idempotency key; the ledger alone keeps from sending twice."""
         with SmtpSession(self.connection, self.limits, on_step) as session:
             session.open()
-            addresses = (message.envelope_from, *message.recipients)
-            utf8 = not all(address.isascii() for address in (*addresses, *message.to, *message.cc))
+            utf8 = message.needs_smtputf8
             content = wire_format(message, utf8=utf8, eight_bit=session.offers("8bitmime"))
-            session.sender(
-                message.envelope_from, size=len(content), eight_bit=not content.isascii(), utf8=utf8
-            )
+            session.sender(message.envelope_from, size=len(content), eight_bit=not content.isascii(), utf8=utf8)
             refused = session.recipients(message.recipients)
             reply = session.data(content)
         return Receipt(reply.text, _queue_id(reply.text), refused)
@@ -633,7 +540,8 @@ def wire_format(message: OutgoingMessage, *, utf8: bool, eight_bit: bool) -> byt
         eight_bit: bodies may stay in 8 bits (only towards a server with 8BITMIME); a file's 8-bit text is
             encoded anew otherwise.
     """
-    policy = message.mime.policy.clone(linesep="\r\n", utf8=utf8, cte_type="8bit" if eight_bit else "7bit")
+    own = cast("EmailPolicy[EmailMessage]", message.mime.policy)
+    policy = own.clone(linesep="\r\n", utf8=utf8, cte_type="8bit" if eight_bit else "7bit")
     buffer = BytesIO()
     BytesGenerator(buffer, mangle_from_=False, policy=policy).flatten(message.mime)
     # A bare CR or LF would let two servers see different messages (CVE-2023-51764, "SMTP smuggling").
@@ -671,14 +579,6 @@ def _address_literal(sock: socket.socket) -> str:
 def _queue_id(reply: str) -> str:
     match = _QUEUE_ID.search(reply)
     return next(filter(None, match.groups()), "") if match else ""
-
-
-def _text(raw: bytes) -> str:
-    raw = raw[:_MAX_REPLY]
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 def _base64(text: str) -> str:

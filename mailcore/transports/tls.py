@@ -17,7 +17,8 @@ _CAUSE_BY_VERIFY_CODE = {
     64: "tls_hostname",  # IP address
 }
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
-_TOO_OLD = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW")
+# A server of the TLS 1.0 days has no cipher in common with us, and says just "handshake failure".
+_TOO_OLD = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "NO_PROTOCOLS", "VERSION_TOO_LOW", "HANDSHAKE_FAILURE")
 
 
 @lru_cache(maxsize=16)
@@ -47,6 +48,8 @@ def client_context(verify_certificate: bool, ca_pem: str) -> ssl.SSLContext:
 
 def cause_of(error: ssl.SSLError) -> str:
     """Return which of the texts in ``mailcore/messages`` a failed handshake is."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "disconnected"
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CAUSE_BY_VERIFY_CODE.get(error.verify_code, "tls_untrusted")
     reason = (error.reason or "").upper().replace(" ", "_")

@@ -87,9 +87,9 @@ class RunningApp:
         for attempt in range(3):
             self.port = self.port if fixed else free_port()
             self._log = self.log_path.open("ab")
-            command = [sys.executable, "-m", "streamlit", "run", str(self.script), f"--server.port={self.port}"]
+            command = [sys.executable, "-m", "streamlit", "run", str(self.script)]
             self._process = subprocess.Popen(
-                [*command, "--server.headless=true", *self.args],
+                [*command, f"--server.port={self.port}", "--server.headless=true", *self.args],
                 cwd=REPOSITORY,
                 env=dict(self.env),
                 stdin=subprocess.DEVNULL,
@@ -219,18 +219,18 @@ def display() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def headed_browser(playwright_driver: Any, display: str) -> Iterator[Any]:
     """A Chromium with a window, on a display nobody sees."""
-    browser = playwright_driver.chromium.launch(
-        executable_path=chromium_path(), args=CHROMIUM_ARGS, headless=False, env=os.environ | {"DISPLAY": display}
-    )
+    env = os.environ | {"DISPLAY": display}
+    launch = playwright_driver.chromium.launch
+    browser = launch(executable_path=chromium_path(), args=CHROMIUM_ARGS, headless=False, env=env)
     yield browser
     browser.close()
 
 
 @pytest.fixture(scope="session")
 def press_real_key(display: str) -> Callable[..., None]:
-    """Press a key as a keyboard does: ``press_real_key(headed_page, "F5")``, named as in X ("shift+F5").
+    """Press a key as a keyboard does: ``press_real_key(headed_page, "F5")``, named as in X.
 
-    Playwright's own keys never reach the browser's commands (an F5 of its does not reload), so they cannot show
+    Playwright's own keys never reach the browser's commands (its F5 does not reload), so they cannot show
     that a command was suppressed. These come from the X server (XTEST), through the window. With
     ``refocus=False`` the focus stays where the key before has put it, as in the browser's find bar.
     """
@@ -239,8 +239,7 @@ def press_real_key(display: str) -> Callable[..., None]:
     env = os.environ | {"DISPLAY": display}
 
     def run(*command: str) -> str:
-        done = subprocess.run([xdotool, *command], env=env, capture_output=True, text=True, timeout=15, check=True)
-        return done.stdout
+        return subprocess.check_output([xdotool, *command], env=env, text=True, timeout=15)
 
     def press(page: Any, key: str, refocus: bool = True) -> None:
         if refocus:

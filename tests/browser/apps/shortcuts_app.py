@@ -1,7 +1,7 @@
 """A small form with every kind of field, for the tests of ui.shortcuts and ui.chrome.
 
-Two pages: the form with F2, F3 and F5, and one that binds F2 alone to a button of its own. `?control=1` leaves
-the component out: the browser's own F5 and F3 then show what the component keeps away.
+The form has F2, F3 and F5; another page binds F2 alone, to a button of its own. `?control=1` leaves the
+component out: the browser's own F5 and F3 then show what the component keeps away.
 """
 
 import json
@@ -29,7 +29,8 @@ def form() -> None:
         st.selectbox("Tipo", ["SMTP", "Elastic Email"], key="field_kind")
         st.number_input("Porta", 1, 65535, 587, key="field_port", on_change="ignore")
         st.checkbox("Ativo", key="field_active")
-        st.dataframe(pd.DataFrame({"a": range(30)}), height=150, key="grid", on_select="rerun", selection_mode="single-row")
+        table = pd.DataFrame({"a": range(30)})
+        st.dataframe(table, height=150, key="grid", on_select="rerun", selection_mode="single-row")
     with tab_b:
         st.text_input("Senha", type="password", key="field_password", live="0ms", on_change="ignore")
 
@@ -43,7 +44,8 @@ def form() -> None:
     with st.container(horizontal=True):
         st.button("Salvar", key="save", on_click=press, args=("save",))
         off = st.query_params.get("disabled") == "1"
-        st.button("Continuar", key="save_and_continue", on_click=press, args=("save_and_continue",), disabled=off)
+        args = ("save_and_continue",)
+        st.button("Continuar", key="save_and_continue", on_click=press, args=args, disabled=off)
         st.button("Novo", key="new", on_click=press, args=("new",))
 
     if state.get("asking"):

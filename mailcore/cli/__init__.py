@@ -1,0 +1,80 @@
+"""The command line: the same rules as the screen, for developers, scripts and tests.
+
+``parser.py`` knows the options, ``servers.py``, ``send.py`` and ``admin.py`` do what they ask,
+``as_json.py`` and ``as_text.py`` show the result. Results go to standard output, with ``--json`` as
+exactly one document; progress and errors go to standard error. Exit codes: see :class:`Exit`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+from mailcore.cli.exits import Exit, WrongUseError
+from mailcore.cli.output import say
+from mailcore.cli.parser import build_parser
+from mailcore.errors import ConflictError, MailcoreError, NotFoundError, ValidationError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Sequence
+
+    Command = Callable[[Namespace], Exit]
+
+__all__ = ["Exit", "main"]
+
+_OPTIONS = {
+    "ca_pem": "--ca-file",
+    "from_address": "--from",
+    "is_default": "--default",
+    "secret": "--secret-stdin",
+}
+"""The option for a field whose name differs from its own."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; wrong options end in ``SystemExit(2)``, as argparse does."""
+    args = build_parser().parse_args(arguments)
+    try:
+        return _command(args.command)(args)
+    except (WrongUseError, NotFoundError) as error:
+        say(str(error))
+        return Exit.WRONG_USE
+    except ConflictError as error:
+        say(f"{error} Nada foi mudado: rode o comando de novo.")
+        return Exit.WRONG_USE
+    except ValidationError as error:
+        for complaint in error.errors:
+            say(f"{complaint.message} ({_option(complaint.field)})")
+        return Exit.WRONG_USE
+    except MailcoreError as error:
+        say(str(error))
+        return Exit.NOT_DONE
+    except KeyboardInterrupt:
+        say("Interrompido.")
+        return Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a mistake of ours is a sentence too, and shows no values
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        say(f"Erro do próprio programa: {type(error).__name__} em {where.name}, linha {where.lineno}.")
+        return Exit.NOT_DONE
+
+
+def _command(name: str) -> Command:
+    # Imported here, because these load the database library: --help and wrong use answer without it.
+    from mailcore.cli import admin, send, servers
+
+    commands: dict[str, Command] = {
+        "servers list": servers.list_servers,
+        "servers show": servers.show,
+        "servers add": servers.add,
+        "servers edit": servers.edit,
+        "servers delete": servers.delete,
+        "send": send.send,
+        "secrets rotate": admin.rotate_secrets,
+        "doctor": admin.doctor,
+    }
+    return commands[name]
+
+
+def _option(field: str) -> str:
+    return _OPTIONS.get(field, "--" + field.replace("_", "-"))

@@ -1,0 +1,194 @@
+"""Results as lines and tables for people."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from mailcore.drafts import LABELS
+from mailcore.models import CheckState, LimitUnit, LimitWindow, SameAddress, SendStatus
+from mailcore.transports.base import Kind, Security
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from mailcore.doctor import Report
+    from mailcore.models import MailServer, Send
+
+KIND = {Kind.SMTP: "SMTP", Kind.ELASTIC_EMAIL: "Elastic Email"}
+SECURITY = {
+    Security.SSL_TLS: "SSL/TLS direto",
+    Security.STARTTLS: "STARTTLS",
+    Security.NONE: "sem criptografia",
+}
+CHECK_STATE = {
+    CheckState.NEVER: "nunca testado",
+    CheckState.OK: "funcionando",
+    CheckState.FAILED: "com falha",
+}
+UNIT = {LimitUnit.RECIPIENTS: "destinatários", LimitUnit.MESSAGES: "mensagens"}
+WINDOW = {LimitWindow.ROLLING_24H: "24 horas corridas", LimitWindow.CALENDAR_DAY: "dia civil"}
+SAME_ADDRESS = {SameAddress.BLOCK: "bloquear", SameAddress.WARN: "avisar", SameAddress.ALLOW: "permitir"}
+STATUS = {
+    SendStatus.STARTED: "O resultado é incerto: o envio está em andamento ou foi interrompido.",
+    SendStatus.ACCEPTED: "Aceita pelo servidor.",
+    SendStatus.REFUSED: "Recusada pelo servidor.",
+    SendStatus.FAILED: "Não entregue ao servidor.",
+    SendStatus.UNCERTAIN: "O resultado é incerto.",
+    SendStatus.REJECTED_BY_RULE: "Não enviada, por uma regra do cadastro.",
+}
+
+_NONE = "—"
+_SECTIONS = {
+    "settings": "Configurações",
+    "database": "Banco de dados",
+    "secrets": "Senhas",
+    "versions": "Versões",
+}
+_NAMES = {
+    "data_dir": "pasta de dados",
+    "database_url": "banco de dados",
+    "keyring": "chaveiro pedido",
+    "secret_keys": "chaves em MAILCORE_SECRET_KEYS",
+    "elastic_email_url": "endereço da Elastic Email",
+    "timezone": "fuso horário",
+    "kind": "tipo",
+    "reachable": "responde",
+    "writable": "aceita gravar",
+    "revision": "versão das tabelas",
+    "head": "versão deste programa",
+    "search": "índice da busca",
+    "servers": "servidores",
+    "backend": "chaveiro em uso",
+    "key": "chave vem de",
+    "key_readable": "chave legível",
+    "stored": "guardadas no banco",
+    "unreadable": "que a chave não abre",
+    "missing": "que faltam",
+    "orphans": "sem dono",
+    "python": "Python",
+    "sqlite": "SQLite",
+    "sqlalchemy": "SQLAlchemy",
+    "streamlit": "Streamlit",
+    "postgresql": "PostgreSQL",
+}
+"""Name in a doctor's report → what it is called."""
+
+
+def servers_table(servers: Sequence[MailServer], zone: ZoneInfo) -> str:
+    """Return the list, one server a line."""
+    if not servers:
+        return "Nenhum servidor."
+    heading = ["ID", "Descrição", "Tipo", "Servidor", "Remetente", "Conta", "Situação", "Último teste"]
+    return table([heading, *(_row(server, zone) for server in servers)])
+
+
+def _row(server: MailServer, zone: ZoneInfo) -> list[str]:
+    return [
+        str(server.id),
+        server.name + (" (padrão)" if server.is_default else ""),
+        KIND[server.kind],
+        f"{server.host}:{server.port}" if server.host else _NONE,
+        server.from_address,
+        _paid(server),
+        _active(server),
+        _last_check(server, zone),
+    ]
+
+
+def server_lines(server: MailServer, zone: ZoneInfo) -> str:
+    """Return one server, one field a line, named as on the screen."""
+    pairs = [("ID", str(server.id)), (LABELS["name"], server.name), (LABELS["kind"], KIND[server.kind])]
+    if server.kind is Kind.SMTP:
+        verifies = "" if server.verify_certificate else ", sem exigir certificado válido"
+        pairs += [
+            (LABELS["host"], f"{server.host}, porta {server.port}"),
+            (LABELS["security"], SECURITY[server.security] + verifies),
+            (LABELS["username"], server.username or "sem login"),
+        ]
+    secret = "Chave da API" if server.kind is Kind.ELASTIC_EMAIL else LABELS["secret"]
+    limit = f"{server.daily_limit} {UNIT[server.limit_unit]}, {WINDOW[server.limit_window]}"
+    pairs += [
+        (secret, "guardada" if server.secret_ref else "não há"),
+        (LABELS["from_address"], server.from_address),
+        (LABELS["from_name"], server.from_name or _NONE),
+        (LABELS["reply_to"], server.reply_to or _NONE),
+        (LABELS["is_paid"], _paid(server)),
+        ("Situação", _active(server)),
+        (LABELS["is_default"], "sim" if server.is_default else "não"),
+        (LABELS["daily_limit"], limit if server.daily_limit else "sem limite"),
+        (LABELS["same_address"], SAME_ADDRESS[server.same_address]),
+        (LABELS["notes"], " / ".join(server.notes.splitlines()) or _NONE),
+        ("Último teste", _last_check(server, zone)),
+        ("Alterado", f"{_moment(server.updated_at, zone)}, por {server.updated_by}"),
+    ]
+    return named(pairs)
+
+
+def outcome(send: Send) -> str:
+    """Return what became of an accepted message."""
+    pairs = [
+        ("Resposta do servidor", send.reply or "(sem texto)"),
+        ("Message-ID", send.message_id),
+        ("No serviço", send.provider_id),
+    ]
+    return "\n".join([STATUS[send.status], named([pair for pair in pairs if pair[1]])])
+
+
+def report_lines(report: Report) -> str:
+    """Return what ``doctor`` found, a section each; its faults and notices are said apart."""
+    parts = []
+    for name, title in _SECTIONS.items():
+        section = getattr(report, name)
+        if section is not None:
+            pairs = [(f"  {_NAMES[key]}", _plain(value)) for key, value in asdict(section).items()]
+            parts.append(f"{title}\n{named(pairs)}")
+    return "\n\n".join([*parts, "Tudo em ordem." if report.ok else "Há problemas."])
+
+
+def named(pairs: Sequence[tuple[str, str]]) -> str:
+    """Return "name  value" lines with the values below one another."""
+    return table([[name, value.replace("\n", " ")] for name, value in pairs])
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows with their columns below one another."""
+    widths = [max(_width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "sim" if value else "não"
+    return _NONE if value is None else str(value)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(bool(unicodedata.combining(char)) for char in text)
+
+
+def _paid(server: MailServer) -> str:
+    return "paga" if server.is_paid else "gratuita"
+
+
+def _active(server: MailServer) -> str:
+    return "ativo" if server.is_active else "inativo"
+
+
+def _last_check(server: MailServer, zone: ZoneInfo) -> str:
+    state = CHECK_STATE[server.last_check_state]
+    return f"{state}, {_moment(server.last_check_at, zone)}" if server.last_check_at else state
+
+
+def _moment(value: datetime, zone: ZoneInfo) -> str:
+    return value.astimezone(zone).strftime("%d/%m/%Y %H:%M")

@@ -1,0 +1,227 @@
+"""The commands and their options. Nothing heavy is imported here, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Written out because the enums live beside the tables; a test holds them together.
+KINDS = ("smtp", "elastic_email")
+SECURITIES = ("none", "starttls", "ssl_tls")
+LIMIT_UNITS = ("recipients", "messages")
+LIMIT_WINDOWS = ("rolling_24h", "calendar_day")
+SAME_ADDRESS = ("block", "warn", "allow")
+
+DEFAULT_LIST_LIMIT = 100
+
+_MOST = 2**31 - 1
+"""The largest id a database column here can hold."""
+
+_EXITS = (
+    "códigos de saída: 0 feito; 2 uso errado; 3 recusado pelas nossas regras; 4 recusado pelo servidor, ou "
+    "servidor, banco ou chaveiro fora do alcance; 5 incerto"
+)
+
+
+class _Formatter(argparse.HelpFormatter):
+    def add_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[argparse._MutuallyExclusiveGroup],
+        prefix: str | None = None,
+    ) -> None:
+        super().add_usage(usage, actions, groups, "uso: " if prefix is None else prefix)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that speaks Portuguese where argparse lets it, and takes no abbreviated options."""
+
+    def __init__(self, **keywords: Any) -> None:
+        keywords |= {"allow_abbrev": False, "add_help": False, "formatter_class": _Formatter}
+        super().__init__(**keywords)
+        self.common = self.add_argument_group("gerais")
+        self.common.add_argument("-h", "--help", action="help", help="mostra esta ajuda")
+        # Both before and after the subcommand: what is absent here must not undo what was given there.
+        self.common.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="um único documento JSON na saída padrão",
+        )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; ``command`` of what it parses names the command ("servers list")."""
+    parser = _Parser(prog="python -m mailcore", description="Servidores de e-mail.", epilog=_EXITS)
+    parser.set_defaults(json=False)
+    commands = parser.add_subparsers(title="comandos", metavar="COMANDO", required=True)
+    _servers(commands)
+    _send(_command(commands, "send", "envia uma mensagem por um servidor registrado"))
+    secrets = _group(commands, "secrets", "as senhas guardadas")
+    _command(
+        secrets,
+        "rotate",
+        "cifra de novo, com a primeira chave, todas as senhas guardadas no banco",
+        "secrets ",
+    )
+    _command(commands, "doctor", "mostra as configurações em vigor e o que não está em ordem")
+    return parser
+
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[_Parser]  # noqa: SLF001 - it has no public name
+
+
+def _group(commands: _Commands, name: str, description: str) -> _Commands:
+    parser = commands.add_parser(name, help=description, description=_sentence(description))
+    return parser.add_subparsers(title="comandos", metavar="COMANDO", required=True)
+
+
+def _command(commands: _Commands, name: str, description: str, group: str = "") -> _Parser:
+    parser = commands.add_parser(name, help=description, description=_sentence(description))
+    parser.set_defaults(command=f"{group}{name}")
+    return parser
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _servers(commands: _Commands) -> None:
+    group = _group(commands, "servers", "os servidores registrados")
+    listing = _command(group, "list", "lista os servidores, pela descrição", "servers ")
+    filters = listing.add_argument_group("filtros")
+    filters.add_argument("--search", metavar="TEXTO", default="", help="só os que têm todas estas palavras")
+    filters.add_argument("--kind", choices=KINDS, help="só os deste tipo")
+    filters.add_argument(
+        "--limit",
+        metavar="N",
+        type=_count,
+        default=DEFAULT_LIST_LIMIT,
+        help="no máximo tantos (%(default)s, se não for dado)",
+    )
+    _id(_command(group, "show", "mostra um servidor", "servers "))
+
+    add = _command(group, "add", "registra um servidor", "servers ")
+    add.add_argument_group("tipo").add_argument("--kind", choices=KINDS, default="smtp", help="smtp, se não for dado")
+    _fields(add)
+
+    edit = _command(group, "edit", "muda de um servidor só o que for dado", "servers ")
+    _id(edit)
+    edit.add_argument_group("tipo").add_argument("--kind", choices=KINDS, help="muda o tipo de envio")
+    _fields(edit)
+
+    delete = _command(group, "delete", "apaga um servidor e a senha dele; o histórico fica", "servers ")
+    _id(delete)
+    delete.common.add_argument("--yes", action="store_true", help="não pergunta antes")
+
+
+def _fields(parser: _Parser) -> None:
+    """The options of a record. None means "not given", so that an edit leaves it as it is."""
+    general = parser.add_argument_group("identificação")
+    general.add_argument("--name", metavar="TEXTO", help="descrição, única")
+    general.add_argument("--from", metavar="ENDEREÇO", dest="from_address", help="e-mail do remetente")
+    general.add_argument("--from-name", metavar="NOME", help="nome do remetente")
+    general.add_argument("--reply-to", metavar="ENDEREÇO", help="para onde vão as respostas")
+    general.add_argument("--notes", metavar="TEXTO", help="observações")
+    _switch(general, "is_active", "--active", "--inactive", "aceita envios (como nasce)", "recusa envios")
+    general.add_argument(
+        "--default", dest="is_default", action="store_const", const=True, help="faz dele o servidor padrão"
+    )
+
+    connection = parser.add_argument_group("conexão (só smtp)")
+    connection.add_argument("--host", metavar="SERVIDOR", help="por exemplo smtp.exemplo.com.br")
+    connection.add_argument("--port", metavar="N", help="porta; 587 ou 465, conforme a segurança")
+    connection.add_argument(
+        "--security",
+        choices=SECURITIES,
+        help="sem ela: ssl_tls na porta 465, starttls nas outras; nunca none",
+    )
+    _switch(
+        connection,
+        "verify_certificate",
+        "--verify",
+        "--no-verify",
+        "exige certificado válido (como nasce)",
+        "aceita qualquer certificado",
+    )
+    connection.add_argument(
+        "--ca-file", metavar="ARQUIVO", help='certificado PEM de uma autoridade própria; "" tira o que havia'
+    )
+
+    login = parser.add_argument_group("login")
+    login.add_argument("--username", metavar="USUÁRIO", help='só smtp; "" desliga o login')
+    login.add_argument(
+        "--secret-stdin",
+        action="store_true",
+        help="lê da entrada padrão a senha, ou a chave da API; num terminal, pergunta sem mostrar",
+    )
+
+    limits = parser.add_argument_group("conta e limites")
+    _switch(limits, "is_paid", "--paid", "--free", "conta paga", "conta gratuita (como nasce)")
+    limits.add_argument("--daily-limit", metavar="N", help='quanto cabe numa janela; "" tira o limite')
+    limits.add_argument("--limit-unit", choices=LIMIT_UNITS, help="o que o limite conta")
+    limits.add_argument("--limit-window", choices=LIMIT_WINDOWS, help="em 24 horas corridas ou no dia civil")
+    limits.add_argument(
+        "--same-address",
+        choices=SAME_ADDRESS,
+        help="origem igual ao destino; sem ela: block na gratuita, allow na paga",
+    )
+
+
+def _switch(group: argparse._ArgumentGroup, field: str, on: str, off: str, on_help: str, off_help: str) -> None:
+    choice = group.add_mutually_exclusive_group()
+    choice.add_argument(on, dest=field, action="store_const", const=True, help=on_help)
+    choice.add_argument(off, dest=field, action="store_const", const=False, help=off_help)
+
+
+def _send(parser: _Parser) -> None:
+    required = parser.add_argument_group("por onde e para quem")
+    required.add_argument("--server", metavar="ID", type=_server_id, required=True, help="número do servidor")
+    required.add_argument("--to", metavar="ENDEREÇO", action="append", default=[], help="pode ser repetida")
+    required.add_argument("--cc", metavar="ENDEREÇO", action="append", default=[], help="pode ser repetida")
+    required.add_argument(
+        "--bcc", metavar="ENDEREÇO", action="append", default=[], help="cópia oculta; pode ser repetida"
+    )
+    message = parser.add_argument_group("mensagem")
+    message.add_argument("--subject", metavar="TEXTO", help="assunto")
+    body = message.add_mutually_exclusive_group()
+    body.add_argument("--text", metavar="TEXTO", help="texto simples")
+    body.add_argument(
+        "--eml",
+        metavar="ARQUIVO",
+        help="mensagem pronta, com os cabeçalhos dela; os destinatários são os das opções",
+    )
+    message.add_argument(
+        "--idempotency-key",
+        metavar="CHAVE",
+        type=_idempotency_key,
+        help="repetida, devolve o primeiro resultado sem enviar de novo; só o que falhou é tentado outra vez",
+    )
+
+
+def _id(parser: _Parser) -> None:
+    parser.add_argument_group("qual").add_argument("id", metavar="ID", type=_server_id, help="número do servidor")
+
+
+def _server_id(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:20]) <= _MOST:
+        raise argparse.ArgumentTypeError(f"não há servidor com o número “{text[:40]}”")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:20]) <= _MOST:
+        raise argparse.ArgumentTypeError("use um número inteiro a partir de 1")
+    return int(text)
+
+
+def _idempotency_key(text: str) -> str:
+    # Empty would mean "none": a script whose variable is unset must not send twice.
+    if not text or len(text) > 255 or not text.isprintable():
+        raise argparse.ArgumentTypeError("use de 1 a 255 caracteres, sem quebra de linha")
+    return text

@@ -1,0 +1,399 @@
+"""Registering, changing and deleting servers as a support person does, in a real browser."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from mailcore import Mailcore
+from mailcore.drafts import ServerDraft
+from mailcore.search import ServerQuery
+from mailcore.settings import Settings
+from mailcore.transports.base import Kind, Security
+
+from .driver import (
+    choose,
+    expect,
+    field,
+    fill_smtp,
+    open_form,
+    open_list,
+    press,
+    select_row,
+    settled,
+    tab,
+    tick,
+)
+
+PASSWORD = "Segredo-Único-7391"
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[Mailcore]:
+    """The library on the database of the app under test, as a second person would use it."""
+    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def app(tmp_path: Path, core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
+    return streamlit_server("app.py", {"MAILCORE_DATA_DIR": str(tmp_path / "data"), "MAILCORE_KEYRING": "database"})
+
+
+def register(core: Mailcore, name: str, **changes: Any) -> int:
+    draft = {"host": "smtp.exemplo.example", "from_address": "a@exemplo.example", "username": "a@exemplo.example"}
+    return core.servers.create(ServerDraft(name=name, **(draft | changes)), SecretStr(PASSWORD)).server.id
+
+
+def stored(core: Mailcore) -> list[Any]:
+    return core.servers.search(ServerQuery()).servers
+
+
+def test_an_empty_registry_explains_itself(page: Any, app: Any) -> None:
+    open_list(page, app.url)
+    expect(page.get_by_text("Ainda não há servidores aqui")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
+    expect(page.get_by_role("button", name="Alterar", exact=True)).to_be_disabled()
+    press(page, "Novo")
+    expect(page.get_by_role("heading", name="Cadastro")).to_be_visible()
+
+
+def test_a_server_is_registered_with_what_was_typed_in_both_tabs(
+    page: Any, app: Any, core: Mailcore, page_frames: list[bytes]
+) -> None:
+    open_list(page, app.url)
+    press(page, "Novo")
+    settled(page)
+    fill_smtp(
+        page, "Padaria São João", "https://smtp.padaria.example/", 465, sender="p@padaria.example", password=PASSWORD
+    )
+    tab(page, "Geral")
+    choose(page, "Conta", "Paga")
+    expect(page.get_by_role("combobox", name="Origem igual ao destino")).to_have_value("Permitir")
+    field(page, "Limite diário").fill("10.000")
+    tick(page, "Servidor padrão", True)
+    field(page, "Observações").fill("linha um\nlinha dois")
+    press(page, "Salvar")
+    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("smtp.padaria.example", exact=False).first).to_be_visible()
+    server = stored(core)[0]
+    assert (server.name, server.host, server.port) == ("Padaria São João", "smtp.padaria.example", 465)
+    assert (server.security, server.security_auto) == (Security.SSL_TLS, True)
+    assert (server.is_paid, server.daily_limit, server.is_default) == (True, 10_000, True)
+    assert (server.same_address, server.notes) == ("allow", "linha um\nlinha dois")
+    assert core.servers.secret(server).get_secret_value() == PASSWORD
+    for data in (*page_frames, app.output().encode(), *(path.read_bytes() for path in _database_files(app))):
+        assert PASSWORD.encode() not in data
+
+
+def _database_files(app: Any) -> list[Path]:
+    return list(Path(app.env["MAILCORE_DATA_DIR"]).glob("mailcore.db*"))
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "sentence"),
+    [
+        ("Descrição", "", "Descrição: preencha este campo."),
+        ("Descrição", "sao  JOAO", "Descrição: já existe um servidor com esta descrição"),
+        ("Servidor", "smtp exemplo", "Servidor: "),
+        ("E-mail do remetente", "padaria", "E-mail do remetente: "),
+        ("Limite diário", "0", "Limite diário: use um número inteiro a partir de 1"),
+        ("Limite diário", "-1", "Limite diário: use um número inteiro a partir de 1"),
+        ("Observações", "x" * 5_000, "Observações: o texto tem 5.000 caracteres; cabem até 4.000."),
+        ("Porta envio", "70000", "Porta envio: use um número de 1 a 65535"),
+        ("Certificado da autoridade (PEM)", "isto não é", "Certificado da autoridade (PEM): isto não é um certificado"),
+    ],
+)
+def test_bad_input_gets_its_sentence_its_tab_and_loses_nothing(
+    page: Any, app: Any, core: Mailcore, label: str, value: str, sentence: str
+) -> None:
+    register(core, "São João")
+    open_form(page, app.url)
+    fill_smtp(page, "Outra", "smtp.outra.example", 587, sender="o@outra.example", password=PASSWORD)
+    on_authentication = label in ("Porta envio", "Certificado da autoridade (PEM)")
+    if not on_authentication:
+        tab(page, "Geral")
+    field(page, label).fill(value)
+    tab(page, "Geral" if on_authentication else "Autenticação")  # the other one: the error has to open it
+    press(page, "Salvar")
+    own_tab = "Autenticação" if on_authentication else "Geral"
+    expect(page.get_by_role("tab", name=own_tab)).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tabpanel").get_by_text(sentence)).to_be_visible()
+    expect(field(page, label)).to_have_value(value)
+    field(page, label).fill(
+        {"Descrição": "Outra", "Servidor": "smtp.outra.example", "Porta envio": "587"}.get(label, "")
+    )
+    if label == "E-mail do remetente":
+        field(page, label).fill("o@outra.example")
+    press(page, "Salvar")
+    expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
+    saved = next(server for server in stored(core) if server.name == "Outra")
+    assert core.servers.secret(saved).get_secret_value() == PASSWORD
+
+
+def test_ticks_kind_and_tabs_lose_nothing_typed(page: Any, app: Any) -> None:
+    open_form(page, app.url)
+    fill_smtp(page, "Oficina", "smtp.oficina.example", 2525, sender="o@oficina.example", password=PASSWORD)
+    tick(page, "SSL", False)
+    expect(page.get_by_text("viajam legíveis")).to_be_visible()
+    tick(page, "SSL", True)
+    tick(page, "Meu servidor requer autenticação", False)
+    expect(field(page, "Usuário")).to_be_disabled()
+    tick(page, "Meu servidor requer autenticação", True)
+    tab(page, "Geral")
+    choose(page, "Tipo de envio", "Elastic Email")
+    expect(field(page, "Servidor")).to_have_count(0)
+    tab(page, "Autenticação")
+    expect(field(page, "Chave da API")).to_be_visible()
+    expect(field(page, "Usuário")).to_have_count(0)
+    tab(page, "Geral")
+    choose(page, "Tipo de envio", "SMTP")
+    expect(field(page, "Descrição")).to_have_value("Oficina")
+    expect(field(page, "Servidor")).to_have_value("smtp.oficina.example")
+    tab(page, "Autenticação")
+    expect(field(page, "Usuário")).to_have_value("o@oficina.example")
+    expect(field(page, "Porta envio")).to_have_value("2525")
+
+
+def test_the_port_is_suggested_and_a_typed_one_stays(page: Any, app: Any) -> None:
+    open_form(page, app.url)
+    tab(page, "Autenticação")
+    expect(field(page, "Porta envio")).to_have_attribute("placeholder", "587 (sugerida)")
+    choose(page, "Modo SSL", "SSL/TLS direto")
+    expect(field(page, "Porta envio")).to_have_attribute("placeholder", "465 (sugerida)")
+    field(page, "Porta envio").fill("2465")
+    choose(page, "Modo SSL", "STARTTLS")
+    expect(field(page, "Porta envio")).to_have_value("2465")
+
+
+def test_a_stored_password_is_kept_and_asked_for_again_when_the_server_changes(
+    page: Any, app: Any, core: Mailcore, page_frames: list[bytes]
+) -> None:
+    server_id = register(core, "Padaria")
+    open_form(page, app.url, server_id)
+    field(page, "Nome do remetente").fill("Padaria Nova")
+    press(page, "Salvar")
+    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    assert core.servers.get(server_id).from_name == "Padaria Nova"
+    assert core.servers.secret(core.servers.get(server_id)).get_secret_value() == PASSWORD
+
+    open_form(page, app.url, server_id)
+    field(page, "Servidor").fill("smtp.outro.example")
+    press(page, "Salvar")
+    expect(page.get_by_role("tab", name="Autenticação")).to_have_attribute("aria-selected", "true")
+    expect(
+        page.get_by_role("tabpanel").get_by_text("Senha: digite de novo, porque você mudou Servidor")
+    ).to_be_visible()
+    expect(field(page, "Senha")).to_have_attribute("placeholder", "•••••••• (mantida)")
+    expect(field(page, "Senha")).to_have_value("")
+    field(page, "Senha").fill("nova-senha-88")
+    press(page, "Salvar")
+    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    changed = core.servers.get(server_id)
+    assert changed.host == "smtp.outro.example"
+    assert core.servers.secret(changed).get_secret_value() == "nova-senha-88"
+    assert not any(PASSWORD.encode() in frame or b"nova-senha-88" in frame for frame in page_frames)
+
+
+def test_remover_senha_takes_effect_with_the_save(page: Any, app: Any, core: Mailcore) -> None:
+    server_id = register(core, "Padaria")
+    open_form(page, app.url, server_id)
+    tab(page, "Autenticação")
+    press(page, "Remover senha")
+    expect(page.get_by_text("será removida quando você salvar")).to_be_visible()
+    assert core.servers.get(server_id).secret_ref
+    press(page, "Salvar")
+    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    assert core.servers.get(server_id).secret_ref is None
+
+
+def test_somebody_elses_save_is_told_and_nothing_is_lost(page: Any, app: Any, core: Mailcore) -> None:
+    server_id = register(core, "Padaria")
+    open_form(page, app.url, server_id)
+    field(page, "Nome do remetente").fill("O meu nome")
+    opened = core.servers.get(server_id)
+    core.servers.update(opened, ServerDraft(**_fields(opened) | {"reply_to": "sac@exemplo.example"}))
+    press(page, "Salvar")
+    expect(page.get_by_text("foi alterado por outra pessoa")).to_be_visible()
+    expect(page.get_by_text("Mudou: Responder para")).to_be_visible()
+    expect(field(page, "Nome do remetente")).to_have_value("O meu nome")
+    press(page, "Manter o meu")
+    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    assert (core.servers.get(server_id).from_name, core.servers.get(server_id).reply_to) == ("O meu nome", "")
+
+
+def _fields(server: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from mailcore.drafts import draft_of
+
+    return asdict(draft_of(server))
+
+
+def test_theirs_can_be_taken(page: Any, app: Any, core: Mailcore) -> None:
+    server_id = register(core, "Padaria")
+    open_form(page, app.url, server_id)
+    field(page, "Nome do remetente").fill("O meu nome")
+    opened = core.servers.get(server_id)
+    core.servers.update(opened, ServerDraft(**_fields(opened) | {"from_name": "O nome dela"}))
+    press(page, "Salvar")
+    press(page, "Usar o da outra pessoa")
+    expect(field(page, "Nome do remetente")).to_have_value("O nome dela")
+
+
+def test_a_record_deleted_meanwhile_can_be_registered_anew(page: Any, app: Any, core: Mailcore) -> None:
+    server_id = register(core, "Padaria")
+    open_form(page, app.url, server_id)
+    field(page, "Nome do remetente").fill("Padaria")
+    core.servers.delete(server_id)
+    press(page, "Salvar")
+    expect(page.get_by_text("foi apagado por outra pessoa")).to_be_visible()
+    tab(page, "Autenticação")
+    field(page, "Senha").fill(PASSWORD)
+    press(page, "Registrar de novo")
+    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    assert stored(core)[0].from_name == "Padaria"
+
+
+def test_only_a_press_of_ok_deletes(page: Any, app: Any, core: Mailcore) -> None:
+    first, second = register(core, "Padaria", is_default=True), register(core, "Quitanda")
+    open_list(page, app.url)
+    select_row(page, 0)
+    press(page, "Apagar")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Padaria", exact=True)).to_be_visible()
+    expect(dialog.get_by_text("O padrão passa a ser Quitanda")).to_be_visible()
+    for key in ("F2", "F3", "F5"):
+        page.keyboard.press(key)
+    dialog.get_by_role("button", name="Cancelar", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    assert len(stored(core)) == 2
+    press(page, "Apagar")
+    dialog.get_by_role("button", name="OK", exact=True).click()
+    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    assert [server.id for server in stored(core)] == [second]
+    assert stored(core)[0].is_default
+    assert first != second
+
+
+def test_the_search_filters_while_typing_and_the_link_reopens_the_view(page: Any, app: Any, core: Mailcore) -> None:
+    for index in range(60):
+        register(core, f"Padaria São João {index:02}", is_active=index % 2 == 0)
+    open_list(page, app.url)
+    expect(page.get_by_text("60 de 60 servidores")).to_be_visible()
+    field(page, "Buscar").press_sequentially("sao 1")
+    expect(page.get_by_text("15 de 60 servidores")).to_be_visible()
+    expect(field(page, "Buscar")).to_be_focused()
+    choose(page, "Situação", "Inativos")
+    expect(page.get_by_text("10 de 60 servidores")).to_be_visible()
+    page.wait_for_url(re.compile("busca=sao"))
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    expect(page.get_by_text("10 de 60 servidores")).to_be_visible()
+    expect(field(page, "Buscar")).to_have_value("sao 1")
+
+
+def test_the_selected_record_survives_filters_and_pages(page: Any, app: Any, core: Mailcore) -> None:
+    for index in range(60):
+        register(core, f"Servidor {index:02}")
+    open_list(page, app.url)
+    expect(page.get_by_text("60 de 60 servidores")).to_be_visible()
+    select_row(page, 3)
+    field(page, "Buscar").press_sequentially("Servidor 5")
+    expect(page.get_by_text("10 de 60 servidores")).to_be_visible()
+    press(page, "Alterar")
+    expect(field(page, "Descrição")).to_have_value("Servidor 03")
+
+
+def test_back_from_the_form_the_list_is_as_it_was(page: Any, app: Any, core: Mailcore) -> None:
+    for index in range(3):
+        register(core, f"Servidor {index}")
+    open_list(page, app.url, "?busca=servidor+1")
+    expect(page.get_by_text("1 de 3 servidores")).to_be_visible()
+    select_row(page, 0)
+    press(page, "Alterar")
+    expect(field(page, "Descrição")).to_have_value("Servidor 1")
+    press(page, "Cancelar")
+    expect(page.get_by_text("1 de 3 servidores")).to_be_visible()
+    expect(field(page, "Buscar")).to_have_value("servidor 1")
+
+
+def test_novo_asks_before_it_drops_what_was_typed(page: Any, app: Any) -> None:
+    open_form(page, app.url)
+    field(page, "Descrição").fill("Quase")
+    page.keyboard.press("F5")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Continuar editando").click()
+    expect(dialog).to_have_count(0)
+    expect(field(page, "Descrição")).to_have_value("Quase")
+    press(page, "Novo")
+    dialog.get_by_role("button", name="Descartar").click()
+    expect(field(page, "Descrição")).to_have_value("")
+
+
+def test_keys_save_what_was_just_typed(page: Any, app: Any, core: Mailcore) -> None:
+    open_form(page, app.url)
+    fill_smtp(page, "Um", "smtp.um.example", 587, sender="um@um.example", password=PASSWORD)
+    tab(page, "Geral")
+    field(page, "Observações").press_sequentially("digitado agora")
+    page.keyboard.press("F3")
+    expect(page.get_by_text("“Um” foi salvo.")).to_be_visible()
+    expect(field(page, "Descrição")).to_have_value("")
+    assert stored(core)[0].notes == "digitado agora"
+    fill_smtp(page, "Dois", "smtp.dois.example", 587, sender="dois@dois.example", password=PASSWORD)
+    page.keyboard.press("F2")
+    expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
+    saved = stored(core)[0]
+    assert saved.name == "Dois"
+    assert core.servers.secret(saved).get_secret_value() == PASSWORD
+
+
+def test_a_dropped_network_of_seconds_loses_nothing(page: Any, app: Any, core: Mailcore) -> None:
+    open_form(page, app.url)
+    fill_smtp(page, "Rede", "smtp.rede.example", 587, sender="r@rede.example", password=PASSWORD)
+    page.context.set_offline(True)
+    page.evaluate("for (const socket of window.testSockets ?? []) socket.close()")
+    field(page, "Usuário").fill("outra@rede.example")
+    page.context.set_offline(False)
+    page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]')
+    press(page, "Salvar")
+    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    assert stored(core)[0].username == "outra@rede.example"
+
+
+def test_a_locked_database_is_a_sentence_and_the_next_press_saves(page: Any, app: Any, core: Mailcore) -> None:
+    open_form(page, app.url)
+    fill_smtp(page, "Trava", "smtp.trava.example", 587, sender="t@trava.example", password=PASSWORD)
+    lock = sqlite3.connect(core.database.file, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    press(page, "Salvar")
+    expect(page.get_by_text("O banco de dados está ocupado")).to_be_visible(timeout=30_000)
+    lock.execute("ROLLBACK")
+    lock.close()
+    press(page, "Salvar")
+    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    assert core.servers.secret(stored(core)[0]).get_secret_value() == PASSWORD
+
+
+def test_elastic_email_asks_for_the_key_alone(page: Any, app: Any, core: Mailcore) -> None:
+    open_form(page, app.url)
+    field(page, "Descrição").fill("Elastic")
+    choose(page, "Tipo de envio", "Elastic Email")
+    field(page, "E-mail do remetente").fill("news@exemplo.example")
+    press(page, "Salvar")
+    expect(page.get_by_role("tabpanel").get_by_text("Chave da API: preencha este campo.")).to_be_visible()
+    field(page, "Chave da API").fill("CHAVE-0099")
+    press(page, "Salvar")
+    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    server = stored(core)[0]
+    assert (server.kind, server.host, server.username) == (Kind.ELASTIC_EMAIL, "", "")
+    assert core.servers.secret(server).get_secret_value() == "CHAVE-0099"

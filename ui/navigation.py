@@ -1,0 +1,40 @@
+"""The pages of the app, and the way in through ``app.py``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import StreamlitPage
+
+_ENTERED = "entered_through_app"
+
+
+def navigation() -> StreamlitPage:
+    """Draw the menu and return the page to run.
+
+    The pages have no icons: Streamlit would have the browser fetch the current one's from Google as favicon.
+    """
+    st.session_state[_ENTERED] = True
+    return st.navigation(
+        [
+            st.Page("pages/servidores.py", title="Servidores de e-mail", default=True),
+            st.Page("pages/cadastro.py", title="Cadastro", url_path="cadastro"),
+            st.Page("pages/enviar_teste.py", title="Enviar teste", url_path="enviar_teste"),
+            st.Page("pages/ajuda.py", title="Ajuda", url_path="ajuda"),
+        ],
+        position="top",
+    )
+
+
+def enter_through_app(page: str) -> None:
+    """Go round through ``app.py`` where Streamlit went past it.
+
+    Until ``st.navigation`` has been called once in a process, Streamlit takes the folder ``pages/`` for an
+    app of its older kind: the first link into a page after a start would run that file alone.
+    """
+    if not st.session_state.get(_ENTERED):
+        navigation()
+        st.switch_page(f"pages/{page}.py", query_params=st.query_params.to_dict())
