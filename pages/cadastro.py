@@ -20,6 +20,7 @@ from ui.server_form import (
     GENERAL,
     TAB,
     authentication_fields,
+    field_key,
     focus_of,
     general_fields,
     is_unsaved,
@@ -68,6 +69,6 @@ shortcuts(
     {"F2": form.button("save"), "F3": form.button("save_and_continue"), "F5": form.button("new")},
     unsaved_guard=form.nonce,
     unsaved=is_unsaved(form),
-    focus=focus_of(form) or form.key("name"),
+    focus=focus_of(form) or field_key("name"),
     focus_token=f"{form.nonce}-{form.tries}",
 )

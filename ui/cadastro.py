@@ -24,6 +24,7 @@ from ui.server_form import (
     TAB,
     ServerForm,
     draft_of_form,
+    fill,
     forget,
     is_unsaved,
     open_form,
@@ -68,7 +69,7 @@ def save(core: Mailcore, form: ServerForm) -> None:
 def close(form: ServerForm) -> None:
     """Go back to the list, the way it was left."""
     st.session_state.pop(_FORM, None)
-    forget(form)
+    forget()
     st.switch_page("pages/servidores.py", query_params=st.session_state.get("list_query", {}))
 
 
@@ -97,6 +98,7 @@ def _replace(form: ServerForm) -> None:
 def _show(form: ServerForm) -> None:
     st.session_state[_FORM] = form
     st.session_state[TAB] = GENERAL
+    fill(form)
 
 
 def _store(core: Mailcore, form: ServerForm) -> bool:
@@ -123,7 +125,7 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
         form.fault = str(error)
         return False
     form.saved = True
-    forget(form)
+    forget()
     st.session_state["selected_id"] = saved.server.id
     st.session_state["notices"] = [f"“{saved.server.name}” foi salvo.", *saved.notes]
     return True

@@ -20,8 +20,7 @@ _CSS = """
   }
 }
 /* What must be filled in; Streamlit's own mark is the word "required", in English. */
-[class*="st-key-field_name__"], [class*="st-key-field_kind__"], [class*="st-key-field_host__"],
-[class*="st-key-field_from_address__"], .st-key-field_send_to {
+.st-key-field_name, .st-key-field_kind, .st-key-field_host, .st-key-field_from_address, .st-key-field_send_to {
   [data-testid="stWidgetLabel"] p::after { content: " *"; }
 }
 /* Keep the keyboard's place visible in both themes. */

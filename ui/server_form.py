@@ -1,13 +1,13 @@
 """The form of one server: what is open, the widgets of its two tabs, and back to a draft.
 
-Everything typed lives in the widgets' own state, under keys that carry the form's ``nonce``: another
-record, or an empty form, is another set of widgets, and a button of the form before means nothing to the
-next one. Text fields commit as one types without a rerun, so nothing typed can be missed by a press.
+Everything typed lives in the widgets' own state; :func:`fill` puts a form's starting values there. Buttons
+carry the form's ``nonce`` in their keys, so the second half of a double click on the form before means
+nothing to the next one. Text fields commit as one types, without a rerun: no press can miss what was typed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -39,6 +39,12 @@ AUTHENTICATION_FIELDS = {
 }
 _KEPT_PLACEHOLDER = "•••••••• (mantida)"
 
+_SECRETS = ("secret", "api_key")
+_WIDGETS = (
+    *(item.name for item in fields(ServerDraft) if item.name not in ("security", "security_auto")),
+    "ssl",
+    "ssl_mode",
+)
 _AUTOMATIC = "Automático"
 _SSL_MODES = {
     _AUTOMATIC: None,
@@ -68,10 +74,8 @@ class ServerForm:
     check: CheckResult | None = None
     tries: int = 0
     drawn: bool = False
-
-    def key(self, name: str) -> str:
-        """The widget key of a field (``F1`` finds its help by what stands before the two underscores)."""
-        return f"field_{name}__{self.nonce}"
+    chose_same_address: bool = False
+    """The person chose it: it no longer follows "Conta"."""
 
     def button(self, name: str) -> str:
         return f"{name}__{self.nonce}"
@@ -85,9 +89,23 @@ class ServerForm:
         return f"Cadastro — {self.opened.name}" if self.opened else "Cadastro — novo servidor"
 
 
+def field_key(name: str) -> str:
+    """The widget key of a field; ``F1`` reads the field's name from it."""
+    return f"field_{name}"
+
+
 def open_form(server: MailServer | None) -> ServerForm:
     """Begin a form on a stored server, or an empty one."""
     return ServerForm(server, draft_of(server)) if server else ServerForm()
+
+
+def fill(form: ServerForm) -> None:
+    """Put the form's starting values into the widgets, in place of what stood there."""
+    start = _as_typed(form.start)
+    for name in _WIDGETS:
+        st.session_state[field_key(name)] = _starting_value(start, name)
+    for name in _SECRETS:
+        st.session_state[field_key(name)] = ""
 
 
 def draft_of_form(form: ServerForm) -> ServerDraft:
@@ -123,7 +141,7 @@ def draft_of_form(form: ServerForm) -> ServerDraft:
 def typed_secret(form: ServerForm) -> SecretStr | None:
     """Return the password or key typed, or None where the field is empty."""
     name = "api_key" if _value(form, "kind") is Kind.ELASTIC_EMAIL else "secret"
-    text = st.session_state.get(form.key(name)) or ""
+    text = st.session_state.get(field_key(name)) or ""
     return SecretStr(text) if text else None
 
 
@@ -134,59 +152,56 @@ def is_unsaved(form: ServerForm) -> bool:
 
 def was_left(form: ServerForm) -> bool:
     """Whether this form was on screen and its page was left since: Streamlit has dropped its widgets."""
-    return form.drawn and form.key("kind") not in st.session_state
+    return form.drawn and field_key("kind") not in st.session_state
 
 
-def forget(form: ServerForm) -> None:
+def forget() -> None:
     """Drop the password from the session: after a save it lives in the keyring alone."""
-    for name in ("secret", "api_key"):
-        st.session_state.pop(form.key(name), None)
+    for name in _SECRETS:
+        st.session_state.pop(field_key(name), None)
 
 
 def general_fields(form: ServerForm) -> None:
     """The tab "Geral"."""
-    start = form.start
     form.drawn = True
     name, kind = st.columns([2, 1])
     with name:
-        _text(form, "name", "Descrição", start.name)
+        _text(form, "name", "Descrição")
     with kind:
-        _select(form, "kind", "Tipo de envio", words.KIND, start.kind)
+        _select(form, "kind", "Tipo de envio", words.KIND)
     if _value(form, "kind") is Kind.SMTP:
-        _text(form, "host", "Servidor", start.host, placeholder="smtp.exemplo.com.br")
+        _text(form, "host", "Servidor", placeholder="smtp.exemplo.com.br")
     sender, sender_name, reply_to = st.columns(3)
     with sender:
-        _text(form, "from_address", "E-mail do remetente", start.from_address, placeholder="nome@exemplo.com.br")
+        _text(form, "from_address", "E-mail do remetente", placeholder="nome@exemplo.com.br")
     with sender_name:
-        _text(form, "from_name", "Nome do remetente", start.from_name)
+        _text(form, "from_name", "Nome do remetente")
     with reply_to:
-        _text(form, "reply_to", "Responder para", start.reply_to, placeholder="o mesmo do remetente")
+        _text(form, "reply_to", "Responder para", placeholder="o mesmo do remetente")
     account, limit, unit, window = st.columns(4)
     with account:
-        _select(form, "is_paid", "Conta", words.PAID, start.is_paid, on_change=_follow_account, args=(form,))
+        _select(form, "is_paid", "Conta", words.PAID, on_change=_follow_account, args=(form,))
     with limit:
-        _text(form, "daily_limit", "Limite diário", str(start.daily_limit or ""), placeholder="sem limite")
+        _text(form, "daily_limit", "Limite diário", placeholder="sem limite")
     with unit:
-        _select(form, "limit_unit", "Contar por", words.UNIT, start.limit_unit)
+        _select(form, "limit_unit", "Contar por", words.UNIT)
     with window:
-        _select(form, "limit_window", "Janela", words.WINDOW, start.limit_window)
+        _select(form, "limit_window", "Janela", words.WINDOW)
     same_address, is_active, is_default = st.columns([2, 1, 1], vertical_alignment="bottom")
     with same_address:
-        same = start.same_address or default_same_address(start.is_paid)
         _select(
             form,
             "same_address",
             "Origem igual ao destino",
             words.SAME_ADDRESS,
-            same,
             on_change=_touch_same,
             args=(form,),
         )
     with is_active:
-        _check(form, "is_active", "Ativo", start.is_active)
+        _check(form, "is_active", "Ativo")
     with is_default:
-        _check(form, "is_default", "Servidor padrão", start.is_default)
-    _area(form, "notes", "Observações", start.notes)
+        _check(form, "is_default", "Servidor padrão")
+    _area(form, "notes", "Observações")
 
 
 def authentication_fields(form: ServerForm) -> None:
@@ -194,34 +209,30 @@ def authentication_fields(form: ServerForm) -> None:
     if _value(form, "kind") is Kind.ELASTIC_EMAIL:
         _secret(form, "api_key", "Chave da API", disabled=False)
         return
-    start = form.start
-    _check(form, "requires_auth", "Meu servidor requer autenticação", start.requires_auth)
+    _check(form, "requires_auth", "Meu servidor requer autenticação")
     logs_in = bool(_value(form, "requires_auth"))
     username, secret = st.columns(2)
     with username:
-        _text(form, "username", "Usuário", start.username, disabled=not logs_in)
+        _text(form, "username", "Usuário", disabled=not logs_in)
     with secret:
         _secret(form, "secret", "Senha", disabled=not logs_in)
     port, mode = st.columns(2)
     with port:
-        _text(form, "port", "Porta envio", str(start.port or ""), placeholder=f"{_suggestion(form)} (sugerida)")
+        _text(form, "port", "Porta envio", placeholder=f"{_suggestion(form)} (sugerida)")
     with mode:
         encrypted = bool(_value(form, "ssl"))
         st.selectbox(
             "Modo SSL",
             list(_SSL_MODES),
-            index=list(_SSL_MODES).index(_ssl_mode(start)),
-            key=form.key("ssl_mode"),
+            key=field_key("ssl_mode"),
             help=field_help("ssl_mode"),
             disabled=not encrypted,
             persist_state="page",
             filter_mode=None,
         )
     with st.container(horizontal=True, gap="large"):
-        _check(form, "ssl", "SSL", start.security is not Security.NONE)
-        _check(
-            form, "verify_certificate", "Exigir certificado válido", start.verify_certificate, disabled=not encrypted
-        )
+        _check(form, "ssl", "SSL")
+        _check(form, "verify_certificate", "Exigir certificado válido", disabled=not encrypted)
     if not encrypted and logs_in:
         st.warning(
             "Sem SSL, o usuário e a senha viajam legíveis pela rede. Use só dentro de uma rede de confiança.",
@@ -231,7 +242,6 @@ def authentication_fields(form: ServerForm) -> None:
         form,
         "ca_pem",
         "Certificado da autoridade (PEM)",
-        start.ca_pem,
         placeholder="Só para servidores com autoridade própria: -----BEGIN CERTIFICATE-----",
         disabled=not encrypted,
     )
@@ -249,16 +259,13 @@ def focus_of(form: ServerForm) -> str | None:
     name = form.errors[0].field
     if name == "secret" and _value(form, "kind") is Kind.ELASTIC_EMAIL:
         name = "api_key"
-    return form.key({"security": "ssl", "security_auto": "ssl_mode"}.get(name, name))
+    return field_key({"security": "ssl", "security_auto": "ssl_mode"}.get(name, name))
 
 
-def _text(
-    form: ServerForm, name: str, label: str, start: str, *, placeholder: str = "", disabled: bool = False
-) -> None:
+def _text(form: ServerForm, name: str, label: str, *, placeholder: str = "", disabled: bool = False) -> None:
     st.text_input(
         label,
-        value=start,
-        key=form.key(name),
+        key=field_key(name),
         help=field_help(name),
         placeholder=placeholder,
         disabled=disabled,
@@ -273,7 +280,7 @@ def _secret(form: ServerForm, name: str, label: str, *, disabled: bool) -> None:
     # No value and no persisted state: what is typed goes to the program and never back to the browser.
     st.text_input(
         label,
-        key=form.key(name),
+        key=field_key(name),
         type="password",
         help=field_help(name),
         placeholder=_KEPT_PLACEHOLDER if form.has_stored_secret else "",
@@ -289,13 +296,10 @@ def _secret(form: ServerForm, name: str, label: str, *, disabled: bool) -> None:
         st.info("A senha guardada será removida quando você salvar.", icon=":material/info:")
 
 
-def _area(
-    form: ServerForm, name: str, label: str, start: str, *, placeholder: str = "", disabled: bool = False
-) -> None:
+def _area(form: ServerForm, name: str, label: str, *, placeholder: str = "", disabled: bool = False) -> None:
     st.text_area(
         label,
-        value=start,
-        key=form.key(name),
+        key=field_key(name),
         help=field_help(name),
         placeholder=placeholder,
         disabled=disabled,
@@ -305,13 +309,12 @@ def _area(
     _error(form, name)
 
 
-def _select(form: ServerForm, name: str, label: str, options: dict[Any, str], start: object, **callback: Any) -> None:
+def _select(form: ServerForm, name: str, label: str, options: dict[Any, str], **callback: Any) -> None:
     st.selectbox(
         label,
         list(options),
-        index=list(options).index(start),
         format_func=lambda option: options[option],
-        key=form.key(name),
+        key=field_key(name),
         help=field_help(name),
         persist_state="page",
         filter_mode=None,
@@ -320,8 +323,8 @@ def _select(form: ServerForm, name: str, label: str, options: dict[Any, str], st
     _error(form, name)
 
 
-def _check(form: ServerForm, name: str, label: str, start: bool, *, disabled: bool = False) -> None:
-    st.checkbox(label, value=start, key=form.key(name), help=field_help(name), disabled=disabled, persist_state="page")
+def _check(form: ServerForm, name: str, label: str, *, disabled: bool = False) -> None:
+    st.checkbox(label, key=field_key(name), help=field_help(name), disabled=disabled, persist_state="page")
     _error(form, name)
 
 
@@ -332,22 +335,19 @@ def _error(form: ServerForm, name: str) -> None:
 
 
 def _value(form: ServerForm, name: str) -> Any:
-    """The field's value now; before it was first drawn, what it starts with."""
-    start = _as_typed(form.start)
+    """The field's value now; where the field is not on the screen, what it starts with."""
+    current = st.session_state.get(field_key(name))
+    return _starting_value(_as_typed(form.start), name) if current is None else current
+
+
+def _starting_value(start: ServerDraft, name: str) -> Any:
     if name == "ssl":
-        default: Any = start.security is not Security.NONE
-    elif name == "ssl_mode":
-        default = _ssl_mode(start)
-    else:
-        default = getattr(start, name)
-    current = st.session_state.get(form.key(name), default)
-    return default if current is None else current
+        return start.security is not Security.NONE
+    return _ssl_mode(start) if name == "ssl_mode" else getattr(start, name)
 
 
 def _as_typed(start: ServerDraft) -> ServerDraft:
     """The starting values in the form the widgets give them back."""
-    from dataclasses import replace
-
     return replace(
         start,
         port=str(start.port or ""),
@@ -378,12 +378,12 @@ def _suggestion(form: ServerForm) -> int:
 
 def _follow_account(form: ServerForm) -> None:
     """A free account starts at "Bloquear", a paid one at "Permitir", until the person chooses."""
-    if form.opened is None and not st.session_state.get(form.key("same_touched")):
-        st.session_state[form.key("same_address")] = default_same_address(st.session_state[form.key("is_paid")])
+    if form.opened is None and not form.chose_same_address:
+        st.session_state[field_key("same_address")] = default_same_address(st.session_state[field_key("is_paid")])
 
 
 def _touch_same(form: ServerForm) -> None:
-    st.session_state[form.key("same_touched")] = True
+    form.chose_same_address = True
 
 
 def _remove_secret(form: ServerForm) -> None:

@@ -12,8 +12,21 @@ expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 
 def settled(page: Any) -> None:
-    """Wait until no run of a page's script is under way."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    """Wait until no run of a page's script is under way, nor about to begin: quiet for a third of a second."""
+    page.evaluate(
+        """() => new Promise((done) => {
+          const app = document.querySelector('[data-testid="stApp"]');
+          let timer;
+          const look = () => {
+            clearTimeout(timer);
+            if (app.dataset.testScriptState === "notRunning") timer = setTimeout(finish, 333);
+          };
+          const watch = new MutationObserver(look);
+          const finish = () => { watch.disconnect(); done(); };
+          watch.observe(app, { attributes: true, attributeFilter: ["data-test-script-state"] });
+          look();
+        })"""
+    )
 
 
 def open_list(page: Any, url: str, query: str = "") -> None:

@@ -309,7 +309,7 @@ def test_the_selected_record_survives_filters_and_pages(page: Any, app: Any, cor
     expect(page.get_by_text("60 de 60 servidores")).to_be_visible()
     select_row(page, 3)
     field(page, "Buscar").press_sequentially("Servidor 5")
-    expect(page.get_by_text("10 de 60 servidores")).to_be_visible()
+    expect(page.get_by_text("15 de 60 servidores")).to_be_visible()
     press(page, "Alterar")
     expect(field(page, "Descrição")).to_have_value("Servidor 03")
 
@@ -336,7 +336,7 @@ def test_novo_asks_before_it_drops_what_was_typed(page: Any, app: Any) -> None:
     expect(dialog).to_have_count(0)
     expect(field(page, "Descrição")).to_have_value("Quase")
     press(page, "Novo")
-    dialog.get_by_role("button", name="Descartar").click()
+    dialog.get_by_role("button", name="Descartar e começar um novo").click()
     expect(field(page, "Descrição")).to_have_value("")
 
 
