@@ -21,9 +21,9 @@ from ui.server_form import (
     TAB,
     authentication_fields,
     field_key,
-    focus_of,
     general_fields,
     is_unsaved,
+    point,
 )
 from ui.shortcuts import shortcuts
 
@@ -31,9 +31,10 @@ enter_through_app("cadastro")
 core = mailcore()
 form = current_form(core)
 if form.saved:
-    close(form)
+    close()
 
 st.title(form.title)
+cursor = point(form)
 notices()
 # One place for all that is said above the tabs: with nothing to say the fields stay where they are.
 messages = st.container()
@@ -61,7 +62,7 @@ with st.bottom, st.container(horizontal=True):
     wants_out = st.button("Cancelar", key=form.button("cancel"))
 
 if wants_out:
-    close(form)
+    close()
 with messages, faults():
     test_connection(core, form, start=wants_test)
 ask_before_leaving(form)
@@ -69,6 +70,6 @@ shortcuts(
     {"F2": form.button("save"), "F3": form.button("save_and_continue"), "F5": form.button("new")},
     unsaved_guard=form.nonce,
     unsaved=is_unsaved(form),
-    focus=focus_of(form) or field_key("name"),
+    focus=cursor or field_key("name"),
     focus_token=f"{form.nonce}-{form.tries}",
 )

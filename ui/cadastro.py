@@ -28,7 +28,6 @@ from ui.server_form import (
     forget,
     is_unsaved,
     open_form,
-    tab_of,
     typed_secret,
     was_left,
 )
@@ -53,6 +52,9 @@ def current_form(core: Mailcore) -> ServerForm:
         st.page_link("pages/servidores.py", label="Servidores de e-mail", icon=":material/list:")
         st.stop()
     _show(form)
+    asked_for = st.query_params.get("campo", "")
+    if asked_for in LABELS:
+        form.points_at = asked_for
     return form
 
 
@@ -66,7 +68,7 @@ def save(core: Mailcore, form: ServerForm) -> None:
     _store(core, form)
 
 
-def close(form: ServerForm) -> None:
+def close() -> None:
     """Go back to the list, the way it was left."""
     st.session_state.pop(_FORM, None)
     forget()
@@ -133,13 +135,13 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
 
 def _clear_messages(form: ServerForm) -> None:
     form.errors, form.fault, form.conflict, form.gone, form.asks_to_leave = [], "", None, False, False
-    form.check = None
+    form.check, form.points_at, form.pointed = None, None, False
     form.tries += 1
 
 
 def _blame(form: ServerForm, error: ValidationError) -> None:
     form.errors = error.errors
-    st.session_state[TAB] = tab_of(error.errors[0].field)
+    form.points_at = error.errors[0].field
 
 
 def show_problems(form: ServerForm) -> None:
@@ -217,16 +219,18 @@ def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
         _clear_messages(form)
         draft, secret, opened = draft_of_form(form), typed_secret(form), form.opened
         try:
-            form.check = watch(
+            form.check, _ = watch(
                 uuid4().hex,
                 "Testando a conexão",
                 lambda on_step: core.check_draft(draft, secret, opened, on_step),
             )
         except ValidationError as error:
             _blame(form, error)
-            st.rerun()
+        if form.check is not None and form.check.diagnosis is not None and form.check.diagnosis.field:
+            form.points_at = form.check.diagnosis.field
+        st.rerun()
     if form.check is not None:
-        show_check(form.check)
+        show_check(form.check, None)
 
 
 def ask_before_leaving(form: ServerForm) -> None:

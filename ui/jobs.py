@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import streamlit as st
 
 from mailcore.transports.base import Step, StepListener, StepState
-from ui.formats import milliseconds
+from ui.formats import milliseconds, plain
 from ui.words import STEP
 
 T = TypeVar("T")
@@ -86,30 +86,33 @@ def _jobs() -> _Jobs:
     return _Jobs()
 
 
-def watch(key: str, title: str, work: Callable[[StepListener], T]) -> T:
+def watch(key: str, title: str, work: Callable[[StepListener], T]) -> tuple[T, list[Step]]:
     """Run ``work`` (or join it, where this key was seen before) and show its steps as they happen.
+
+    Returns what the work returned, and the finished steps.
 
     Raises:
         Exception: whatever the work raised.
     """
     job = _jobs().get(key, work)
     with st.status(title, expanded=True) as status:
+        finished = []
         for step in job.steps():
             if step.state is StepState.RUNNING:
                 status.update(label=f"{title} — {STEP.get(step.name, step.name)}…")
             else:
+                finished.append(step)
                 show_step(step)
         try:
             result = job.result()
         except Exception:
             status.update(label=f"{title} — não terminou", state="error", expanded=False)
             raise
-        status.update(label=f"{title} — terminado", state="complete", expanded=False)
-    return result
+    return result, finished
 
 
 def show_step(step: Step) -> None:
     """One line for a finished step: how it went, how long it took, and what is worth knowing."""
-    detail = f" — {step.detail}" if step.detail else ""
+    detail = f" — {plain(step.detail)}" if step.detail else ""
     name = STEP.get(step.name, step.name)
     st.markdown(f"{_ICONS[step.state]} **{name}** · {milliseconds(step.milliseconds)}{detail}")

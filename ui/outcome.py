@@ -7,37 +7,43 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from mailcore.drafts import LABELS
 from mailcore.models import SendStatus
 from mailcore.replies import Diagnosis
 from ui.formats import plain
+from ui.jobs import show_step
 
 if TYPE_CHECKING:
     from mailcore.check import CheckResult
     from mailcore.models import Send
+    from mailcore.transports.base import Step
 
 FIELD_LABELS = {
-    "host": "Servidor",
-    "port": "Porta envio",
-    "security": "SSL",
-    "username": "Usuário",
-    "secret": "Senha",
-    "from_address": "E-mail do remetente",
-    "daily_limit": "Limite diário",
+    name: LABELS[name] for name in ("host", "port", "security", "username", "secret", "from_address", "daily_limit")
 }
+"""What a Diagnosis may blame."""
 
 
-def show_check(result: CheckResult) -> None:
-    """The outcome of "Testar conexão" in one sentence, and why it failed, if it did."""
+def show_check(result: CheckResult, server_id: int | None) -> None:
+    """The outcome of "Testar conexão" in one sentence, why it failed, if it did, and the steps."""
     if result.ok:
         st.success("Funcionando: o servidor respondeu e aceitou o acesso. Nada foi enviado.", icon=":material/check:")
         for step in result.steps:
             if step.state == "warning" and step.detail:
                 st.warning(plain(step.detail), icon=":material/warning:")
     elif result.diagnosis:
-        show_diagnosis(result.diagnosis)
+        show_diagnosis(result.diagnosis, server_id)
+    show_steps(result.steps)
 
 
-def show_send(send: Send) -> None:
+def show_steps(steps: list[Step]) -> None:
+    """The finished steps, folded away."""
+    with st.expander("Passo a passo"):
+        for step in steps:
+            show_step(step)
+
+
+def show_send(send: Send, steps: list[Step]) -> None:
     """The outcome of one message: the word for it, the server's reply, and why not, if not."""
     diagnosis = Diagnosis(**json.loads(send.diagnosis)) if send.diagnosis else None
     if send.status is SendStatus.ACCEPTED:
@@ -50,22 +56,35 @@ def show_send(send: Send) -> None:
             st.caption("Identificação no serviço")
             st.code(send.provider_id, language=None, wrap_lines=True)
     elif diagnosis:
-        show_diagnosis(diagnosis)
+        show_diagnosis(diagnosis, send.server_id)
     else:
         st.warning(
             "Este envio ainda está em andamento ou foi interrompido: o resultado é **incerto**. Confira a caixa "
             "de entrada do destinatário antes de enviar de novo.",
             icon=":material/help:",
         )
+    if steps:
+        show_steps(steps)
     for warning in send.warnings.splitlines():
         st.warning(plain(warning), icon=":material/warning:")
 
 
-def show_diagnosis(diagnosis: Diagnosis) -> None:
-    """What happened, why, what to do, and the server's own words, ready to copy."""
+def show_diagnosis(diagnosis: Diagnosis, server_id: int | None) -> None:
+    """What happened, why, what to do, the field to open, and the server's own words, ready to copy."""
     st.error(f"**{plain(diagnosis.title)}**", icon=":material/error:")
     st.markdown(f"**Por quê:** {plain(diagnosis.cause)}")
     st.markdown(f"**O que fazer:** {plain(diagnosis.remedy)}")
+    if diagnosis.field:
+        label = FIELD_LABELS[diagnosis.field]
+        if server_id is None:
+            st.markdown(f"**Campo a conferir:** {label}")
+        else:
+            st.page_link(
+                "pages/cadastro.py",
+                label=f"Abrir o campo {label}",
+                icon=":material/edit:",
+                query_params={"id": str(server_id), "campo": diagnosis.field},
+            )
     if diagnosis.reply:
         st.caption("O que o servidor respondeu")
         st.code(diagnosis.reply, language=None, wrap_lines=True)

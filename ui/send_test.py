@@ -117,12 +117,12 @@ def send_pressed(core: Mailcore, server: MailServer) -> None:
         st.rerun()
     st.session_state["send_errors"] = {}
     st.session_state["last_recipient"] = st.session_state["field_send_to"]
-    send = watch(
+    send, steps = watch(
         key,
         f"Enviando por “{plain(server.name)}”",
         lambda on_step: core.send(server, message, idempotency_key=key, on_step=on_step),
     )
-    st.session_state["send_outcome"] = (server.id, send)
+    st.session_state["send_outcome"] = (server.id, send, steps)
     st.session_state["send_key"] = uuid4().hex
     st.rerun()
 
@@ -131,4 +131,4 @@ def show_last_outcome(server: MailServer) -> None:
     """Show what became of the last message sent through this server from this page."""
     shown = st.session_state.get("send_outcome")
     if shown and shown[0] == server.id:
-        show_send(shown[1])
+        show_send(*shown[1:])

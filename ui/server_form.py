@@ -72,6 +72,9 @@ class ServerForm:
     asks_to_leave: bool = False
     """"Novo" was pressed with something unsaved."""
     check: CheckResult | None = None
+    points_at: str | None = None
+    """The field to open: of the first complaint, of a diagnosis, or of the link that led here."""
+    pointed: bool = False
     tries: int = 0
     drawn: bool = False
     chose_same_address: bool = False
@@ -247,16 +250,14 @@ def authentication_fields(form: ServerForm) -> None:
     )
 
 
-def tab_of(field_name: str) -> str:
-    """The tab on which a field stands."""
-    return AUTHENTICATION if field_name in AUTHENTICATION_FIELDS else GENERAL
-
-
-def focus_of(form: ServerForm) -> str | None:
-    """The widget key of the first field with an error."""
-    if not form.errors:
+def point(form: ServerForm) -> str | None:
+    """Open the tab of the field a complaint or a diagnosis points at; return its widget key, for the cursor."""
+    name = form.points_at
+    if name is None:
         return None
-    name = form.errors[0].field
+    if not form.pointed:
+        form.pointed = True
+        st.session_state[TAB] = AUTHENTICATION if name in AUTHENTICATION_FIELDS else GENERAL
     if name == "secret" and _value(form, "kind") is Kind.ELASTIC_EMAIL:
         name = "api_key"
     return field_key({"security": "ssl", "security_auto": "ssl_mode"}.get(name, name))

@@ -147,7 +147,7 @@ def selected_server(core: Mailcore) -> MailServer | None:
 def test_connection(core: Mailcore, server: MailServer | None, *, start: bool) -> None:
     """ "Testar conexão" of the selected record: the steps as they happen, then the outcome."""
     if start and server is not None:
-        result = watch(
+        result, _ = watch(
             uuid4().hex,
             f"Testando “{plain(server.name)}”",
             lambda on_step: core.check(server, on_step),
@@ -157,7 +157,7 @@ def test_connection(core: Mailcore, server: MailServer | None, *, start: bool) -
     shown = st.session_state.get("list_check")
     if shown and server is not None and shown[0] == server.id:
         st.caption(f"Teste de {plain(server.name)}")
-        show_check(shown[1])
+        show_check(shown[1], server.id)
 
 
 def ask_to_delete(server: MailServer | None) -> None:
