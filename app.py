@@ -9,5 +9,5 @@ from ui.navigation import navigation
 st.set_page_config(page_icon="ui/favicon.svg", layout="wide")
 page = navigation()
 chrome()
-with page_faults():
+with page_faults(page.title):
     page.run()

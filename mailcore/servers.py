@@ -165,7 +165,7 @@ class Servers:
             SecretError: the keyring did not take the secret; nothing was changed.
             StorageError: the database could not be written; nothing was changed.
         """
-        begins_to_log_in = _logs_in(draft) and not opened.username and not opened.secret_ref
+        begins_to_log_in = _logs_in(draft) and not opened.secret_ref and not _logs_in(draft_of(opened))
         cleaned = _clean(draft, secret, secret_needed=begins_to_log_in and not remove_secret)
         keeps = secret is None and not remove_secret and cleaned.draft.requires_auth
         if keeps and opened.secret_ref and (moved := _moved(opened, cleaned.draft)):

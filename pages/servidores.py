@@ -12,33 +12,29 @@ from ui.server_list import (
     ask_to_delete,
     delete_dialog,
     filters,
+    leave_if_asked,
     selected_server,
     table,
     test_connection,
 )
 from ui.shortcuts import shortcuts
 
+# Leaving comes before drawing: a press is known before its button is on the page again.
+leave_if_asked()
 core = mailcore()
 notices()
 
-toolbar = st.container(horizontal=True)
-outcome = st.container()
-server = selected_server(core)
+toolbar, outcome = st.container(horizontal=True), st.container()
+page = None if core.servers.is_empty() else core.servers.search(filters())
+server = selected_server(core, page)
 with toolbar:
-    wants_new = st.button("Novo", key="new", type="primary", help="F5")
-    wants_edit = st.button("Alterar", key="edit", disabled=server is None)
+    st.button("Novo", key="new", type="primary", help="F5")
+    st.button("Alterar", key="edit", disabled=server is None)
     st.button("Apagar", key="delete", disabled=server is None, on_click=ask_to_delete, args=(server,))
     wants_check = st.button("Testar conexão", key="check", disabled=server is None)
-    wants_send = st.button("Enviar teste", key="send", disabled=server is None)
+    st.button("Enviar teste", key="send", disabled=server is None)
 
-if wants_new:
-    st.switch_page("pages/cadastro.py")
-if wants_edit and server:
-    st.switch_page("pages/cadastro.py", query_params={"id": str(server.id)})
-if wants_send and server:
-    st.switch_page("pages/enviar_teste.py", query_params={"servidor": str(server.id)})
-
-if core.servers.is_empty():
+if page is None:
     st.info(
         "Ainda não há servidores aqui. Um servidor de e-mail é por onde as mensagens saem: uma conta SMTP "
         "(Gmail, Outlook, UOL, a hospedagem do cliente…) ou uma conta da Elastic Email. Clique em **Novo** para "
@@ -46,7 +42,7 @@ if core.servers.is_empty():
         icon=":material/mail:",
     )
 else:
-    table(core.servers.search(filters()))
+    table(page)
 
 with outcome, faults():
     test_connection(core, server, start=wants_check)

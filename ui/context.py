@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,8 +48,19 @@ def faults() -> Iterator[None]:
         st.error(str(error), icon=":material/error:")
 
 
+@st.cache_resource(show_spinner=False)
+def _spare_collections(page: str) -> None:  # noqa: ARG001 - what it is cached by
+    """After the first run of each page: what it loaded stays for good and need not be looked through again.
+
+    Streamlit has the garbage collector walk through everything after every run (1.67, ``script_runner.py``),
+    which with the database and Arrow libraries loaded costs a tenth of a second each time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @contextmanager
-def page_faults() -> Iterator[None]:
+def page_faults(page: str) -> Iterator[None]:
     """Around a whole page: a sentence for everything, the traceback to the log alone."""
     from mailcore.errors import MailcoreError
 
@@ -63,6 +75,8 @@ def page_faults() -> Iterator[None]:
             "se continuar, mande o registro (log) do programa para quem cuida dele.",
             icon=":material/error:",
         )
+    else:
+        _spare_collections(page)
 
 
 def notices() -> None:

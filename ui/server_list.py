@@ -132,8 +132,26 @@ def _select(key: str, ids: list[int]) -> None:
     st.session_state.pop("list_check", None)
 
 
-def selected_server(core: Mailcore) -> MailServer | None:
-    """Return the selected record as it is now, or None where nothing is selected (any more)."""
+def leave_if_asked() -> None:
+    """Go where "Novo", "Alterar" or "Enviar teste" leads."""
+    selected = st.session_state.get("selected_id")
+    if st.session_state.get("new"):
+        st.switch_page("pages/cadastro.py")
+    if st.session_state.get("edit") and selected is not None:
+        st.switch_page("pages/cadastro.py", query_params={"id": str(selected)})
+    if st.session_state.get("send") and selected is not None:
+        st.switch_page("pages/enviar_teste.py", query_params={"servidor": str(selected)})
+
+
+def selected_server(core: Mailcore, page: ServerPage | None) -> MailServer | None:
+    """Return the selected record as it is now, or None where nothing is selected (any more).
+
+    A search that leaves a single record selects it: there is nothing else the buttons could mean.
+    """
+    only = page.servers[0].id if page and page.matching == 1 < page.total else None
+    if only is not None and st.session_state.get("only_id") != only:
+        st.session_state["selected_id"] = only
+    st.session_state["only_id"] = only
     selected = st.session_state.get("selected_id")
     if selected is None:
         return None
