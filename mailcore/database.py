@@ -6,7 +6,6 @@ later, fail under load instead of waiting; a write here takes the lock at once (
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,9 +178,7 @@ def make_data_dir(path: Path) -> None:
         StorageError: it does not exist and cannot be made.
     """
     try:
-        if not path.exists():
-            path.mkdir(parents=True)
-            os.chmod(path, 0o700)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
             f"A pasta de dados “{path}” não pôde ser criada. Verifique as permissões ou escolha outra em "

@@ -12,6 +12,7 @@ import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from keyring.backend import KeyringBackend
@@ -179,9 +180,9 @@ def _opens(cipher: MultiFernet, name: str, ciphertext: str) -> bool:
 
 def _write_once(path: Path, content: bytes) -> None:
     """Create ``path`` with mode 600 and its whole content at once; an existing file wins."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content + b"\n")
             file.flush()

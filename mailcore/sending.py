@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from mailcore.drafts import connection_of, draft_of
 from mailcore.errors import MailcoreError
@@ -109,6 +110,13 @@ def settle_abandoned(database: Database) -> int:
 
 def _begin(database: Database, server: MailServer, message: OutgoingMessage, key: str) -> tuple[Send, bool]:
     """Return the row for this key, and whether it is ours to send."""
+    try:
+        return _claim(database, server, message, key)
+    except IntegrityError:  # the other half of a double click wrote it first: now it is there to be read
+        return _claim(database, server, message, key)
+
+
+def _claim(database: Database, server: MailServer, message: OutgoingMessage, key: str) -> tuple[Send, bool]:
     with database.write() as session:
         row = session.scalar(select(Send).where(Send.idempotency_key == key).with_for_update())
         if row is not None and row.status is not SendStatus.FAILED:

@@ -1,0 +1,129 @@
+"""A database of any released version opens in this one (invariant 8)."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pydantic import SecretStr
+from sqlalchemy import text
+
+import mailcore.migrations as migrations
+from mailcore import Mailcore
+from mailcore.drafts import ServerDraft
+from mailcore.errors import StorageError
+from mailcore.models import Base
+from mailcore.search import ServerQuery
+from mailcore.settings import Settings
+
+
+def register(core: Mailcore, name: str) -> None:
+    draft = ServerDraft(name=name, host="smtp.x.example", username="u", from_address="a@x.example")
+    core.servers.create(draft, SecretStr("s"))
+
+
+def test_head_is_the_newest_revision() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD
+
+
+def test_the_models_say_what_the_migrations_made(core: Mailcore) -> None:
+    def ours(thing: Any, name: str | None, kind: str, reflected: bool, _: object) -> bool:
+        return not (name or "").startswith(("mail_server_fts", "mail_server_terms", "alembic_", "ix_mail_server_trgm"))
+
+    with core.database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": ours})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_start_at_head_loads_no_alembic(open_core: Callable[[], Mailcore], settings: Settings) -> None:
+    open_core()
+    code = "import sys, mailcore; mailcore.open_mailcore(); sys.exit('alembic' in sys.modules)"
+    env = {
+        "MAILCORE_DATABASE_URL": settings.database_url,
+        "MAILCORE_DATA_DIR": str(settings.data_dir),
+        "MAILCORE_KEYRING": "database",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    assert subprocess.run([sys.executable, "-c", code], env=env, timeout=60).returncode == 0
+
+
+def test_starts_at_the_same_time_migrate_once(settings: Settings) -> None:
+    start, failed = threading.Barrier(4), []
+
+    def open_it() -> None:
+        start.wait()
+        try:
+            Mailcore(settings).close()
+        except Exception as error:  # any at all
+            failed.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+def test_an_update_copies_the_file_first_and_keeps_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(data_dir=tmp_path / "data", keyring="database")
+    core = Mailcore(settings)
+    register(core, "Padaria")
+    core.close()
+    steps: list[str] = []
+
+    def next_version(connection: Any) -> None:
+        steps.append("upgrade")
+        copies = list(settings.data_dir.glob("mailcore-0001-*.db"))
+        assert len(copies) == 1, "the copy comes before the change"
+        connection.execute(text("ALTER TABLE mail_server ADD COLUMN added TEXT"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+
+    monkeypatch.setattr(migrations, "HEAD", "0002")
+    monkeypatch.setattr(migrations, "_upgrade", next_version)
+    again = Mailcore(settings)
+    assert again.servers.search(ServerQuery(text="padaria")).matching == 1
+    Mailcore(settings).close()
+    assert steps == ["upgrade"]
+    (copy,) = settings.data_dir.glob("mailcore-0001-*.db")
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("SELECT name FROM mail_server").fetchall() == [("Padaria",)]
+
+
+def test_an_update_that_fails_changes_nothing(
+    open_core: Callable[[], Mailcore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = open_core()
+    register(core, "Padaria")
+
+    def broken(connection: Any) -> None:
+        connection.execute(text("ALTER TABLE mail_server ADD COLUMN added TEXT"))
+        raise StorageError("não deu")
+
+    with monkeypatch.context() as next_version:
+        next_version.setattr(migrations, "HEAD", "0002")
+        next_version.setattr(migrations, "_upgrade", broken)
+        with pytest.raises(StorageError):
+            open_core()
+    assert open_core().servers.search(ServerQuery()).total == 1
+
+
+def test_a_newer_database_is_a_sentence(open_core: Callable[[], Mailcore]) -> None:
+    core = open_core()
+    with core.database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StorageError, match="versão mais nova"):
+        open_core()

@@ -1,0 +1,103 @@
+"""Each page runs, with nothing and with something in the registry, and no fault is a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
+
+from mailcore import Mailcore
+from mailcore.drafts import ServerDraft
+from mailcore.search import ServerQuery
+from mailcore.settings import Settings
+
+PAGES = {
+    "pages/servidores.py": "Servidores de e-mail",
+    "pages/cadastro.py": "Cadastro — novo servidor",
+    "pages/enviar_teste.py": "Enviar teste",
+    "pages/ajuda.py": "Ajuda",
+}
+PASSWORD = "Segredo-3391"
+
+
+@pytest.fixture(autouse=True)
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MAILCORE_KEYRING", "database")
+    st.cache_resource.clear()
+    yield Settings(data_dir=tmp_path / "data", keyring="database")
+    st.cache_resource.clear()
+
+
+def run(page: str) -> AppTest:
+    app = AppTest.from_file(str(Path(__file__).parents[2] / "app.py"), default_timeout=60).run()
+    return app if page == "pages/servidores.py" else app.switch_page(page).run()
+
+
+def register(settings: Settings, count: int) -> None:
+    core = Mailcore(settings)
+    for number in range(count):
+        draft = ServerDraft(name=f"Servidor {number}", host="x.example", username="u", from_address="a@x.example")
+        core.servers.create(draft, SecretStr(PASSWORD))
+    core.close()
+
+
+@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_runs(installation: Settings, page: str, count: int) -> None:
+    register(installation, count)
+    app = run(page)
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == PAGES[page]
+
+
+def test_the_count_says_how_many_of_how_many(installation: Settings) -> None:
+    register(installation, 3)
+    app = run("pages/servidores.py")
+    assert "3 de 3 servidores" in [caption.value for caption in app.caption]
+    app.text_input(key="busca").set_value("servidor 2").run()
+    assert "1 de 3 servidores" in [caption.value for caption in app.caption]
+
+
+def test_after_a_save_the_session_holds_no_password(installation: Settings) -> None:
+    app = run("pages/cadastro.py")
+    for name, value in {
+        "name": "Padaria",
+        "host": "smtp.x.example",
+        "from_address": "a@x.example",
+        "username": "a@x.example",
+        "secret": PASSWORD,
+    }.items():
+        app.text_input(key=f"field_{name}").set_value(value)
+    next(button for button in app.button if button.label == "Salvar e continuar").click().run()
+    assert not app.exception
+    assert not app.error
+    core = Mailcore(installation)
+    (server,) = core.servers.search(ServerQuery()).servers
+    assert core.servers.secret(server) == SecretStr(PASSWORD)
+    core.close()
+    assert PASSWORD not in repr(app.session_state._state.filtered_state)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("MAILCORE_TIMEZONE", "Lua/Cratera", "não conheço o fuso horário"),
+        ("MAILCORE_ELASTIC_EMAIL_URL", "http://api.x.example", "use um endereço https://"),
+        ("MAILCORE_KEYRING", "nenhum", "MAILCORE_KEYRING"),
+        ("MAILCORE_DATABASE_URL", "isto não é", "MAILCORE_DATABASE_URL"),
+    ],
+)
+@pytest.mark.parametrize("page", ["pages/servidores.py", "pages/cadastro.py", "pages/enviar_teste.py"])
+def test_a_setting_that_is_wrong_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, page: str, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    app = run(page)
+    assert not app.exception
+    assert sentence in app.error[0].value
