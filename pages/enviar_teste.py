@@ -8,7 +8,7 @@ enter_through_app("enviar_teste")
 st.title("Enviar teste")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
-from ui.send_test import choose_server, message_fields, send_pressed, show_last_outcome
+from ui.sending import choose_server, message_fields, send_pressed, show_last_outcome
 from ui.shortcuts import shortcuts
 
 core = mailcore()

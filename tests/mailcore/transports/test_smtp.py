@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from mailcore.compose import OutgoingMessage, compose, from_eml
 from mailcore.transports import deadline, transport_for
 from mailcore.transports.base import Connection, Kind, Outcome, Security, Step, StepState, TransportError
-from mailcore.transports.smtp import Limits, SmtpSession, SmtpTransport
+from mailcore.transports.smtp import SmtpTransport
+from mailcore.transports.smtp_session import Limits, SmtpSession
 from tests.peers import certificates
 from tests.peers.smtp_server import Drip, Drop, Say, SmtpPeer, Stall
 
@@ -448,7 +449,7 @@ def test_a_connection_that_ends_in_the_middle_of_the_text_is_a_failure() -> None
 
 
 def test_a_server_that_stops_reading_the_text_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailcore.transports.smtp._SLOWEST", 10**12)  # the size grants no time of its own
+    monkeypatch.setattr("mailcore.transports.smtp_session._SLOWEST", 10**12)  # the size grants no time of its own
     with SmtpPeer(script={"BODY": Stall()}) as peer:
         error = hand_over(connection(peer), BIG, FAST)
     assert (error.phase, error.cause, error.outcome) == ("data", "timeout", Outcome.FAILED)
@@ -527,7 +528,7 @@ def test_a_dead_first_address_does_not_hide_a_living_second(monkeypatch: pytest.
         dead = other.getsockname()[1]
         other.close()
         found = [(socket.AF_INET, ("127.0.0.2", dead)), (socket.AF_INET, ("127.0.0.1", peer.port))]
-        monkeypatch.setattr("mailcore.transports.smtp.resolve", lambda *a: found)
+        monkeypatch.setattr("mailcore.transports.smtp_session.resolve", lambda *a: found)
         assert transport(peer).send(message()).provider_id
 
 
