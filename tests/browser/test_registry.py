@@ -397,3 +397,27 @@ def test_elastic_email_asks_for_the_key_alone(page: Any, app: Any, core: Mailcor
     server = stored(core)[0]
     assert (server.kind, server.host, server.username) == (Kind.ELASTIC_EMAIL, "", "")
     assert core.servers.secret(server).get_secret_value() == "CHAVE-0099"
+
+
+def test_in_a_window_the_keys_neither_reload_nor_search_the_page(
+    headed_page: Any, press_real_key: Callable[[Any, str], None], app: Any, core: Mailcore
+) -> None:
+    page = headed_page
+    open_form(page, app.url)
+    page.evaluate("window.sameDocument = true")
+    fill_smtp(page, "Janela", "smtp.janela.example", 587, sender="j@janela.example", password=PASSWORD)
+    press_real_key(page, "F5")
+    expect(page.get_by_role("dialog").get_by_text("ainda não foram salvos")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Continuar editando").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(field(page, "Senha")).to_have_value(PASSWORD)
+    field(page, "Usuário").press("End")
+    field(page, "Usuário").press_sequentially(".br")
+    press_real_key(page, "F3")
+    expect(page.get_by_text("“Janela” foi salvo.")).to_be_visible()
+    expect(field(page, "Descrição")).to_have_value("")
+    assert stored(core)[0].username == "j@janela.example.br"
+    assert page.evaluate("window.sameDocument")
+    press_real_key(page, "F2")
+    expect(page.get_by_text("Ainda não dá para continuar")).to_be_visible()
+    assert page.evaluate("window.sameDocument")
