@@ -161,8 +161,10 @@ class SecretStore:
             if not session.scalars(_unowned()).first():
                 return 0
         with self._database.write() as session:
-            refs = list(session.scalars(_unowned()))
-            session.execute(update(SecretJournal).where(SecretJournal.ref.in_(refs)).values(condemned=True))
+            # What this statement itself condemned, not what a query before it saw: on PostgreSQL a save may
+            # adopt a reference between the two.
+            condemn = update(SecretJournal).where(SecretJournal.ref.in_(_unowned())).values(condemned=True)
+            refs = list(session.scalars(condemn.returning(SecretJournal.ref)))
         swept = 0
         for ref in refs:
             with contextlib.suppress(SecretError):  # its keyring is locked now: next start tries again

@@ -42,7 +42,7 @@ if page is None:
         icon=":material/mail:",
     )
 else:
-    table(page)
+    table(page, server)
 
 with outcome, faults():
     test_connection(core, server, start=wants_check)

@@ -128,7 +128,7 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
         return False
     form.saved = True
     forget()
-    st.session_state["selected_id"] = saved.server.id
+    st.session_state["selected_id"], st.session_state["ticked_id"] = saved.server.id, None
     st.session_state["notices"] = [f"“{saved.server.name}” foi salvo.", *saved.notes]
     return True
 

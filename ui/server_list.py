@@ -100,19 +100,20 @@ def _remember_view() -> None:
         st.query_params.from_dict(view)
 
 
-def table(page: ServerPage) -> None:
+def table(page: ServerPage, selected: MailServer | None) -> None:
     """Draw one page of rows; a tick in the first column selects a record, which is kept by its id."""
     ids = [server.id for server in page.servers]
     # A selection is a position: with other rows it is another widget, so that it never moves to another record.
     key = f"rows_{hash(tuple(ids)) & 0xFFFFFFFF:x}"
-    selected = st.session_state.get("selected_id")
+    # Only what a person ticked is ticked: on a record selected for them, a click must tick and not untick.
+    ticked = st.session_state.get("ticked_id")
     st.dataframe(
         servers_table(page.servers),
         key=key,
         hide_index=True,
         on_select=lambda: _select(key, ids),
         selection_mode="single-row",
-        selection_default={"selection": {"rows": [ids.index(selected)] if selected in ids else []}},
+        selection_default={"selection": {"rows": [ids.index(ticked)] if ticked in ids else []}},
         height="content" if len(ids) <= 12 else 460,
         column_config={name: st.column_config.Column(width=width) for name, width in WIDTHS.items()},
         alt="Servidores de e-mail",
@@ -121,6 +122,8 @@ def table(page: ServerPage) -> None:
     st.session_state["pagina"] = page.number
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{number(page.matching)} de {number(page.total)} servidores")
+        if selected is not None:
+            st.caption(f"Selecionado: **{plain(selected.name)}**")
         if pages > 1:
             st.pagination(pages, key="pagina")
     _remember_view()
@@ -128,7 +131,8 @@ def table(page: ServerPage) -> None:
 
 def _select(key: str, ids: list[int]) -> None:
     rows = st.session_state[key]["selection"]["rows"]
-    st.session_state["selected_id"] = ids[rows[0]] if rows and rows[0] < len(ids) else None
+    st.session_state["ticked_id"] = ids[rows[0]] if rows and rows[0] < len(ids) else None
+    st.session_state["selected_id"] = st.session_state["ticked_id"]
     st.session_state.pop("list_check", None)
 
 
@@ -146,7 +150,8 @@ def leave_if_asked() -> None:
 def selected_server(core: Mailcore, page: ServerPage | None) -> MailServer | None:
     """Return the selected record as it is now, or None where nothing is selected (any more).
 
-    A search that leaves a single record selects it: there is nothing else the buttons could mean.
+    A search that leaves a single record selects it (there is nothing else the buttons could mean), and so
+    does a save. The line under the table names it, for it need not be on the page in view.
     """
     only = page.servers[0].id if page and page.matching == 1 < page.total else None
     if only is not None and st.session_state.get("only_id") != only:
@@ -233,7 +238,7 @@ def _delete(core: Mailcore, server: MailServer) -> None:
         if deleted.new_default:
             sentence += f" O servidor padrão agora é “{deleted.new_default.name}”."
         st.session_state["notices"] = [sentence]
-    st.session_state["selected_id"] = None
+    st.session_state["selected_id"] = st.session_state["ticked_id"] = None
     _close_dialog()
 
 
