@@ -37,7 +37,7 @@ with toolbar:
 if page is None:
     st.info(
         "Ainda não há servidores aqui. Um servidor de e-mail é por onde as mensagens saem: uma conta SMTP "
-        "(Gmail, Outlook, UOL, a hospedagem do cliente…) ou uma conta da Elastic Email. Clique em **Novo** para "
+        "(Gmail, Yahoo, UOL, a hospedagem do cliente…) ou uma conta da Elastic Email. Clique em **Novo** para "
         "registrar o primeiro; você vai precisar do endereço do servidor, do usuário e da senha.",
         icon=":material/mail:",
     )
