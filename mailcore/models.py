@@ -63,6 +63,14 @@ class SendStatus(StrEnum):
     REJECTED_BY_RULE = "rejected_by_rule"
 
 
+class ChangeAction(StrEnum):
+    """What was done to a record."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DELETED = "deleted"
+
+
 class UTCDateTime(TypeDecorator[datetime]):
     """An aware datetime, kept as UTC without a zone so that both databases sort and compare it alike."""
 
@@ -94,7 +102,16 @@ class Base(DeclarativeBase):
         datetime: UTCDateTime,
         **{
             kind: _text_enum(kind)
-            for kind in (Kind, Security, LimitUnit, LimitWindow, SameAddress, CheckState, SendStatus)
+            for kind in (
+                Kind,
+                Security,
+                LimitUnit,
+                LimitWindow,
+                SameAddress,
+                CheckState,
+                SendStatus,
+                ChangeAction,
+            )
         },
     }
 
@@ -136,6 +153,8 @@ class MailServer(Base):
     last_check_state: Mapped[CheckState] = mapped_column(default=CheckState.NEVER)
     last_check_at: Mapped[datetime | None]
     last_check_category: Mapped[str | None] = mapped_column(String(20))
+    certificate_ends_at: Mapped[datetime | None]
+    """Until when the certificate is valid that the last check met; None where it met none."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     updated_by: Mapped[str] = mapped_column(String(200))
@@ -151,6 +170,7 @@ class MailServer(Base):
         ),
         # Covers the list's filters, so counting 100,000 rows reads no table page.
         Index("ix_mail_server_filters", "is_active", "is_paid", "kind", "last_check_state"),
+        Index("ix_mail_server_certificate", "certificate_ends_at"),
         {"sqlite_autoincrement": True},
     )
 
@@ -203,5 +223,47 @@ class Send(Base):
     owner: Mapped[str] = mapped_column(String(80), default="")
     """The process that holds a ``started`` row (see ``sending.py``)."""
     at: Mapped[datetime]
+    followed_at: Mapped[datetime | None]
+    """When the service was last asked what became of it (Elastic Email); None where it never was."""
+    follow_state: Mapped[str] = mapped_column(String(40), default="")
+    """The service's own word for its state: ``submitted``, ``in_progress``, ``complete``."""
+    follow_failures: Mapped[str] = mapped_column(Text, default="")
+    """Recipients it could not be delivered to, as JSON: ``[{"address", "category", "error"}]``; or empty."""
 
-    __table_args__ = (Index("ix_send_server_at", "server_id", "at"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("ix_send_server_at", "server_id", "at"),
+        Index("ix_send_at", "at"),
+        # At start the rows of dead processes are looked for: few among millions.
+        Index(
+            "ix_send_started",
+            "status",
+            sqlite_where=text("status = 'started'"),
+            postgresql_where=text("status = 'started'"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Change(Base):
+    """The changes trail: one row for each field of each save, and one for a record that came or went."""
+
+    __tablename__ = "change"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(200))
+    server_id: Mapped[int]
+    """No foreign key: the trail outlives the record."""
+    server_name: Mapped[str] = mapped_column(String(200))
+    action: Mapped[ChangeAction]
+    field: Mapped[str] = mapped_column(String(40), default="")
+    """Which field (see ``drafts.LABELS``); empty where the whole record came or went."""
+    before: Mapped[str] = mapped_column(Text, default="")
+    """As JSON; empty for a secret, of which only is known that it changed."""
+    after: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = (
+        Index("ix_change_server", "server_id", "id"),
+        Index("ix_change_at", "at"),
+        {"sqlite_autoincrement": True},
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -36,6 +35,7 @@ from mailcore.errors import (
 from mailcore.models import CheckState, MailServer
 from mailcore.search import ServerQuery, find, search_text
 from mailcore.text import fold
+from mailcore.trail import current_user, note_changed, note_created, note_deleted
 from mailcore.transports.base import Kind
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ class Servers:
             _take_over_default(session, cleaned.draft, None)
             _fill(server, cleaned.draft, now)
             session.add(server)
+            session.flush()  # for its id
+            note_created(session, server)
             return server
 
         return Saved(self._store(store, secret), cleaned.notes)
@@ -185,9 +187,12 @@ class Servers:
                 for old in released:
                     self._secrets.release(session, old)
                 server.secret_ref = ref
-            if not keeps or any(getattr(server, name) != getattr(cleaned.draft, name) for name in CHECK_BOUND):
+            secret_changed = bool(ref or released)
+            if secret_changed or any(getattr(server, name) != getattr(cleaned.draft, name) for name in CHECK_BOUND):
                 _forget_check(server)
+            before = _values(server)
             _fill(server, cleaned.draft, datetime.now(UTC))
+            note_changed(session, server, before, _values(server), secret=secret_changed)
             server.version += 1
             return server
 
@@ -208,10 +213,12 @@ class Servers:
             if server is None:
                 raise RecordGoneError("Este servidor já foi apagado por outra pessoa.")
             heir = _heir(session, server) if server.is_default else None
+            note_deleted(session, server)
             session.delete(server)
             session.flush()
             if heir is not None:
                 heir.is_default = True
+                note_changed(session, heir, {"is_default": False}, {"is_default": True})
                 _touch(heir)
             if server.secret_ref:
                 self._secrets.release(session, server.secret_ref)
@@ -248,7 +255,13 @@ class Servers:
             raise ValidationError([_ask_again(draft, moved)])
         return self.secret(opened)
 
-    def record_check(self, server: MailServer, state: CheckState, category: str | None) -> None:
+    def record_check(
+        self,
+        server: MailServer,
+        state: CheckState,
+        category: str | None,
+        certificate_ends_at: datetime | None = None,
+    ) -> None:
         """Note what a check of a stored server found, unless the server was changed meanwhile.
 
         A check is no edit: the version stays, so nobody's open form runs into a conflict.
@@ -261,6 +274,7 @@ class Servers:
                     last_check_state=state,
                     last_check_at=datetime.now(UTC),
                     last_check_category=category,
+                    certificate_ends_at=certificate_ends_at,
                 )
             )
 
@@ -338,6 +352,10 @@ def _fill(server: MailServer, draft: ServerDraft, now: datetime) -> None:
     server.updated_by = current_user()
 
 
+def _values(server: MailServer) -> dict[str, Any]:
+    return {name: getattr(server, name) for name in _STORED_FIELDS}
+
+
 def _touch(server: MailServer) -> None:
     server.version += 1
     server.updated_at = datetime.now(UTC)
@@ -348,6 +366,7 @@ def _forget_check(server: MailServer) -> None:
     server.last_check_state = CheckState.NEVER
     server.last_check_at = None
     server.last_check_category = None
+    server.certificate_ends_at = None
 
 
 def _refuse_double(session: Session, name: str, own_id: int | None) -> None:
@@ -380,6 +399,7 @@ def _take_over_default(session: Session, draft: ServerDraft, own_id: int | None)
     holder = session.scalar(select(MailServer).where(MailServer.is_default))
     if holder is not None and holder.id != own_id:
         holder.is_default = False
+        note_changed(session, holder, {"is_default": True}, {"is_default": False})
         _touch(holder)
         session.flush()  # before the new default is written: the index allows one
 
@@ -391,7 +411,7 @@ def _heir(session: Session, server: MailServer) -> MailServer | None:
 
 
 def _conflict(opened: MailServer, stored: MailServer) -> ConflictError:
-    before: dict[str, Any] = {name: getattr(draft_of(opened), name) for name in _STORED_FIELDS}
+    before = _values(opened)
     changes = [
         FieldChange(name, value, getattr(stored, name))
         for name, value in before.items()
@@ -400,11 +420,3 @@ def _conflict(opened: MailServer, stored: MailServer) -> ConflictError:
     if opened.secret_ref != stored.secret_ref:
         changes.append(FieldChange("secret", None, None))
     return ConflictError(who=stored.updated_by, when=stored.updated_at, version=stored.version, changes=changes)
-
-
-def current_user() -> str:
-    """Return who is at the keyboard, for "alterado por": the name of the local account."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # no such account, as in some containers
-        return "desconhecido"

@@ -13,7 +13,7 @@ from typing import Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mailcore.errors import ConfigurationError
@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     elastic_email_url: str = "https://api.elasticemail.com"
     """Root above ``/v2`` and ``/v4``; plain http only for this machine."""
     timezone: str = "America/Sao_Paulo"
+    retention_days: int = Field(default=400, ge=0, le=36_500)
+    """How long the ledger keeps a send; 0 keeps all. Never less than 2, for quotas count the last 24 hours."""
 
     @field_validator("timezone")
     @classmethod
@@ -52,6 +54,13 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"MAILCORE_TIMEZONE: não conheço o fuso horário “{name}”.") from error
         return name
+
+    @field_validator("retention_days")
+    @classmethod
+    def _longer_than_a_window(cls, days: int) -> int:
+        if days == 1:
+            raise ValueError("MAILCORE_RETENTION_DAYS: use 0 (guardar tudo) ou pelo menos 2 dias.")
+        return days
 
     @field_validator("elastic_email_url")
     @classmethod

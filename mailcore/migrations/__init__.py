@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mailcore.database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in ``versions/`` (a test holds the two together)."""
 
 _ADVISORY_LOCK = 0x6D61696C  # "mail": any number will do, as long as every instance uses the same
@@ -56,7 +56,7 @@ def migrate(database: Database) -> None:
         _upgrade(connection)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError
@@ -65,7 +65,7 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError as error:
         raise StorageError(
             "Este banco de dados foi criado por uma versão mais nova do programa. Atualize o programa antes de abri-lo."

@@ -16,13 +16,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 import mailcore.migrations as migrations
 from mailcore import Mailcore
+from mailcore.database import Database, make_data_dir
 from mailcore.drafts import ServerDraft
 from mailcore.errors import StorageError
-from mailcore.models import Base
+from mailcore.migrations import HEAD, current_revision
+from mailcore.models import Base, Send
 from mailcore.search import ServerQuery
 from mailcore.settings import Settings
 
@@ -86,18 +88,18 @@ def test_an_update_copies_the_file_first_and_keeps_the_data(tmp_path: Path, monk
 
     def next_version(connection: Any) -> None:
         steps.append("upgrade")
-        copies = list(settings.data_dir.glob("mailcore-0001-*.db"))
+        copies = list(settings.data_dir.glob(f"mailcore-{HEAD}-*.db"))
         assert len(copies) == 1, "the copy comes before the change"
         connection.execute(text("ALTER TABLE mail_server ADD COLUMN added TEXT"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = 'next'"))
 
-    monkeypatch.setattr(migrations, "HEAD", "0002")
+    monkeypatch.setattr(migrations, "HEAD", "next")
     monkeypatch.setattr(migrations, "_upgrade", next_version)
     again = Mailcore(settings)
     assert again.servers.search(ServerQuery(text="padaria")).matching == 1
     Mailcore(settings).close()
     assert steps == ["upgrade"]
-    (copy,) = settings.data_dir.glob("mailcore-0001-*.db")
+    (copy,) = settings.data_dir.glob(f"mailcore-{HEAD}-*.db")
     assert copy.stat().st_mode & 0o777 == 0o600
     with sqlite3.connect(copy) as connection:
         assert connection.execute("SELECT name FROM mail_server").fetchall() == [("Padaria",)]
@@ -114,7 +116,7 @@ def test_an_update_that_fails_changes_nothing(
         raise StorageError("não deu")
 
     with monkeypatch.context() as next_version:
-        next_version.setattr(migrations, "HEAD", "0002")
+        next_version.setattr(migrations, "HEAD", "next")
         next_version.setattr(migrations, "_upgrade", broken)
         with pytest.raises(StorageError):
             open_core()
@@ -127,3 +129,36 @@ def test_a_newer_database_is_a_sentence(open_core: Callable[[], Mailcore]) -> No
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StorageError, match="versão mais nova"):
         open_core()
+
+
+def test_a_database_of_the_first_version_opens_with_its_data(settings: Settings) -> None:
+    make_data_dir(settings.data_dir)
+    old = Database(settings.database_url)
+    with old.write_connection() as connection:
+        migrations._upgrade(connection, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO mail_server (version, name, name_key, kind, host, port, security, security_auto,"
+                " verify_certificate, ca_pem, username, from_address, from_name, reply_to, is_paid, is_active,"
+                " is_default, limit_unit, limit_window, same_address, notes, search_text, last_check_state,"
+                " created_at, updated_at, updated_by) VALUES (1, 'Padaria', 'padaria', 'smtp', 'smtp.x.com', 587,"
+                " 'starttls', true, true, '', '', 'a@x.com', '', '', false, true, false, 'recipients', 'rolling_24h',"
+                " 'block', '', 'padaria', 'ok', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 'ana')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO send (idempotency_key, server_id, server_name, status, units, recipients, message_id,"
+                " provider_id, reply, warnings, diagnosis, owner, at) VALUES ('k', 1, 'Padaria', 'accepted', 1,"
+                " 'b@x.com', '<1@x>', '', '250 ok', '', '', 'host:1', '2026-11-01 00:00:00')"
+            )
+        )
+    old.dispose()
+    core = Mailcore(settings)
+    (server,) = core.servers.search(ServerQuery(text="padaria")).servers
+    assert server.certificate_ends_at is None
+    with core.database.read() as session:
+        row = session.scalars(select(Send)).one()
+        assert (row.reply, row.followed_at, row.follow_state, row.follow_failures) == ("250 ok", None, "", "")
+        assert current_revision(session.connection()) == HEAD
+    core.close()
