@@ -11,14 +11,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from math import floor
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import SecretStr
 
 from mailcore.errors import MailcoreError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mailcore.compose import OutgoingMessage
+
+
+CHECK_SECONDS = 20.0
+"""The longest a check takes: somebody is on the telephone."""
 
 
 class Kind(StrEnum):
@@ -102,6 +109,29 @@ def ignore_steps(step: Step) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a TLS server showed of itself."""
+
+    names: tuple[str, ...]
+    """The hosts it is for (RFC 6125: the alternative names; the common name where there are none)."""
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+
+    def days_left(self, now: datetime) -> int:
+        """Return how many whole days it is still valid; negative once it has ended."""
+        return floor((self.not_after - now).total_seconds() / 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a check that went through has seen."""
+
+    steps: list[Step]
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What the server answered to a message it took."""
 
@@ -123,6 +153,7 @@ class TransportError(MailcoreError):
         enhanced: the enhanced status code ``x.y.z`` (RFC 3463); empty where none was given.
         reply: the server's own words, secrets removed, at most 2,000 characters.
         outcome: what became of the message.
+        certificate: the server's, where it was seen before the failure.
     """
 
     def __init__(
@@ -134,7 +165,9 @@ class TransportError(MailcoreError):
         enhanced: str = "",
         reply: str = "",
         outcome: Outcome = Outcome.FAILED,
+        certificate: Certificate | None = None,
     ) -> None:
+        self.certificate = certificate
         self.phase = phase
         self.cause = cause
         self.code = code
@@ -147,12 +180,21 @@ class TransportError(MailcoreError):
 class Transport(ABC):
     """One server, ready to be checked or to be handed a message."""
 
+    stages: ClassVar[tuple[str, ...]]
+    """The steps of a check, in their order; those a failure left out are shown as skipped."""
+
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     @abstractmethod
-    def check(self, on_step: StepListener = ignore_steps) -> list[Step]:
-        """Connect and log in without sending anything; return the finished steps.
+    def check(
+        self, on_step: StepListener = ignore_steps, *, recipient: str = "", seconds: float = CHECK_SECONDS
+    ) -> Findings:
+        """Connect and log in without sending anything.
+
+        Args:
+            recipient: an address to ask about too, where the kind of server can; empty asks about none.
+            seconds: by then it is over, whatever the server does.
 
         Raises:
             TransportError: at the first step that fails.

@@ -15,10 +15,14 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """A moment by which a step must be over."""
+    """A moment by which a step must be over; never later than that of the whole it is a part of."""
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+    def __init__(self, seconds: float, within: Deadline | None = None) -> None:
+        self._end = time.monotonic() + (seconds if within is None else min(seconds, within.left()))
+
+    def left(self) -> float:
+        """Return the seconds left; 0 where none are."""
+        return max(0.0, self._end - time.monotonic())
 
     def remaining(self) -> float:
         """Return the seconds left.
@@ -26,7 +30,7 @@ class Deadline:
         Raises:
             TimeoutError: none are.
         """
-        left = self._end - time.monotonic()
+        left = self.left()
         if left <= 0:
             raise TimeoutError("the step took too long")
         return left

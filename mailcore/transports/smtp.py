@@ -6,11 +6,20 @@ The conversation itself is in :mod:`mailcore.transports.smtp_session`.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from email.generator import BytesGenerator
 from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
-from mailcore.transports.base import Connection, Receipt, Step, StepListener, Transport, ignore_steps
+from mailcore.transports.base import (
+    CHECK_SECONDS,
+    Connection,
+    Findings,
+    Receipt,
+    StepListener,
+    Transport,
+    ignore_steps,
+)
 from mailcore.transports.smtp_session import Limits, SmtpSession
 
 if TYPE_CHECKING:
@@ -18,6 +27,9 @@ if TYPE_CHECKING:
     from email.policy import EmailPolicy
 
     from mailcore.compose import OutgoingMessage
+
+CHECK_LIMITS = Limits(resolve=4, connect=6, greeting=10, silence=4, tls=6, command=8, quit=1)
+"""Shorter than for a send: here an answer that comes late is an answer too, and somebody is waiting."""
 
 _QUEUE_ID = re.compile(
     r"queued as <?([\w.@-]+)|\bid=<?([\w.@-]+)|^250[ -](?:2\.\d\.\d )?ok:? ([\w-]{8,})\s*$",
@@ -28,18 +40,29 @@ _QUEUE_ID = re.compile(
 class SmtpTransport(Transport):
     """A server that is reached over SMTP."""
 
+    stages = ("resolve", "connect", "greeting", "tls", "ehlo", "auth", "sender")
+
     def __init__(self, connection: Connection, limits: Limits | None = None) -> None:
         super().__init__(connection)
+        self._given_limits = limits
         self.limits = limits or Limits()
 
-    def check(self, on_step: StepListener = ignore_steps) -> list[Step]:
-        """Connect, log in and name the sender; then take it back. Nothing is sent."""
-        with SmtpSession(self.connection, self.limits, on_step) as session:
+    def check(
+        self, on_step: StepListener = ignore_steps, *, recipient: str = "", seconds: float = CHECK_SECONDS
+    ) -> Findings:
+        """Connect, log in and name the sender; then take it back. Never DATA: nothing is sent.
+
+        With ``recipient`` the server is asked for it too (RCPT TO), which some of them write down.
+        """
+        limits = replace(self._given_limits or CHECK_LIMITS, whole=seconds)
+        with SmtpSession(self.connection, limits, on_step, inspect=True) as session:
             session.open()
             if self.connection.from_address:
                 session.sender(self.connection.from_address)
+                if recipient:
+                    session.recipients((recipient,))
                 session.reset()
-        return session.steps
+        return Findings(session.steps, session.certificate)
 
     def send(
         self,

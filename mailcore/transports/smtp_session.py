@@ -14,10 +14,12 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from mailcore.transports.base import (
+    Certificate,
     Connection,
     Outcome,
     Security,
@@ -30,7 +32,7 @@ from mailcore.transports.base import (
 from mailcore.transports.deadline import Deadline, resolve
 from mailcore.transports.scrub import scrubber
 from mailcore.transports.smtp_wire import NotSmtpError, Reply, Wire, as_text
-from mailcore.transports.tls import cause_of, client_context
+from mailcore.transports.tls import EXPIRY_WARNING_DAYS, cause_of, certificate_of, client_context, describe
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -59,6 +61,8 @@ class Limits:
     """For handing over the message, besides what its size takes."""
     accept: float = 180
     quit: float = 2
+    whole: float | None = None
+    """For everything together but the goodbye; None sets no limit beyond those of the steps."""
 
 
 class SmtpSession:
@@ -69,11 +73,24 @@ class SmtpSession:
     """
 
     def __init__(
-        self, connection: Connection, limits: Limits | None = None, on_step: StepListener = ignore_steps
+        self,
+        connection: Connection,
+        limits: Limits | None = None,
+        on_step: StepListener = ignore_steps,
+        *,
+        inspect: bool = False,
     ) -> None:
+        """Contact nobody yet.
+
+        Args:
+            inspect: read the server's certificate too, over a second connection where it was refused.
+        """
         self.connection = connection
         self.limits = limits or Limits()
         self.steps: list[Step] = []
+        self.certificate: Certificate | None = None
+        self._inspect = inspect
+        self._whole = Deadline(self.limits.whole) if self.limits.whole is not None else None
         self._on_step = on_step
         self._secret = connection.secret.get_secret_value() if connection.secret else ""
         self._scrub = scrubber(connection.username, self._secret)
@@ -98,6 +115,15 @@ class SmtpSession:
 
     def open(self) -> None:
         """Resolve, connect, encrypt as the connection says, greet, and log in where there is a user name."""
+        self.reach()
+        self.ehlo()
+        if self.connection.username:
+            self.login()
+        else:
+            self._skip("auth", "O cadastro não pede login.")
+
+    def reach(self) -> None:
+        """Come as far as the encryption the connection asks for; nothing of the account is said yet."""
         security = self.connection.security
         self.resolve()
         self.connect()
@@ -108,11 +134,6 @@ class SmtpSession:
             self.start_tls()
         elif security is Security.NONE:
             self._skip("tls", "Sem criptografia, como pede o cadastro.")
-        self.ehlo()
-        if self.connection.username:
-            self.login()
-        else:
-            self._skip("auth", "O cadastro não pede login.")
 
     # ------------------------------------------------------------------ step by step
 
@@ -121,7 +142,7 @@ class SmtpSession:
         host, port = self.connection.host, self.connection.port
         with self._step("resolve") as step:
             try:
-                self._addresses = resolve(host, port, self.limits.resolve)
+                self._addresses = resolve(host, port, self._seconds(self.limits.resolve))
             except TimeoutError as error:
                 raise self._failure("resolve", "dns_failed") from error
             except (socket.gaierror, UnicodeError) as error:
@@ -135,7 +156,7 @@ class SmtpSession:
 
     def connect(self) -> None:
         """Connect to the first address that answers, each given its share of the time."""
-        deadline = Deadline(self.limits.connect)
+        deadline = self._deadline(self.limits.connect)
         last_error: OSError = ConnectionRefusedError()
         with self._step("connect") as step:
             for index, (family, address) in enumerate(self._addresses):
@@ -160,7 +181,7 @@ class SmtpSession:
         silent_port = self.connection.port == 465 and not self._encrypted
         seconds = self.limits.silence if silent_port else self.limits.greeting
         with self._step("greeting") as step:
-            self._wire.deadline = Deadline(seconds)
+            self._wire.deadline = self._deadline(seconds)
             try:
                 reply = self._read("greeting")
             except TransportError as error:
@@ -189,6 +210,10 @@ class SmtpSession:
         with self._step("ehlo") as step:
             reply = self._say_hello()
             step.reply = reply.text
+            step.detail = _offers(self._wire.esmtp_features)
+            if self._inspect and not self._encrypted and self.offers("starttls"):
+                step.state = StepState.WARNING
+                step.detail = "; ".join(filter(None, [step.detail, "o servidor oferece STARTTLS: marque “SSL”"]))
         return reply
 
     def login(self) -> None:
@@ -266,7 +291,7 @@ class SmtpSession:
             # The dot's own line is what makes a message: without it no server may take it (§4.1.1.4).
             dotted = re.sub(rb"(?m)^\.", b"..", content) + b".\r\n"
             self._hand_over("data", dotted, self.limits.data + len(dotted) / _SLOWEST)
-            self._wire.deadline = Deadline(self.limits.accept)
+            self._wire.deadline = self._deadline(self.limits.accept)
             reply = self._read("data", outcome=Outcome.UNCERTAIN)
             step.reply = reply.text
             if reply.code >= 400:
@@ -284,6 +309,7 @@ class SmtpSession:
     def quit(self) -> None:
         """Say goodbye if there still is somebody, and close; nothing that happens here changes an outcome."""
         if self._wire_or_none is not None and not self._broken:
+            self._whole = None  # nobody waits for more than the limit of this step
             with suppress(TransportError):
                 self._command("quit", "QUIT", self.limits.quit)
         if self._socket is not None:
@@ -294,6 +320,15 @@ class SmtpSession:
     def offers(self, extension: str) -> bool:
         """Whether the last EHLO named this extension (lower case)."""
         return bool(self._wire.has_extn(extension))
+
+    # ------------------------------------------------------------------ time
+
+    def _deadline(self, seconds: float) -> Deadline:
+        return Deadline(seconds, self._whole)
+
+    def _seconds(self, limit: float) -> float:
+        # Never 0, which would mean "do not wait at all" to a socket.
+        return max(0.01, self._deadline(limit).left())
 
     # ------------------------------------------------------------------ one exchange
 
@@ -310,7 +345,7 @@ class SmtpSession:
         return self._read(phase)
 
     def _hand_over(self, phase: str, content: bytes, seconds: float) -> None:
-        self._wire.deadline = Deadline(seconds)
+        self._wire.deadline = self._deadline(seconds)
         try:
             self._wire.send(content)
         except OSError as error:
@@ -335,7 +370,7 @@ class SmtpSession:
 
     def _last_words(self) -> Reply | None:
         """Return the refusal a server wrote before it closed on us mid-sentence, if it did."""
-        self._wire.deadline = Deadline(self.limits.quit)
+        self._wire.deadline = self._deadline(self.limits.quit)
         with suppress(OSError, NotSmtpError):
             code, lines = self._wire.getreply()
             if code >= 400:
@@ -353,9 +388,12 @@ class SmtpSession:
         assert self._socket is not None
         self._broken = True  # until it worked: there is nobody to say QUIT to
         try:
-            self._socket.settimeout(self.limits.tls)
+            self._socket.settimeout(self._seconds(self.limits.tls))
             encrypted = context.wrap_socket(self._socket, server_hostname=connection.host)
         except ssl.SSLError as error:
+            if isinstance(error, ssl.SSLCertVerificationError) and self._inspect:
+                self.certificate = self._refused_certificate()
+                step.detail = describe(self.certificate) if self.certificate else ""
             raise self._failure("tls", cause_of(error)) from error
         except (OSError, ValueError) as error:
             raise self._failure("tls", _lost_cause(error)) from error
@@ -363,9 +401,31 @@ class SmtpSession:
         self._wire.use(encrypted)
         cipher = encrypted.cipher()
         step.detail = f"{encrypted.version()}, {cipher[0] if cipher else ''}"
+        if self._inspect:
+            self._look_at(certificate_of(encrypted.getpeercert(binary_form=True)), step)
         if not connection.verify_certificate:
             step.state = StepState.WARNING
             step.detail += "; certificado não conferido, como pede o cadastro"
+
+    def _look_at(self, certificate: Certificate | None, step: _Running) -> None:
+        self.certificate = certificate
+        if certificate is None:
+            return
+        step.detail += f"; {describe(certificate)}"
+        if certificate.days_left(datetime.now(UTC)) < EXPIRY_WARNING_DAYS:
+            step.state = StepState.WARNING
+
+    def _refused_certificate(self) -> Certificate | None:
+        """The certificate that was refused: Python gives it only of a connection that takes any.
+
+        Nothing of the account is said over that one.
+        """
+        unverified = replace(self.connection, verify_certificate=False, username="", secret=None)
+        limits = replace(self.limits, whole=self._whole.left() if self._whole else self.limits.tls)
+        with SmtpSession(unverified, limits, inspect=True) as session:
+            with suppress(TransportError):
+                session.reach()
+            return session.certificate
 
     def _speaks_tls(self, error: TransportError) -> bool:
         """Tell whether a server that did not greet was waiting for TLS all the while."""
@@ -374,7 +434,7 @@ class SmtpSession:
         if error.cause != "timeout" or self._socket is None:
             return False
         try:
-            self._socket.settimeout(self.limits.silence)
+            self._socket.settimeout(self._seconds(self.limits.silence))
             # Nothing is said over it: any certificate will do to learn that this is TLS.
             self._socket = client_context(False, "").wrap_socket(self._socket)
         except (OSError, ValueError):
@@ -434,6 +494,7 @@ class SmtpSession:
             enhanced=reply.enhanced,
             reply=reply.text,
             outcome=outcome,
+            certificate=self.certificate,
         )
 
     def _refuse(self, phase: str, reply: Reply, cause: str = "") -> NoReturn:
@@ -504,6 +565,16 @@ def _connect_cause(error: OSError) -> str:
 
 def _lost_cause(error: Exception) -> str:
     return "timeout" if isinstance(error, TimeoutError) else "disconnected"
+
+
+def _offers(features: dict[str, str]) -> str:
+    """What the server can do, as far as somebody may ask: size, extensions, ways to log in."""
+    size = features.get("size", "")
+    megabytes = int(size) / 1_000_000 if size.isdecimal() else 0
+    parts = [f"mensagens de até {megabytes:.0f} MB"] if megabytes >= 1 else []
+    parts += [name.upper() for name in ("pipelining", "chunking", "8bitmime", "smtputf8") if name in features]
+    methods = " ".join(dict.fromkeys(features.get("auth", "").upper().split()))
+    return "; ".join([*parts, *([f"login por {methods}"] if methods else [])])
 
 
 def _address_literal(sock: socket.socket) -> str:

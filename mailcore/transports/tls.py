@@ -1,9 +1,19 @@
-"""TLS for SMTP: what is demanded of the server, and what its failures mean."""
+"""TLS for SMTP: what is demanded of the server, what it shows of itself, what its failures mean."""
 
 from __future__ import annotations
 
 import ssl
+from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from mailcore.transports.base import Certificate
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+EXPIRY_WARNING_DAYS = 30
+"""From so many days before its end on a certificate is warned of: time enough to have it renewed."""
 
 # OpenSSL's X509_V_ERR_… numbers, as SSLCertVerificationError.verify_code carries them (x509_vfy.h).
 _CAUSE_BY_VERIFY_CODE = {
@@ -58,3 +68,58 @@ def cause_of(error: ssl.SSLError) -> str:
     if any(word in reason for word in _TOO_OLD):
         return "tls_version"
     return "tls_failed"
+
+
+def certificate_of(der: bytes | None) -> Certificate | None:
+    """Return what the certificate a server showed says; None where there is none or it cannot be read."""
+    if not der:
+        return None
+    from cryptography import x509  # loaded by checks alone
+
+    try:
+        parsed = x509.load_der_x509_certificate(der)
+        return Certificate(
+            names=_names(parsed),
+            issuer=_name_of(parsed.issuer),
+            not_before=parsed.not_valid_before_utc,
+            not_after=parsed.not_valid_after_utc,
+        )
+    except ValueError:  # real servers show certificates that break the rules
+        return None
+
+
+def describe(certificate: Certificate, now: datetime | None = None) -> str:
+    """Return a certificate in one line of Portuguese: for whom, by whom, until when."""
+    shown = ", ".join(certificate.names[:3]) or "(sem nome)"
+    more = f" e mais {len(certificate.names) - 3}" if len(certificate.names) > 3 else ""
+    days = certificate.days_left(now or datetime.now(UTC))
+    until = f"{certificate.not_after:%d/%m/%Y}"
+    ends = f"vence em {_days(days)} ({until})" if days >= 0 else f"venceu em {until}"
+    return f"certificado de {shown}{more}, emitido por {certificate.issuer}, {ends}"
+
+
+def _days(days: int) -> str:
+    return {0: "menos de um dia", 1: "1 dia"}.get(days, f"{days} dias")
+
+
+def _names(parsed: x509.Certificate) -> tuple[str, ...]:
+    from cryptography import x509
+
+    try:
+        named = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return (_name_of(parsed.subject),)
+    hosts = named.get_values_for_type(x509.DNSName)
+    return (*hosts, *map(str, named.get_values_for_type(x509.IPAddress)))
+
+
+def _name_of(name: x509.Name) -> str:
+    """The organisation and the common name, whichever there are."""
+    from cryptography.x509.oid import NameOID
+
+    found = [
+        str(attribute.value)
+        for oid in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)
+        for attribute in name.get_attributes_for_oid(oid)
+    ]
+    return " ".join(dict.fromkeys(found)) or "(sem nome)"

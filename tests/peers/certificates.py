@@ -8,8 +8,9 @@ from functools import cache
 
 import trustme
 
-GOOD, EXPIRED, NOT_YET_VALID, WRONG_NAME, UNKNOWN_AUTHORITY = (
+GOOD, ENDING, EXPIRED, NOT_YET_VALID, WRONG_NAME, UNKNOWN_AUTHORITY = (
     "good",
+    "ending",
     "expired",
     "not_yet_valid",
     "wrong_name",
@@ -34,6 +35,7 @@ def server_context(which: str = GOOD) -> ssl.SSLContext:
     now, day = datetime.now(UTC), timedelta(days=1)
     authority = _authority("unknown" if which == UNKNOWN_AUTHORITY else "known")
     dates = {
+        ENDING: {"not_before": now - day, "not_after": now + 9.5 * day},
         EXPIRED: {"not_before": now - 2 * day, "not_after": now - day},
         NOT_YET_VALID: {"not_before": now + day, "not_after": now + 2 * day},
     }.get(which, {})

@@ -125,7 +125,7 @@ def test_one_account_keeps_one_connection() -> None:
 
 def test_a_check_sends_nothing() -> None:
     with ElasticPeer() as peer:
-        steps = transport(peer).check()
+        steps = transport(peer).check().steps
     assert [(step.name, step.state) for step in steps] == [
         (name, StepState.OK) for name in ("http", "account", "domain")
     ]
@@ -137,7 +137,7 @@ def test_a_check_sends_nothing() -> None:
 
 def test_a_key_that_may_only_send_passes_the_check_with_warnings() -> None:
     with ElasticPeer(send_only_keys={"SO-ENVIO"}) as peer:
-        steps = transport(peer, "SO-ENVIO").check()
+        steps = transport(peer, "SO-ENVIO").check().steps
     assert [step.state for step in steps] == [StepState.OK, StepState.WARNING, StepState.WARNING]
     assert "não dá acesso" in steps[1].detail
 
@@ -152,7 +152,7 @@ def test_a_key_that_may_only_send_passes_the_check_with_warnings() -> None:
 )
 def test_a_domain_that_is_not_ready_is_a_warning(domains: list[dict[str, object]], words: str) -> None:
     with ElasticPeer(domains=domains) as peer:
-        domain = transport(peer).check()[-1]
+        domain = transport(peer).check().steps[-1]
     assert domain.state is StepState.WARNING
     assert words in domain.detail
 

@@ -96,14 +96,14 @@ def test_plain_is_preferred_and_ehlo_names_the_address() -> None:
 
 def test_without_a_user_name_nobody_logs_in() -> None:
     with SmtpPeer() as peer:
-        steps = transport(peer).check()
+        steps = transport(peer).check().steps
     assert "AUTH" not in peer.verbs()
     assert {step.name: step.state for step in steps}["auth"] is StepState.SKIPPED
 
 
 def test_a_check_sends_nothing() -> None:
     with SmtpPeer(users={USER: PASSWORD}, security="starttls") as peer:
-        steps = transport(peer).check()
+        steps = transport(peer).check().steps
     assert [step.name for step in steps] == [
         "resolve", "connect", "greeting", "tls", "ehlo", "auth", "sender",
     ]  # fmt: skip
