@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mailcore.catalog import provider_id
 from mailcore.probing import Suggestion, suggestions_for
 from mailcore.replies import Diagnosis, diagnose
 from mailcore.transports import transport_for
@@ -83,7 +84,7 @@ def check(
         certificate = transport.check(listen, recipient=recipient, seconds=max(seconds - kept_back, 1)).certificate
     except TransportError as error:
         certificate = error.certificate
-        diagnosis = diagnose(error, kind=connection.kind)
+        diagnosis = diagnose(error, kind=connection.kind, provider=provider_id(connection.host))
         if probe:
             suggestions = suggestions_for(connection, error, whole)
             diagnosis = _with_advice(diagnosis, suggestions)

@@ -6,10 +6,11 @@ tells wins:
 
 1. the outcome "uncertain", for whoever reads on must not send again;
 2. what our own side saw (``TransportError.cause``: no such name, certificate expired, …);
-3. well-known words of a provider (:data:`KNOWN_TEXTS`);
-4. the phase together with the enhanced status code (RFC 3463) or the three-digit code (RFC 5321 §4.2).
+3. well-known words of a provider (:mod:`mailcore.known_replies`);
+4. the phase together with the enhanced status code (RFC 3463), then the three-digit code (RFC 5321 §4.2).
 
-The texts stand in ``mailcore/messages/diagnoses.toml``; a test holds the two together.
+A general answer then becomes the one of the provider, where that is known. The texts stand in
+``mailcore/messages/diagnoses.toml``; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
 
+from mailcore.known_replies import AT_PROVIDER, RULES, Rule
 from mailcore.transports.base import Kind, Outcome, TransportError
 
 CATEGORIES = (
@@ -35,6 +36,9 @@ CATEGORIES = (
     "dns",
     "network",
 )
+
+PHASES = {"connect": "greeting", "auth": "auth", "mail": "sender", "rcpt": "recipients", "data": "data"}
+"""The command line's word for a phase → the step of ours in which it happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,97 +59,34 @@ class Diagnosis:
     """The form field to open: host, port, security, username, secret, from_address, daily_limit; or None."""
     reply: str
     """The server's own words, secrets removed; empty where it said nothing."""
+    page: str = ""
+    """The provider's own page about it; empty where none is known."""
 
 
-class KnownText(NamedTuple):
-    """Words by which a provider can be told, and the diagnosis they mean."""
+def diagnose(error: TransportError, *, kind: Kind, provider: str = "") -> Diagnosis:
+    """Return what a transport's failure means for the person at the screen.
 
-    pattern: re.Pattern[str]
-    code: str
-
-
-def _known(code: str, *patterns: str) -> KnownText:
-    return KnownText(re.compile("|".join(patterns), re.IGNORECASE), code)
-
-
-# Ordered: the first that matches wins. A reply is matched as one line, reply codes taken out.
-KNOWN_TEXTS = (
-    # Sender and settings
-    _known("sender_not_allowed", "send as this sender", "SendAsDenied", "not owned by user", "relaying disallowed as"),
-    _known("sender_not_verified", "not verified", "unverified", "sender domain .*validat"),
-    _known("sender_mailbox_full", r"5\.2\.2 mailbox full; ?STOREDRV", "MapiException.*QuotaExceeded"),
-    _known("starttls_required", "issue a STARTTLS command", "requires? (a )?(TLS|encrypt|secure)"),
-    _known("too_many_recipients", "too many recipients", "more than 50 transactional recipients"),
-    _known("message_too_big", r"\b5\.3\.4\b", "message size exceeds", "exceeds? .*(maximum )?(message )?size"),
-    # The day's limit
-    _known(
-        "quota_day",
-        r"daily (user |smtp relay )?(sending )?(limit|quota)",
-        r"daily smtp relay",
-        r"daily message (quota|limit)",
-        "submission ?quota",
-        "RefuseQuota",
-        r"\b5\.1\.90\b",
-        r"\b5\.7\.233\b",
-        r"\b5\.4\.5\b",
-        "exceeded your daily",
-    ),
-    _known("quota_plan", "maximum credits exceeded", "email quota limit", "not enough credit", "out of credits?"),
-    # Too fast
-    _known("too_many_logins", "too many login attempts"),
-    _known("too_many_connections", "concurrent connections? limit", "too many (concurrent |simultaneous )?connections"),
-    # Unauthenticated domain, content
-    _known("spf_dkim", r"\b5\.7\.26\b", "sender is unauthenticated", "unauthenticated email"),
-    # Blocked
-    _known(
-        "account_blocked",
-        "OutboundSpam",
-        "unusual sending activity",
-        "sender address blocked",
-        r"\b5\.1\.8\b",
-        r"\b5\.7\.50[123]\b",
-        r"\b5\.7\.7[0-4]\d\b",
-        "banned",
-        "suspended",
-        "account (is )?(disabled|blocked|locked)",
-    ),
-    _known("address_blocked", "spamhaus", "has been blocked", "permanently deferred", "blacklist", "block ?list"),
-    _known(
-        "throttled",
-        "emails per hour",
-        "rate ?limit",
-        "sending rate exceeded",
-        "throttl",
-        "thread limit",
-        r"\b4\.7\.28\b",
-        r"\[TSS?\d\d\]",
-        "send limit exceeded",
-        "too many messages",
-    ),
-    # Login
-    _known("gmail_app_password", "application-specific password", "InvalidSecondFactor"),
-    _known("browser_login", "log ?in (with|through|via) your web browser", "WebLoginRequired"),
-    _known(
-        "basic_auth_disabled",
-        "basic authentication is (disabled|not supported)",
-        "SmtpClientAuthentication is disabled",
-    ),
-    _known("gmail_login", r"username and password not accepted"),
-    _known("api_key", "api ?key (expired|is invalid|not found)", "incorrect api ?key", "invalid api ?key"),
-    _known("api_access", "access denied"),
-)
-
-# What holds only for one kind of server.
-_ONLY_FOR = {"api_key": Kind.ELASTIC_EMAIL, "api_access": Kind.ELASTIC_EMAIL}
-
-_RECIPIENT = re.compile(r"5\.1\.[1236]|5\.1\.10|[45]\.2\.[12]")
-_CODE_PREFIX = re.compile(r"^[2-5]\d\d(?:[ -]|$)", re.MULTILINE)
-_REPEATED_ENHANCED = re.compile(r"(?<=\n)[245]\.\d{1,3}\.\d{1,3} ")
+    Args:
+        provider: the id of the server's provider in the catalogue; empty where it is not known.
+    """
+    code = _code_of(error, kind)
+    return diagnosis_for(AT_PROVIDER.get(code, {}).get(provider, code), reply=error.reply)
 
 
-def diagnose(error: TransportError, *, kind: Kind) -> Diagnosis:
-    """Return what a transport's failure means for the person at the screen."""
-    return diagnosis_for(_code_of(error, kind), reply=error.reply)
+def classify(reply: str, *, phase: str = "", provider: str = "", kind: Kind = Kind.SMTP) -> Diagnosis:
+    """Return what a bare reply means, as it stands in a log or a bounce.
+
+    Args:
+        reply: with its code, if it has one; the lines of a long one parted by line feeds.
+        phase: where it came, in our words (``auth``, ``sender``, …) or the command line's (:data:`PHASES`); where
+            it is not known, the code tells as far as it can.
+        provider: as in :func:`diagnose`.
+        kind: for Elastic Email, the code is an HTTP status.
+    """
+    code, enhanced = _codes(reply)
+    phase = PHASES.get(phase, phase) or _phase_of(code, enhanced, reply.lower())
+    error = TransportError(phase=phase, code=code, enhanced=enhanced, reply=reply, outcome=Outcome.REFUSED)
+    return diagnose(error, kind=kind, provider=provider)
 
 
 def diagnosis_for(code: str, *, reply: str = "") -> Diagnosis:
@@ -163,7 +104,13 @@ def diagnosis_for(code: str, *, reply: str = "") -> Diagnosis:
         remedy=text["remedy"],
         field=text.get("field"),
         reply=reply,
+        page=text.get("page", ""),
     )
+
+
+def all_diagnoses() -> list[Diagnosis]:
+    """Return every diagnosis there is, as they stand in the file: by subject."""
+    return [diagnosis_for(code) for code in texts()]
 
 
 @cache
@@ -173,28 +120,73 @@ def texts() -> dict[str, dict[str, str]]:
     return tomllib.loads(source)
 
 
+def known_words(text: str, *, kind: Kind = Kind.SMTP) -> str | None:
+    """Return the code of what a text says without any reply code, or None. Common words do not count."""
+    line = as_one_line(text).lower()
+    return next((rule.code for rule in RULES if rule.plain and rule.kind in (None, kind) and _says(rule, line)), None)
+
+
+_START = re.compile(r"\s*#?(?P<code>[2-5]\d\d(?![\d.]))?[ \-:#(]{0,4}(?P<enhanced>[245]\.\d{1,3}\.\d{1,3}(?![\d.]))?")
+_ENHANCED = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
+_CODE_PREFIX = re.compile(r"^[2-5]\d\d(?:[ -]|$)", re.MULTILINE)
+_REPEATED_ENHANCED = re.compile(r"(?<=\n)[245]\.\d{1,3}\.\d{1,3} ")
+
+
+def as_one_line(reply: str) -> str:
+    """Join a multi-line reply as it was meant to be read: "550-5.4.5 Daily user / 550 5.4.5 limit"."""
+    return " ".join(_REPEATED_ENHANCED.sub("", _CODE_PREFIX.sub("", reply)).split())
+
+
+def _codes(reply: str) -> tuple[int, str]:
+    """The three-digit and the enhanced code a reply begins with; 0 and "" where there is none."""
+    started = _START.match(reply)
+    enhanced = (started and started["enhanced"]) or ""
+    code = int((started and started["code"]) or 0)
+    return code or (int(enhanced[0]) * 100 if enhanced else 0), enhanced
+
+
 def _code_of(error: TransportError, kind: Kind) -> str:
     if error.outcome is Outcome.UNCERTAIN:
         return "uncertain"
     if error.cause in texts():
         return error.cause
-    known = _by_known_text(error.reply, kind)
-    if known and not (_is_temporary_login(error) and texts()[known]["category"] == "auth"):
-        return known
-    return _by_phase(error, kind)
+    return _by_known_text(error, kind) or _by_phase(error, kind)
 
 
-def _by_known_text(reply: str, kind: Kind) -> str | None:
-    line = _as_one_line(reply)
-    for known in KNOWN_TEXTS:
-        if _ONLY_FOR.get(known.code, kind) is kind and known.pattern.search(line):
-            return known.code
+def _by_known_text(error: TransportError, kind: Kind) -> str | None:
+    line = as_one_line(error.reply).lower()
+    enhanced = {error.enhanced, *_ENHANCED.findall(line)}
+    for rule in RULES:
+        if _applies(rule, error, kind) and (_says(rule, line) or not enhanced.isdisjoint(rule.enhanced)):
+            return rule.code
     return None
 
 
-def _as_one_line(reply: str) -> str:
-    """Join a multi-line reply as it was meant to be read: "550-5.4.5 Daily user / 550 5.4.5 limit"."""
-    return " ".join(_REPEATED_ENHANCED.sub("", _CODE_PREFIX.sub("", reply)).split())
+def _applies(rule: Rule, error: TransportError, kind: Kind) -> bool:
+    if rule.kind not in (None, kind) or (rule.temporary is not None and rule.temporary != _is_temporary(error)):
+        return False
+    if error.phase in rule.not_at:
+        return False
+    # At the login a 4xx is the server's trouble and never says that the password is wrong.
+    at_fault = error.phase == "auth" and _is_temporary(error)
+    return not (at_fault and texts()[rule.code]["category"] == "auth")
+
+
+def _says(rule: Rule, line: str) -> bool:
+    return any(words in line for words in rule.words) or bool(rule.pattern and rule.pattern.search(line))
+
+
+def _is_temporary(error: TransportError) -> bool:
+    return 400 <= error.code < 500
+
+
+def _phase_of(code: int, enhanced: str, line: str) -> str:
+    """The phase a reply most likely came in, from its codes: those of RFC 4954 come at the login only."""
+    if code in (534, 535, 538) or enhanced in ("5.7.3", "5.7.8", "5.7.11", "5.7.14", "5.7.30", "5.7.139"):
+        return "auth"
+    if code in (432, 454) and "authenticat" in line:
+        return "auth"
+    return "data" if 400 <= code < 600 else ""
 
 
 def _by_phase(error: TransportError, kind: Kind) -> str:
@@ -206,11 +198,11 @@ def _by_phase(error: TransportError, kind: Kind) -> str:
         return _at_login(error)
     if error.code in (530, 535) or error.enhanced in ("5.7.57", "5.7.8"):
         return "login_required"
-    if 400 <= error.code < 500:
+    if error.enhanced in ("4.5.3", "5.5.3"):
+        return "too_many_recipients"
+    if _is_temporary(error):
         return "throttled" if error.enhanced.startswith("4.7.") and error.code != 421 else "temporary"
-    if error.phase == "recipients":
-        return "recipient_refused"
-    if _RECIPIENT.fullmatch(error.enhanced) and error.phase == "data":
+    if error.phase == "recipients" or error.enhanced in _RECIPIENT:
         return "recipient_refused"
     return {
         "sender": "sender_refused",
@@ -220,13 +212,11 @@ def _by_phase(error: TransportError, kind: Kind) -> str:
     }.get(error.phase, "refused")
 
 
-def _is_temporary_login(error: TransportError) -> bool:
-    return error.phase == "auth" and 400 <= error.code < 500
+_RECIPIENT = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.2.2"})
 
 
 def _at_login(error: TransportError) -> str:
-    """A 4xx is the server's trouble and never says that the password is wrong."""
-    if _is_temporary_login(error):
+    if _is_temporary(error):
         return "login_temporary"
     if error.code == 534 or error.enhanced in ("5.7.9", "5.7.14"):
         return "login_other_way"

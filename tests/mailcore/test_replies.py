@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import mailcore
-from mailcore.replies import CATEGORIES, KNOWN_TEXTS, diagnose, diagnosis_for, texts
+from mailcore.catalog import providers
+from mailcore.known_replies import AT_PROVIDER, RULES
+from mailcore.replies import CATEGORIES, Diagnosis, all_diagnoses, classify, diagnose, diagnosis_for, texts
 from mailcore.transports.base import Kind, Outcome, TransportError
+from tests.mailcore.provider_replies import ELASTIC_EMAIL, GOOGLE, MICROSOFT, SERVICES, SMTP, YAHOO
 
 FIELDS = {"host", "port", "security", "username", "secret", "from_address", "daily_limit"}
 
@@ -21,100 +25,7 @@ def smtp(phase: str, reply: str, cause: str = "") -> TransportError:
     return TransportError(phase=phase, cause=cause, code=code, enhanced=enhanced, reply=reply, outcome=Outcome.REFUSED)
 
 
-# Texts as the providers print them in their public documentation and as public bug reports quote them.
-@pytest.mark.parametrize(
-    ("phase", "reply", "category", "code"),
-    [
-        (
-            "data",
-            "550-5.4.5 Daily user sending limit exceeded.\n550 5.4.5 https://support.google.com/a/answer/166852",
-            "quota",
-            "quota_day",
-        ),
-        (
-            "auth",
-            "535-5.7.8 Username and Password not accepted. For more information, go to\n535 5.7.8  https://support.google.com/mail/?p=BadCredentials",
-            "auth",
-            "gmail_login",
-        ),
-        (
-            "auth",
-            "534-5.7.9 Application-specific password required. Learn more at\n534 5.7.9  https://support.google.com/mail/?p=InvalidSecondFactor",
-            "auth",
-            "gmail_app_password",
-        ),
-        (
-            "auth",
-            "534-5.7.14 Please log in with your web browser and then try again.\n534 5.7.14 x",
-            "auth",
-            "browser_login",
-        ),
-        ("auth", "454 4.7.0 Too many login attempts, please try again later.", "throttled", "too_many_logins"),
-        ("auth", "454 4.7.0 Cannot authenticate due to a temporary system problem.", "temporary", "login_temporary"),
-        (
-            "auth",
-            "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.",
-            "auth",
-            "basic_auth_disabled",
-        ),
-        (
-            "auth",
-            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
-            "auth",
-            "basic_auth_disabled",
-        ),
-        ("auth", "535 5.7.3 Authentication unsuccessful", "auth", "login_refused"),
-        ("auth", "451 Authentication failed: Maximum credits exceeded", "quota", "quota_plan"),
-        ("auth", "421 4.3.0 Temporary authentication failure", "temporary", "login_temporary"),
-        ("data", "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", "quota", "quota_day"),
-        (
-            "data",
-            "554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException; Actual verdict is RefuseQuota",
-            "quota",
-            "quota_day",
-        ),
-        (
-            "data",
-            "554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException; Actual verdict is Suspend",
-            "blocked",
-            "account_blocked",
-        ),
-        (
-            "data",
-            "554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.MapiException",
-            "config",
-            "sender_mailbox_full",
-        ),
-        ("data", "432 4.3.2 Concurrent connections limit exceeded.", "throttled", "too_many_connections"),
-        ("sender", "530 5.7.0 Must issue a STARTTLS command first.", "tls", "starttls_required"),
-        ("sender", "530 5.7.57 Client not authenticated to send mail.", "auth", "login_required"),
-        ("data", "550 5.7.60 Client does not have permissions to send as this sender", "config", "sender_not_allowed"),
-        ("sender", "553 Relaying disallowed as ana@exemplo.com.br", "config", "sender_not_allowed"),
-        ("data", "550 5.4.6 Unusual sending activity detected.", "blocked", "account_blocked"),
-        ("data", "454 Throttling failure: Daily message quota exceeded", "quota", "quota_day"),
-        ("data", "454 Throttling failure: Maximum sending rate exceeded", "throttled", "throttled"),
-        (
-            "recipients",
-            "550 Domain x.com has exceeded the max emails per hour (5/5 (100%)) allowed. Message discarded.",
-            "throttled",
-            "throttled",
-        ),
-        (
-            "recipients",
-            "550 5.1.1 The email account that you tried to reach does not exist.",
-            "recipient",
-            "recipient_refused",
-        ),
-        ("recipients", "450 4.7.1 Greylisted", "throttled", "throttled"),
-        ("recipients", "450 4.2.0 Greylisted", "temporary", "temporary"),
-        ("data", "552 5.3.4 Your message exceeded Google's message size limits.", "config", "message_too_big"),
-        ("data", "550 5.7.26 This mail has been blocked because the sender is unauthenticated.", "config", "spf_dkim"),
-        ("greeting", "554 5.7.1 Service unavailable", "blocked", "connection_refused_by_policy"),
-        ("greeting", "421 4.3.2 Service not available", "throttled", "throttled"),
-        ("data", "554 5.7.1 I do not like it", "config", "message_refused"),
-        ("ehlo", "550 who are you", "config", "refused"),
-    ],
-)
+@pytest.mark.parametrize(("phase", "reply", "category", "code"), SMTP)
 def test_a_reply_means(phase: str, reply: str, category: str, code: str) -> None:
     diagnosis = diagnose(smtp(phase, reply), kind=Kind.SMTP)
     assert (diagnosis.category, diagnosis.code) == (category, code)
@@ -132,26 +43,85 @@ def test_a_4xx_at_the_login_never_calls_the_password_wrong(code: int, words: str
     assert diagnosis.field != "secret"
 
 
-@pytest.mark.parametrize(
-    ("status", "words", "category", "code"),
-    [
-        (400, "APIKey Expired", "auth", "api_key"),
-        (400, "Access Denied.", "auth", "api_access"),
-        (401, "", "auth", "api_key"),
-        (402, "", "quota", "quota_plan"),
-        (403, "Forbidden", "auth", "api_access"),
-        (412, "", "quota", "quota_plan"),
-        (413, "You cannot provide more than 50 transactional recipients", "config", "too_many_recipients"),
-        (429, "", "throttled", "throttled"),
-        (400, "From email is unverified", "config", "sender_not_verified"),
-        (400, "something else", "config", "service_refused"),
-        (503, "busy", "temporary", "service_trouble"),
-    ],
-)
+@pytest.mark.parametrize(("status", "words", "category", "code"), ELASTIC_EMAIL)
 def test_an_answer_of_elastic_email_means(status: int, words: str, category: str, code: str) -> None:
     error = TransportError(phase="message", code=status, reply=f"{status} {words}", outcome=Outcome.REFUSED)
     diagnosis = diagnose(error, kind=Kind.ELASTIC_EMAIL)
     assert (diagnosis.category, diagnosis.code) == (category, code)
+
+
+@pytest.mark.parametrize(("phase", "reply", "category", "code"), SMTP)
+def test_a_bare_reply_means_the_same(phase: str, reply: str, category: str, code: str) -> None:
+    diagnosis = classify(reply, phase=phase)
+    assert (diagnosis.category, diagnosis.code) == (category, code)
+
+
+@pytest.mark.parametrize(("phase", "reply", "category", "code"), [*GOOGLE, *MICROSOFT, *YAHOO, *SERVICES])
+def test_without_its_phase_a_reply_is_not_taken_for_another_trouble(
+    phase: str, reply: str, category: str, code: str
+) -> None:
+    """A customer pastes the line alone. What only the phase could tell may come out as the general refusal."""
+    found = classify(reply)
+    assert found.code == code or found.code in ("message_refused", "throttled", "temporary")
+
+
+@pytest.mark.parametrize(("phase", "reply"), [(phase, reply) for phase, reply, *_ in SMTP if reply.startswith("4")])
+def test_no_temporary_reply_ever_blames_the_password(phase: str, reply: str) -> None:
+    found = classify(reply, phase="auth")
+    assert (found.category, found.field) != ("auth", "secret")
+    assert found.category != "auth"
+
+
+@pytest.mark.parametrize(
+    ("host_of", "phase", "reply", "code", "field"),
+    [
+        ("uol", "auth", "535 5.7.8 Error: authentication failed", "uol_login", "username"),
+        ("bol", "auth", "535 5.7.8 Error: authentication failed", "uol_login", "username"),
+        ("icloud", "auth", "535 5.7.8 Error: authentication failed", "icloud_login", "secret"),
+        ("yahoo", "auth", "535 5.7.8 Authentication failed", "yahoo_login", "secret"),
+        ("zoho_free", "auth", "535 Authentication Failed", "zoho_login", "secret"),
+        ("microsoft365", "auth", "535 5.7.3 Authentication unsuccessful", "microsoft_login", "secret"),
+        ("outlook_com_free", "auth", "535 5.7.3 Authentication unsuccessful", "basic_auth_disabled", "username"),
+        ("elastic_email", "auth", "535 Authentication failed", "elastic_smtp_login", "secret"),
+        ("amazon_ses", "auth", "535 Authentication failed", "ses_login", "secret"),
+        ("godaddy", "auth", "535 Authentication Failed", "godaddy_login", "secret"),
+        ("yandex", "data", "550 Daily limit exceeded", "yandex_quota", "daily_limit"),
+        ("gmail_free", "data", "550 5.4.5 limit", "gmail_quota_day", "daily_limit"),
+    ],
+)
+def test_the_provider_makes_a_general_answer_its_own(
+    host_of: str, phase: str, reply: str, code: str, field: str
+) -> None:
+    found = diagnose(smtp(phase, reply), kind=Kind.SMTP, provider=host_of)
+    assert (found.code, found.field) == (code, field)
+
+
+def test_the_command_lines_words_for_phases_are_understood() -> None:
+    assert classify("550 5.7.1 no", phase="mail").code == "sender_refused"
+    assert classify("550 5.7.1 no", phase="rcpt").code == "recipient_refused"
+    assert classify("550 no", phase="connect").code == "connection_refused_by_policy"
+
+
+@pytest.mark.parametrize("reply", ["", "Status", "5.7.1", "550", "999 what", "9.9.9", "550-", "\n\n", "٥٥٠ x"])
+def test_anything_can_be_classified(reply: str) -> None:
+    assert classify(reply).title
+
+
+@pytest.mark.parametrize(
+    ("phase", "reply", "category"),
+    [
+        # The same words about somebody else: whose quota, whose mailbox, whose speed.
+        ("recipients", "552 5.2.2 Over quota", "recipient"),
+        ("recipients", "450 4.2.2 mailbox full", "recipient"),
+        ("data", "552 5.3.4 message exceeds the quota for its size", "config"),
+        ("sender", "550 5.1.0 sender domain does not exist", "config"),
+        ("auth", "535 5.7.8 user unknown", "auth"),
+        ("data", "550 5.7.1 sentence about 15.4.50 apples", "config"),
+        ("recipients", "550 5.1.1 no such user: the daily gazette", "recipient"),
+    ],
+)
+def test_false_friends(phase: str, reply: str, category: str) -> None:
+    assert classify(reply, phase=phase).category == category
 
 
 def test_access_denied_by_an_smtp_server_is_not_about_a_key() -> None:
@@ -184,11 +154,23 @@ def test_every_text_is_whole(code: str) -> None:
 
 
 def test_every_diagnosis_has_a_text() -> None:
-    assert {known.code for known in KNOWN_TEXTS} <= set(texts())
+    assert {rule.code for rule in RULES} <= set(texts())
+    assert {code for ours in AT_PROVIDER.values() for code in ours.values()} | set(AT_PROVIDER) <= set(texts())
+    assert {one.code for one in all_diagnoses()} == set(texts())
     for code in ("uncertain", "inactive", "same_address"):
         assert diagnosis_for(code).title
     with pytest.raises(KeyError):
         diagnosis_for("there is none")
+
+
+def test_every_provider_named_in_the_rules_is_in_the_catalogue() -> None:
+    named = {provider for ours in AT_PROVIDER.values() for provider in ours}
+    assert named <= {provider.id for provider in providers()}
+
+
+@pytest.mark.parametrize("one", [one for one in all_diagnoses() if one.page], ids=lambda one: one.code)
+def test_a_providers_page_is_a_secure_address(one: Diagnosis) -> None:
+    assert re.fullmatch(r"https://[\w.-]+/[\w./?=&-]*", one.page)
 
 
 def test_every_cause_in_the_transports_has_a_text() -> None:
