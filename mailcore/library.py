@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailcore.check import CheckResult, check
 from mailcore.database import Database, make_data_dir
 from mailcore.drafts import ServerDraft, clean_for_check, connection_of, draft_of
+from mailcore.explain import Found, explain
 from mailcore.migrations import migrate
 from mailcore.models import CheckState
+from mailcore.portfolio import PORTFOLIO_SECONDS, Checked, active_servers, check_all, ignore_checked
+from mailcore.reservation import settle_abandoned
+from mailcore.search import ServerQuery
 from mailcore.secrets import SecretStore
-from mailcore.sending import send, settle_abandoned
+from mailcore.sending import send
 from mailcore.servers import Servers
 from mailcore.settings import Settings, load_settings
 from mailcore.transports.base import StepListener, ignore_steps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import SecretStr
 
     from mailcore.compose import OutgoingMessage
     from mailcore.models import MailServer, Send
+    from mailcore.transports.base import Connection
+
+
+_MOST_LOOKED_AT = 5
+"""Servers that are compared with what a pasted text names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One reply found in a pasted text, and the registered server it seems to be about."""
+
+    found: Found
+    server: MailServer | None
 
 
 class Mailcore:
@@ -42,18 +62,38 @@ class Mailcore:
         self.servers = Servers(self.database, self.secrets)
         settle_abandoned(self.database)
 
-    def check(self, server: MailServer, on_step: StepListener = ignore_steps) -> CheckResult:
+    def check(
+        self,
+        server: MailServer,
+        on_step: StepListener = ignore_steps,
+        *,
+        recipient: str = "",
+        probe: bool = True,
+    ) -> CheckResult:
         """Check a registered server, sending nothing, and note the result in its record.
+
+        Args:
+            recipient: an address to ask the server for too; see :func:`mailcore.check.check`.
+            probe: where it fails, try what would work; see there.
 
         Raises:
             SecretError: its password cannot be read; nothing was contacted.
             StorageError: the result could not be noted.
         """
-        result = self._check(draft_of(server), self.servers.secret(server), on_step)
+        connection = self._connection(draft_of(server), self.servers.secret(server))
+        result = check(connection, on_step, recipient=recipient, probe=probe)
         state = CheckState.OK if result.ok else CheckState.FAILED
         category = result.diagnosis.category if result.diagnosis else None
-        self.servers.record_check(server, state, category)
+        ends_at = result.certificate.not_after if result.certificate else None
+        self.servers.record_check(server, state, category, ends_at)
         return result
+
+    def check_all(
+        self, on_checked: Callable[[Checked], None] = ignore_checked, *, seconds: float = PORTFOLIO_SECONDS
+    ) -> list[Checked]:
+        """Check every active server, side by side; see :func:`mailcore.portfolio.check_all`."""
+        servers = active_servers(self.database)
+        return check_all(servers, lambda server: self.check(server, probe=False), on_checked, seconds=seconds)
 
     def check_draft(
         self,
@@ -73,10 +113,31 @@ class Mailcore:
             SecretError: the stored password cannot be read.
         """
         cleaned = clean_for_check(draft)
-        return self._check(cleaned, self.servers.secret_for(opened, cleaned, typed), on_step)
+        return check(self._connection(cleaned, self.servers.secret_for(opened, cleaned, typed)), on_step)
 
-    def _check(self, draft: ServerDraft, secret: SecretStr | None, on_step: StepListener) -> CheckResult:
-        return check(connection_of(draft, secret, self.settings.elastic_email_url), on_step)
+    def _connection(self, draft: ServerDraft, secret: SecretStr | None) -> Connection:
+        return connection_of(draft, secret, self.settings.elastic_email_url)
+
+    def explain(self, text: str, *, phase: str = "", provider: str = "") -> list[Explained]:
+        """Explain what somebody pasted, and name the registered server each reply seems to be about.
+
+        Raises:
+            StorageError: the registry could not be read.
+        """
+        return [Explained(found, self._server_in(found)) for found in explain(text, phase=phase, provider=provider)]
+
+    def _server_in(self, found: Found) -> MailServer | None:
+        """The server whose sender or user is named beside the reply; else the only one of a host named there."""
+        for address in found.addresses:
+            for server in self.servers.search(ServerQuery(text=address, page_size=_MOST_LOOKED_AT)).servers:
+                if address.casefold() in (server.from_address.casefold(), server.username.casefold()):
+                    return server
+        for host in found.hosts:
+            same = self.servers.search(ServerQuery(text=host, page_size=_MOST_LOOKED_AT)).servers
+            of_host = [server for server in same if server.host == host.casefold()]
+            if len(of_host) == 1:
+                return of_host[0]
+        return None
 
     def send(
         self,

@@ -39,15 +39,19 @@ from mailcore.trail import current_user, note_changed, note_created, note_delete
 from mailcore.transports.base import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pydantic import SecretStr
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import InstrumentedAttribute, Session
 
     from mailcore.database import Database
     from mailcore.secrets import SecretStore
 
 _STORED_FIELDS = tuple(field.name for field in fields(ServerDraft) if field.name != "requires_auth")
+
+
+_BATCH = 500
+"""Values in one IN: SQLite built with its old limits takes 999."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,51 @@ class Servers:
             self._secrets.drop(old)
         return Saved(server, cleaned.notes)
 
+    def apply(self, changes: Sequence[tuple[MailServer | None, ServerDraft]]) -> list[MailServer]:
+        """Register and change many servers at once, all or none; return them in the order given.
+
+        No secret is taken: who logs in is registered without one, and a changed record loses its own where a
+        value changes that it is bound to (invariant 2). Descriptions may change hands within ``changes``.
+
+        Args:
+            changes: a record as it was when opened, None for a new one, and what becomes of it.
+
+        Raises:
+            ConflictError: somebody saved one of them since; nothing was changed.
+            RecordGoneError: somebody deleted one of them since; nothing was changed.
+            ValidationError: a field cannot be stored as it is, or a description is taken; nothing was changed.
+            StorageError: the database could not be written; nothing was changed.
+        """
+        drafts = [(opened, clean(draft).draft) for opened, draft in changes]
+        released: list[str] = []
+        with _doubles(), self._database.write() as session:
+            stored = _lock_unchanged(session, [opened for opened, _ in drafts if opened is not None])
+            _make_way(session, stored, drafts)
+            now = datetime.now(UTC)
+            servers = [stored[opened.id] if opened else MailServer(version=1, created_at=now) for opened, _ in drafts]
+            for server, (opened, draft) in zip(servers, drafts, strict=True):
+                if opened is None:
+                    _fill(server, draft, now)
+                    session.add(server)
+                    continue
+                lost = None if draft.requires_auth and not _moved(opened, draft) else opened.secret_ref
+                if lost is not None:
+                    self._secrets.release(session, lost)
+                    released.append(lost)
+                    server.secret_ref = None
+                if lost is not None or any(getattr(opened, name) != getattr(draft, name) for name in CHECK_BOUND):
+                    _forget_check(server)
+                _fill(server, draft, now)
+                note_changed(session, server, _values(opened), _values(server), secret=lost is not None)
+                server.version += 1
+            session.flush()  # for the new ids
+            for server, (opened, _) in zip(servers, drafts, strict=True):
+                if opened is None:
+                    note_created(session, server)
+        for ref in released:
+            self._secrets.drop(ref)
+        return servers
+
     def delete(self, server_id: int) -> Deleted:
         """Delete a server and its secret; the history of its sends stays.
 
@@ -303,6 +352,16 @@ class Servers:
         raise AssertionError("unreachable")
 
 
+def among(
+    session: Session, column: InstrumentedAttribute[Any], values: Iterable[Any], *, lock: bool = False
+) -> Iterator[MailServer]:
+    """Yield the servers whose ``column`` has one of many values, asked for a batch at a time."""
+    wanted = list(values)
+    for start in range(0, len(wanted), _BATCH):
+        query = select(MailServer).where(column.in_(wanted[start : start + _BATCH])).order_by(MailServer.id)
+        yield from session.scalars(query.with_for_update() if lock else query)
+
+
 def _logs_in(draft: ServerDraft) -> bool:
     return draft.requires_auth or draft.kind is not Kind.SMTP
 
@@ -402,6 +461,47 @@ def _take_over_default(session: Session, draft: ServerDraft, own_id: int | None)
         note_changed(session, holder, {"is_default": True}, {"is_default": False})
         _touch(holder)
         session.flush()  # before the new default is written: the index allows one
+
+
+def _lock_unchanged(session: Session, opened: list[MailServer]) -> dict[int, MailServer]:
+    """The records as stored, by id, locked; each must be as it was when opened."""
+    ids = sorted({server.id for server in opened})  # locked in one order: two imports cannot block each other
+    if len(ids) != len(opened):
+        raise ValueError("a record is there twice")
+    stored = {server.id: server for server in among(session, MailServer.id, ids, lock=True)}
+    for server in opened:
+        if server.id not in stored:
+            raise RecordGoneError(f"O servidor {server.id} “{server.name}” foi apagado por outra pessoa.")
+        if stored[server.id].version != server.version:
+            raise _conflict(server, stored[server.id])
+    return stored
+
+
+def _make_way(
+    session: Session, stored: dict[int, MailServer], drafts: list[tuple[MailServer | None, ServerDraft]]
+) -> None:
+    """Free the descriptions and the default that change hands, so that no row meets another on the way."""
+    names: dict[str, str] = {}
+    for _, draft in drafts:
+        if fold(draft.name) in names:
+            raise _double(draft.name)
+        names[fold(draft.name)] = draft.name
+    for holder in among(session, MailServer.name_key, names):
+        if holder.id not in stored:
+            raise _double(names[holder.name_key])
+    for opened, draft in drafts:
+        if opened is None:
+            continue
+        server = stored[opened.id]
+        if server.name_key in names and server.name_key != fold(draft.name):
+            server.name_key = f"\x01{server.id}"  # no description can have it: control characters are refused
+        server.is_default = server.is_default and draft.is_default
+    session.flush()
+    defaults = [(opened, draft) for opened, draft in drafts if draft.is_default]
+    if len(defaults) > 1:
+        raise ValidationError([FieldError("is_default", f"{LABELS['is_default']}: só um servidor pode ser o padrão.")])
+    for opened, draft in defaults:
+        _take_over_default(session, draft, opened.id if opened else None)
 
 
 def _heir(session: Session, server: MailServer) -> MailServer | None:

@@ -550,6 +550,8 @@ def _connected(family: socket.AddressFamily, address: tuple[str, int], seconds: 
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.settimeout(seconds)
+        # Each command is one small write that waits for an answer: Nagle's algorithm would hold some of them.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.connect(address)
     except BaseException:
         sock.close()
