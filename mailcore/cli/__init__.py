@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str) -> Command:
     # Imported here, because these load the database library: --help and wrong use answer without it.
-    from mailcore.cli import admin, send, servers
+    from mailcore.cli import admin, check, exchange, send, servers
 
     commands: dict[str, Command] = {
         "servers list": servers.list_servers,
@@ -69,6 +69,11 @@ def _command(name: str) -> Command:
         "servers add": servers.add,
         "servers edit": servers.edit,
         "servers delete": servers.delete,
+        "servers check": check.check,
+        "servers suggest": admin.suggest,
+        "servers export": exchange.export,
+        "servers import": exchange.import_,
+        "explain": admin.explain,
         "send": send.send,
         "secrets rotate": admin.rotate_secrets,
         "doctor": admin.doctor,

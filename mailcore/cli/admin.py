@@ -1,16 +1,20 @@
-"""``secrets rotate`` and ``doctor``."""
+"""``explain``, ``servers suggest``, ``secrets rotate`` and ``doctor``."""
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mailcore import open_mailcore
+from mailcore.catalog.lookup import suggest as look_up
 from mailcore.cli import as_text, output
+from mailcore.cli.as_json import diagnosis_document, suggestion_document
 from mailcore.cli.exits import Exit
 from mailcore.cli.output import say
 from mailcore.doctor import examine
+from mailcore.explain import explain as explain_text
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -21,6 +25,24 @@ def rotate_secrets(args: Namespace) -> Exit:
     with closing(open_mailcore()) as core:
         rotated = core.secrets.database_keyring.rotate()
     output.show(args, {"rotated": rotated}, lambda: f"Senhas cifradas de novo com a primeira chave: {rotated}.")
+    return Exit.DONE
+
+
+def explain(args: Namespace) -> Exit:
+    """Say what the replies in a pasted text mean; nothing is stored and nobody contacted."""
+    text = sys.stdin.read() if args.text == "-" else args.text
+    found = explain_text(text, phase=args.phase or "", provider=args.provider or "")
+    documents = [diagnosis_document(one.diagnosis) for one in found]
+    output.show(args, documents, lambda: as_text.explained(found))
+    return Exit.DONE
+
+
+def suggest(args: Namespace) -> Exit:
+    """Say what the catalogue knows of an address or a host."""
+    found = look_up(args.text)
+    output.show(args, suggestion_document(found) if found else None, lambda: as_text.suggestion_lines(found))
+    for warning in found.warnings if found else ():
+        say(f"Atenção: {warning}")
     return Exit.DONE
 
 

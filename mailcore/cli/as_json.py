@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from mailcore.catalog.lookup import Suggestion
+    from mailcore.check import CheckResult
     from mailcore.models import MailServer, Send
+    from mailcore.replies import Diagnosis
 
 Document = dict[str, Any]
 
@@ -51,6 +54,58 @@ def server_document(server: MailServer, zone: ZoneInfo) -> Document:
         "created_at": moment(server.created_at, zone),
         "updated_at": moment(server.updated_at, zone),
     }
+
+
+def check_document(result: CheckResult | None, fault: str = "") -> Document:
+    """Return what a check found; where it could not be made, the fault stands as its diagnosis' title."""
+    if result is None:
+        nothing = {**dict.fromkeys(_DIAGNOSIS), "category": "temporary", "code": "not_checked", "title": fault}
+        return {"ok": False, "stages": [], "diagnosis": nothing}
+    return {
+        "ok": result.ok,
+        "stages": [
+            {
+                "name": step.name,
+                "state": step.state.value,
+                "ms": round(step.milliseconds, 1),
+                "detail": step.detail or None,
+                "reply": step.reply or None,
+            }
+            for step in result.steps
+        ],
+        "diagnosis": diagnosis_document(result.diagnosis) if result.diagnosis else None,
+    }
+
+
+def suggestion_document(found: Suggestion) -> Document:
+    """Return what the catalogue proposes, in the words of a server's own keys; what nobody published is null."""
+    return {
+        "provider": found.provider_id,
+        "provider_name": found.provider_name,
+        "found_by": found.found_by,
+        "kind": "smtp",
+        "host": found.host or None,
+        "port": found.port,
+        "security": found.security or None,
+        "alternatives": [{"port": port, "security": security} for port, security in found.alternatives],
+        "username": found.username or None,
+        "is_paid": found.is_paid,
+        "daily_limit": found.daily_limit,
+        "limit_unit": found.limit_unit or None,
+        "limit_window": found.limit_window or None,
+        "auth": list(found.auth),
+        "password_login": found.password_login or None,
+        "password_ends_on": found.password_ends_on.isoformat() if found.password_ends_on else None,
+        "warnings": list(found.warnings),
+        "source": found.source,
+        "read_on": found.read_on.isoformat(),
+        "confidence": found.confidence,
+    }
+
+
+def diagnosis_document(diagnosis: Diagnosis) -> Document:
+    """Return a diagnosis; what does not apply is null."""
+    return {key: getattr(diagnosis, key) or None for key in _DIAGNOSIS}
 
 
 def send_document(send: Send, zone: ZoneInfo) -> Document:

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 
 from mailcore.drafts import LABELS
 from mailcore.models import CheckState, LimitUnit, LimitWindow, SameAddress, SendStatus
-from mailcore.transports.base import Kind, Security
+from mailcore.transports.base import Kind, Security, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from mailcore.catalog.lookup import Suggestion
+    from mailcore.check import CheckResult
     from mailcore.doctor import Report
+    from mailcore.explain import Found
     from mailcore.models import MailServer, Send
+    from mailcore.portfolio import Attention, Checked
+    from mailcore.replies import Diagnosis
+    from mailcore.transports.base import Step
 
 KIND = {Kind.SMTP: "SMTP", Kind.ELASTIC_EMAIL: "Elastic Email"}
 SECURITY = {
@@ -32,6 +38,25 @@ CHECK_STATE = {
 UNIT = {LimitUnit.RECIPIENTS: "destinatários", LimitUnit.MESSAGES: "mensagens"}
 WINDOW = {LimitWindow.ROLLING_24H: "24 horas corridas", LimitWindow.CALENDAR_DAY: "dia civil"}
 SAME_ADDRESS = {SameAddress.BLOCK: "bloquear", SameAddress.WARN: "avisar", SameAddress.ALLOW: "permitir"}
+STEP = {
+    "resolve": "procurar o servidor (DNS)",
+    "connect": "conectar",
+    "greeting": "saudação",
+    "tls": "criptografia",
+    "ehlo": "apresentação",
+    "auth": "login",
+    "sender": "remetente",
+    "recipients": "destinatário",
+    "http": "conexão com o serviço",
+    "account": "conta",
+    "domain": "domínio do remetente",
+}
+_STEP_MARKS = {
+    StepState.OK: "✓",
+    StepState.WARNING: "!",
+    StepState.FAILED: "✗",
+    StepState.SKIPPED: "○",
+}
 STATUS = {
     SendStatus.STARTED: "O resultado é incerto: o envio está em andamento ou foi interrompido.",
     SendStatus.ACCEPTED: "Aceita pelo servidor.",
@@ -126,6 +151,82 @@ def server_lines(server: MailServer, zone: ZoneInfo) -> str:
         ("Alterado", f"{_moment(server.updated_at, zone)}, por {server.updated_by}"),
     ]
     return named(pairs)
+
+
+def check_lines(result: CheckResult) -> str:
+    """Return the stages of a check, and where it failed why and what to do."""
+    parts = ["Funcionando." if result.ok else "Com falha.", "\n".join(step_line(step) for step in result.steps)]
+    if result.diagnosis:
+        parts.append(diagnosis_lines(result.diagnosis))
+    return "\n\n".join(parts)
+
+
+def step_line(step: Step) -> str:
+    """Return one finished stage in one line."""
+    time = f" {step.milliseconds:.0f} ms" if step.milliseconds else ""
+    words = step.detail or (step.reply.splitlines() or [""])[0]
+    return f"{_STEP_MARKS[step.state]} {STEP.get(step.name, step.name)}{time}{f' — {words}' if words else ''}"
+
+
+def diagnosis_lines(diagnosis: Diagnosis) -> str:
+    """Return what happened, why and what to do."""
+    lines = [diagnosis.title, f"Por quê: {diagnosis.cause}", f"O que fazer: {diagnosis.remedy}"]
+    if diagnosis.field:
+        lines.append(f"Campo: {LABELS[diagnosis.field]}")
+    if diagnosis.reply:
+        lines.append(f"Resposta do servidor: {diagnosis.reply}")
+    return "\n".join(lines)
+
+
+def explained(found: Sequence[Found]) -> str:
+    """Return each reply that was found in a text, explained."""
+    return "\n\n".join(diagnosis_lines(one.diagnosis) for one in found) or "Não encontrei nenhuma resposta no texto."
+
+
+def suggestion_lines(found: Suggestion | None) -> str:
+    """Return what the catalogue proposes, one field a line."""
+    if found is None:
+        return "O catálogo não conhece este endereço nem este servidor."
+    limit = f"{found.daily_limit} {UNIT[LimitUnit(found.limit_unit)]}" if found.daily_limit else "não publicado"
+    return named(
+        [
+            ("Provedor", found.provider_name),
+            (LABELS["host"], f"{found.host}, porta {found.port}" if found.host else _NONE),
+            (LABELS["security"], SECURITY[Security(found.security)] if found.security else _NONE),
+            (LABELS["username"], found.username or _NONE),
+            (LABELS["is_paid"], {True: "paga", False: "gratuita", None: _NONE}[found.is_paid]),
+            (LABELS["daily_limit"], limit),
+            ("Fonte", f"{found.source} ({found.read_on:%d/%m/%Y}, {found.confidence})"),
+        ]
+    )
+
+
+def checked_table(checked: Sequence[Checked]) -> str:
+    """Return what became of each server of the portfolio, one a line."""
+    if not checked:
+        return "Nenhum servidor ativo."
+    rows = [["ID", "Descrição", "Teste", "O que houve"]]
+    for one in checked:
+        diagnosis = one.result.diagnosis if one.result else None
+        state = "não testado" if one.result is None else "funcionando" if one.ok else "com falha"
+        rows.append([str(one.server.id), one.server.name, state, diagnosis.title if diagnosis else one.fault])
+    return table(rows)
+
+
+def attention_lines(found: Attention, zone: ZoneInfo) -> list[str]:
+    """Return a sentence for each server that will stop working soon."""
+    lines = [
+        f"Atenção: o certificado do servidor {server.id} “{server.name}” vale até "
+        f"{_moment(server.certificate_ends_at, zone)}."
+        for server in found.certificates
+        if server.certificate_ends_at
+    ]
+    lines += [
+        f"Atenção: o servidor {server.id} “{server.name}” entra com senha, e o provedor acaba com isso em "
+        f"{ends:%d/%m/%Y}."
+        for server, ends in found.passwords
+    ]
+    return lines
 
 
 def outcome(send: Send) -> str:

@@ -14,6 +14,8 @@ SECURITIES = ("none", "starttls", "ssl_tls")
 LIMIT_UNITS = ("recipients", "messages")
 LIMIT_WINDOWS = ("rolling_24h", "calendar_day")
 SAME_ADDRESS = ("block", "warn", "allow")
+EXPORT_FORMATS = ("csv", "json")
+PHASES = ("connect", "auth", "mail", "rcpt", "data")
 
 DEFAULT_LIST_LIMIT = 100
 
@@ -61,6 +63,11 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="comandos", metavar="COMANDO", required=True)
     _servers(commands)
     _send(_command(commands, "send", "envia uma mensagem por um servidor registrado"))
+    explain = _command(commands, "explain", "explica as respostas de servidores que houver num texto")
+    about = explain.add_argument_group("o quê")
+    about.add_argument("text", metavar="TEXTO", help="o que foi recebido, como veio; “-” lê da entrada padrão")
+    about.add_argument("--phase", choices=PHASES, help="em que momento veio, se o texto não diz")
+    about.add_argument("--provider", metavar="ID", help="de que provedor do catálogo, se o texto não diz")
     secrets = _group(commands, "secrets", "as senhas guardadas")
     _command(
         secrets,
@@ -105,6 +112,10 @@ def _servers(commands: _Commands) -> None:
         help="no máximo tantos (%(default)s, se não for dado)",
     )
     _id(_command(group, "show", "mostra um servidor", "servers "))
+    suggest = _command(group, "suggest", "diz o que o catálogo sabe de um endereço ou servidor", "servers ")
+    suggest.add_argument_group("de quem").add_argument(
+        "text", metavar="ENDEREÇO_OU_SERVIDOR", help="nome@dominio, ou o servidor de envio"
+    )
 
     add = _command(group, "add", "registra um servidor", "servers ")
     add.add_argument_group("tipo").add_argument("--kind", choices=KINDS, default="smtp", help="smtp, se não for dado")
@@ -114,6 +125,21 @@ def _servers(commands: _Commands) -> None:
     _id(edit)
     edit.add_argument_group("tipo").add_argument("--kind", choices=KINDS, help="muda o tipo de envio")
     _fields(edit)
+
+    check = _command(group, "check", "testa um servidor, ou todos os ativos, sem enviar nada", "servers ")
+    which = check.add_argument_group("qual")
+    which.add_argument("id", metavar="ID", type=_server_id, nargs="?", help="número do servidor")
+    which.add_argument("--all", action="store_true", help="todos os ativos, lado a lado")
+    which.add_argument("--rcpt", metavar="ENDEREÇO", help="pergunta também por este destinatário; nada é enviado")
+
+    export = _command(group, "export", "escreve todos os servidores, sem as senhas", "servers ")
+    export.add_argument_group("como").add_argument(
+        "--format", choices=EXPORT_FORMATS, default="csv", help="csv, se não for dado"
+    )
+    taken = _command(group, "import", "registra e altera o que um arquivo CSV ou JSON diz: tudo ou nada", "servers ")
+    source = taken.add_argument_group("de onde")
+    source.add_argument("file", metavar="ARQUIVO", help="como a exportação o escreve; “-” lê da entrada padrão")
+    source.add_argument("--dry-run", action="store_true", help="só diz o que faria")
 
     delete = _command(group, "delete", "apaga um servidor e a senha dele; o histórico fica", "servers ")
     _id(delete)

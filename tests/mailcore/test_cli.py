@@ -23,7 +23,7 @@ from mailcore import open_mailcore
 from mailcore.cli import main, output, parser
 from mailcore.database import Database
 from mailcore.models import LimitUnit, LimitWindow, SameAddress, Send, SendStatus
-from mailcore.sending import _this_process
+from mailcore.reservation import _this_process
 from mailcore.servers import Servers
 from mailcore.settings import load_settings
 from mailcore.transports.base import Kind, Security

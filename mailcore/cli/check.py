@@ -1,0 +1,63 @@
+"""``servers check``: the staged check of one server or of all."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from mailcore import open_mailcore
+from mailcore.cli import as_text, output
+from mailcore.cli.as_json import check_document
+from mailcore.cli.exits import Exit, WrongUseError
+from mailcore.cli.output import say
+from mailcore.portfolio import attention
+from mailcore.transports.base import StepState
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from mailcore import Mailcore
+    from mailcore.portfolio import Checked
+    from mailcore.transports.base import Step
+
+
+def check(args: Namespace) -> Exit:
+    """Check one server, or every active one; a failed check ends in 4."""
+    if args.all == (args.id is not None):
+        raise WrongUseError("Diga o número do servidor ou --all, um dos dois.")
+    if args.all and args.rcpt:
+        raise WrongUseError("--rcpt só vale para um servidor.")
+    with closing(open_mailcore()) as core:
+        return _all(args, core) if args.all else _one(args, core)
+
+
+def _one(args: Namespace, core: Mailcore) -> Exit:
+    server = core.servers.get(args.id)
+    result = core.check(server, _tell if sys.stderr.isatty() else _ignore, recipient=args.rcpt or "")
+    output.show(args, check_document(result), lambda: as_text.check_lines(result))
+    return Exit.DONE if result.ok else Exit.NOT_DONE
+
+
+def _all(args: Namespace, core: Mailcore) -> Exit:
+    progress = _count if sys.stderr.isatty() else _ignore
+    checked = core.check_all(progress)
+    documents = [{"server_id": one.server.id, **check_document(one.result, one.fault)} for one in checked]
+    output.show(args, documents, lambda: as_text.checked_table(checked))
+    for sentence in as_text.attention_lines(attention(core.database), core.settings.zone):
+        say(sentence)
+    return Exit.DONE if all(one.ok for one in checked) else Exit.NOT_DONE
+
+
+def _ignore(_: object) -> None:
+    """Tell nobody: standard error is no terminal."""
+
+
+def _tell(step: Step) -> None:
+    if step.state is not StepState.RUNNING:
+        say(as_text.step_line(step))
+
+
+def _count(one: Checked) -> None:
+    end = "\n" if one.done == one.total else ""
+    print(f"\rTestados {one.done} de {one.total}…", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,25 @@
+"""Take servers in from a CSV or JSON file, and out to one; passwords never."""
+
+import streamlit as st
+
+from ui.navigation import enter_through_app
+
+enter_through_app("importar")
+st.title("Importar e exportar")  # painted while the rest is being loaded
+
+from ui.context import faults, mailcore
+from ui.exchange import downloads, import_pressed, show_imported, show_plan, uploaded_plan
+from ui.shortcuts import shortcuts
+
+core = mailcore()
+st.header("Exportar")
+downloads(core)
+
+st.header("Importar")
+with faults():
+    show_imported()
+    plan = uploaded_plan(core)
+    if plan is not None:
+        show_plan(plan)
+        import_pressed(core, plan)
+shortcuts({})
