@@ -7,7 +7,7 @@ from ui.navigation import enter_through_app
 enter_through_app("ajuda")
 st.title("Ajuda")
 
-from ui.help import limits_table, show_topics, topics_to_show
+from ui.help import diagnoses_table, limits_table, show_topics, topics_to_show
 from ui.shortcuts import shortcuts
 
 wanted = st.query_params.get("campo", "")
@@ -22,4 +22,7 @@ st.caption(
     "aviso e com a reputação da conta: na dúvida, use menos."
 )
 limits_table(query)
+
+st.header("O que cada erro quer dizer")
+diagnoses_table(query)
 shortcuts({}, help_page=None)

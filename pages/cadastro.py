@@ -26,6 +26,7 @@ from ui.server_form import (
     point,
 )
 from ui.shortcuts import shortcuts
+from ui.trail import history
 
 enter_through_app("cadastro")
 core = mailcore()
@@ -47,6 +48,9 @@ with general:
     general_fields(form)
 with authentication:
     authentication_fields(form)
+
+if form.opened is not None:
+    history(core, form.opened.id)
 
 with st.bottom, st.container(horizontal=True):
     st.button("Salvar", key=form.button("save"), type="primary", help="F2", on_click=save, args=(core, form))

@@ -8,6 +8,7 @@ enter_through_app("servidores")
 st.title("Servidores de e-mail")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore, notices
+from ui.portfolio import show_attention, test_all
 from ui.server_list import (
     ask_to_delete,
     delete_dialog,
@@ -33,6 +34,8 @@ with toolbar:
     st.button("Apagar", key="delete", disabled=server is None, on_click=ask_to_delete, args=(server,))
     wants_check = st.button("Testar conexão", key="check", disabled=server is None)
     st.button("Enviar teste", key="send", disabled=server is None)
+    st.button("Duplicar", key="duplicate", disabled=server is None)
+    wants_all = st.button("Testar todos", key="check_all", disabled=page is None)
 
 if page is None:
     st.info(
@@ -43,9 +46,11 @@ if page is None:
     )
 else:
     table(page, server)
+    show_attention(core)
 
 with outcome, faults():
     test_connection(core, server, start=wants_check)
+    test_all(core, start=wants_all)
 with faults():
     delete_dialog(core)
 shortcuts({"F5": "new"})

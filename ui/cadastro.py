@@ -23,43 +23,56 @@ from ui.server_form import (
     GENERAL,
     TAB,
     ServerForm,
+    copy_form,
     draft_of_form,
     fill,
     forget,
     is_unsaved,
     open_form,
+    put,
     typed_secret,
     was_left,
 )
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
+    from mailcore.probing import Suggestion
 
 _FORM = "cadastro"
 
 
 def current_form(core: Mailcore) -> ServerForm:
     """Return the form on screen: the one this session has open, if it is of the record in the URL."""
-    wanted = _wanted_id()
+    wanted, copied = _id_in_url("id"), _id_in_url("copia")
     form: ServerForm | None = st.session_state.get(_FORM)
-    if form is not None and (form.opened.id if form.opened else None) == wanted and not was_left(form):
+    if form is not None and _is_of(form, wanted, copied) and not was_left(form):
         return form
     try:
-        form = open_form(core.servers.get(wanted) if wanted is not None else None)
+        if copied is not None and wanted is None:
+            form = copy_form(core.servers.get(copied))
+        else:
+            form = open_form(core.servers.get(wanted) if wanted is not None else None)
     except NotFoundError:
         st.title("Cadastro")
         st.error("Este servidor não existe mais: foi apagado. Volte à lista ou registre um novo.")
         st.page_link("pages/servidores.py", label="Servidores de e-mail", icon=":material/list:")
         st.stop()
     _show(form)
+    chosen: tuple[int, Suggestion] | None = st.session_state.pop("chosen_suggestion", None)
+    if chosen is not None and chosen[0] == wanted:
+        _use(form, chosen[1])
     asked_for = st.query_params.get("campo", "")
     if asked_for in LABELS:
         form.points_at = asked_for
     return form
 
 
-def _wanted_id() -> int | None:
-    text = st.query_params.get("id", "")
+def _is_of(form: ServerForm, wanted: int | None, copied: int | None) -> bool:
+    return (form.opened.id if form.opened else None) == wanted and (wanted is not None or form.copy_of == copied)
+
+
+def _id_in_url(name: str) -> int | None:
+    text = st.query_params.get(name, "")
     return int(text) if text.isdecimal() and len(text) < 18 else None
 
 
@@ -230,7 +243,14 @@ def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
             form.points_at = form.check.diagnosis.field
         st.rerun()
     if form.check is not None:
-        show_check(form.check, None)
+        show_check(form.check, None, lambda suggestion: _use(form, suggestion))
+
+
+def _use(form: ServerForm, suggestion: Suggestion) -> None:
+    """Fill in what was tried and works, and open its field."""
+    put(form, suggestion.values)
+    _clear_messages(form)
+    form.points_at = suggestion.field
 
 
 def ask_before_leaving(form: ServerForm) -> None:

@@ -8,9 +8,13 @@ import streamlit as st
 
 from mailcore.catalog import Provider, providers
 from mailcore.help import Topic, find_topics
+from mailcore.replies import all_diagnoses
 from mailcore.text import fold
 from ui.formats import number
+from ui.outcome import show_diagnosis
+from ui.words import CATEGORY
 
+_ALL = "Todos"
 _CONFIDENCE = {
     "official": "página do provedor",
     "secondary": "citada por terceiros",
@@ -72,3 +76,37 @@ def _limit(provider: Provider) -> str:
         if figure is not None
     ]
     return ", ".join(parts) or "não publicado"
+
+
+def diagnoses_table(query: str | None) -> None:
+    """Draw every diagnosis the program can make, those that match the search where any do; a tick opens one."""
+    import pyarrow as pa
+
+    words = fold(query or "").split()
+    every = all_diagnoses()
+    shown = [one for one in every if all(word in fold(f"{one.title} {one.cause} {one.remedy}") for word in words)]
+    category = st.selectbox(
+        "Assunto", [_ALL, *CATEGORY.values()], key="diagnosis_category", filter_mode=None, width=240
+    )
+    shown = [one for one in shown or every if category in (_ALL, CATEGORY[one.category])]
+    table = pa.table(
+        {
+            "Assunto": [CATEGORY[one.category] for one in shown],
+            "O que aconteceu": [one.title for one in shown],
+            "O que fazer": [one.remedy for one in shown],
+        }
+    )
+    ticked = st.dataframe(
+        table,
+        key=f"diagnoses_{category}_{'_'.join(words)}",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        height=420,
+        alt="O que cada erro quer dizer",
+    )
+    rows = ticked["selection"]["rows"]
+    if rows and rows[0] < len(shown):
+        show_diagnosis(shown[rows[0]], None)
+    else:
+        st.caption("Marque uma linha para ler a explicação inteira.")

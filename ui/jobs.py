@@ -112,7 +112,10 @@ def watch(key: str, title: str, work: Callable[[StepListener], T]) -> tuple[T, l
 
 
 def show_step(step: Step) -> None:
-    """One line for a finished step: how it went, how long it took, and what is worth knowing."""
+    """One line for a finished step: how it went, how long it took, what is worth knowing, the server's words."""
     detail = f" — {plain(step.detail)}" if step.detail else ""
-    name = STEP.get(step.name, step.name)
-    st.markdown(f"{_ICONS[step.state]} **{name}** · {milliseconds(step.milliseconds)}{detail}")
+    took = f" · {milliseconds(step.milliseconds)}" if step.state is not StepState.SKIPPED else ""
+    st.markdown(f"{_ICONS[step.state]} **{STEP.get(step.name, step.name)}**{took}{detail}")
+    if step.reply and (words := step.reply.splitlines()):
+        more = f" (+{len(words) - 1})" if len(words) > 1 else ""
+        st.caption(f"{plain(words[0][:200])}{more}")

@@ -14,8 +14,11 @@ from ui.formats import plain
 from ui.jobs import show_step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mailcore.check import CheckResult
     from mailcore.models import Send
+    from mailcore.probing import Suggestion
     from mailcore.transports.base import Step
 
 FIELD_LABELS = {
@@ -24,8 +27,12 @@ FIELD_LABELS = {
 """What a Diagnosis may blame."""
 
 
-def show_check(result: CheckResult, server_id: int | None) -> None:
-    """The outcome of "Testar conexão" in one sentence, why it failed, if it did, and the steps."""
+def show_check(result: CheckResult, server_id: int | None, use: Callable[[Suggestion], None]) -> None:
+    """The outcome of "Testar conexão" in one sentence, why it failed, if it did, and the steps.
+
+    Args:
+        use: called when a suggestion's button is pressed, before the page is drawn again.
+    """
     if result.ok:
         st.success("Funcionando: o servidor respondeu e aceitou o acesso. Nada foi enviado.", icon=":material/check:")
         for step in result.steps:
@@ -33,12 +40,22 @@ def show_check(result: CheckResult, server_id: int | None) -> None:
                 st.warning(plain(step.detail), icon=":material/warning:")
     elif result.diagnosis:
         show_diagnosis(result.diagnosis, server_id)
-    show_steps(result.steps)
+        with st.container(horizontal=True):
+            for number, suggestion in enumerate(result.suggestions):
+                st.button(
+                    suggestion.label,
+                    key=f"use_suggestion_{number}",
+                    type="primary" if number == 0 else "secondary",
+                    icon=":material/auto_fix_high:",
+                    on_click=use,
+                    args=(suggestion,),
+                )
+    show_steps(result.steps, expanded=not result.ok)
 
 
-def show_steps(steps: list[Step]) -> None:
-    """The finished steps, folded away."""
-    with st.expander("Passo a passo"):
+def show_steps(steps: list[Step], *, expanded: bool = False) -> None:
+    """The finished steps, folded away unless asked for."""
+    with st.expander("Passo a passo", expanded=expanded):
         for step in steps:
             show_step(step)
 
@@ -74,6 +91,8 @@ def show_diagnosis(diagnosis: Diagnosis, server_id: int | None) -> None:
     st.error(f"**{plain(diagnosis.title)}**", icon=":material/error:")
     st.markdown(f"**Por quê:** {plain(diagnosis.cause)}")
     st.markdown(f"**O que fazer:** {plain(diagnosis.remedy)}")
+    if diagnosis.page:
+        st.markdown(f"**Página do provedor:** <{diagnosis.page}>")
     if diagnosis.field:
         label = FIELD_LABELS[diagnosis.field]
         if server_id is None:

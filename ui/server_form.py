@@ -8,7 +8,7 @@ nothing to the next one. Text fields commit as one types, without a rerun: no pr
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import streamlit as st
@@ -20,8 +20,11 @@ from mailcore.help import field_help
 from mailcore.transports.base import Kind, Security
 from ui import words
 from ui.formats import plain
+from ui.offers import offer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mailcore.check import CheckResult
     from mailcore.models import MailServer
 
@@ -61,6 +64,8 @@ class ServerForm:
     """The record as it was when opened; None registers a new one."""
     start: ServerDraft = field(default_factory=lambda: ServerDraft(security_auto=True))
     """What the fields started with."""
+    copy_of: int | None = None
+    """The record this new one began as a copy of ("Duplicar")."""
     nonce: str = field(default_factory=lambda: uuid4().hex[:8])
     errors: list[FieldError] = field(default_factory=list)
     fault: str = ""
@@ -100,6 +105,12 @@ def field_key(name: str) -> str:
 def open_form(server: MailServer | None) -> ServerForm:
     """Begin a form on a stored server, or an empty one."""
     return ServerForm(server, draft_of(server)) if server else ServerForm()
+
+
+def copy_form(server: MailServer) -> ServerForm:
+    """Begin a new record that looks like this one: all but its password, its description and being the default."""
+    name = f"{server.name} (cópia)"[:200]
+    return ServerForm(copy_of=server.id, start=replace(draft_of(server), name=name, is_default=False))
 
 
 def fill(form: ServerForm) -> None:
@@ -174,13 +185,7 @@ def general_fields(form: ServerForm) -> None:
         _select(form, "kind", "Tipo de envio", words.KIND)
     if _value(form, "kind") is Kind.SMTP:
         _text(form, "host", "Servidor", placeholder="smtp.exemplo.com.br")
-    sender, sender_name, reply_to = st.columns(3)
-    with sender:
-        _text(form, "from_address", "E-mail do remetente", placeholder="nome@exemplo.com.br")
-    with sender_name:
-        _text(form, "from_name", "Nome do remetente")
-    with reply_to:
-        _text(form, "reply_to", "Responder para", placeholder="o mesmo do remetente")
+    _sender(form)
     account, limit, unit, window = st.columns(4)
     with account:
         _select(form, "is_paid", "Conta", words.PAID, on_change=_follow_account, args=(form,))
@@ -205,6 +210,20 @@ def general_fields(form: ServerForm) -> None:
     with is_default:
         _check(form, "is_default", "Servidor padrão")
     _area(form, "notes", "Observações")
+
+
+@st.fragment
+def _sender(form: ServerForm) -> None:
+    """The row of the sender, and what the catalogue knows of the address: runs alone with each keystroke."""
+    sender, sender_name, reply_to = st.columns(3)
+    with sender:
+        _text(form, "from_address", "E-mail do remetente", placeholder="nome@exemplo.com.br", on_change="rerun")
+    with sender_name:
+        _text(form, "from_name", "Nome do remetente")
+    with reply_to:
+        _text(form, "reply_to", "Responder para", placeholder="o mesmo do remetente")
+    if _value(form, "kind") is Kind.SMTP:
+        offer(form, _value(form, "from_address"), put)
 
 
 def authentication_fields(form: ServerForm) -> None:
@@ -263,7 +282,28 @@ def point(form: ServerForm) -> str | None:
     return field_key({"security": "ssl", "security_auto": "ssl_mode"}.get(name, name))
 
 
-def _text(form: ServerForm, name: str, label: str, *, placeholder: str = "", disabled: bool = False) -> None:
+def put(form: ServerForm, values: Mapping[str, Any]) -> None:
+    """Put values into the fields, as if typed; the widgets of this run must not have been drawn yet."""
+    draft = _as_typed(replace(draft_of_form(form), security_auto=False, **values))
+    if "security" in values and automatic_security(int(draft.port or 0)) is draft.security:
+        draft = replace(draft, security_auto=True)
+    names = {"ssl", "ssl_mode", "port"} if "security" in values else set()
+    if "is_paid" in values and form.opened is None and not form.chose_same_address:
+        draft = replace(draft, same_address=default_same_address(draft.is_paid))
+        names.add("same_address")
+    for name in names | (values.keys() - {"security"}):
+        st.session_state[field_key(name)] = _starting_value(draft, name)
+
+
+def _text(
+    form: ServerForm,
+    name: str,
+    label: str,
+    *,
+    placeholder: str = "",
+    disabled: bool = False,
+    on_change: Literal["ignore", "rerun"] = "ignore",
+) -> None:
     st.text_input(
         label,
         key=field_key(name),
@@ -271,7 +311,7 @@ def _text(form: ServerForm, name: str, label: str, *, placeholder: str = "", dis
         placeholder=placeholder,
         disabled=disabled,
         live="0ms",
-        on_change="ignore",
+        on_change=on_change,
         persist_state="page",
     )
     _error(form, name)

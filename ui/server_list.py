@@ -21,6 +21,7 @@ from ui.table import WIDTHS, servers_table
 if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.models import MailServer
+    from mailcore.probing import Suggestion
     from mailcore.servers import ServerPage
 
 _ALL, _ALL_FEMININE = "Todos", "Todas"
@@ -137,12 +138,16 @@ def _select(key: str, ids: list[int]) -> None:
 
 
 def leave_if_asked() -> None:
-    """Go where "Novo", "Alterar" or "Enviar teste" leads."""
+    """Go where "Novo", "Alterar", "Duplicar" or "Enviar teste" leads."""
     selected = st.session_state.get("selected_id")
+    if chosen := st.session_state.get("chosen_suggestion"):
+        st.switch_page("pages/cadastro.py", query_params={"id": str(chosen[0])})
     if st.session_state.get("new"):
         st.switch_page("pages/cadastro.py")
     if st.session_state.get("edit") and selected is not None:
         st.switch_page("pages/cadastro.py", query_params={"id": str(selected)})
+    if st.session_state.get("duplicate") and selected is not None:
+        st.switch_page("pages/cadastro.py", query_params={"copia": str(selected)})
     if st.session_state.get("send") and selected is not None:
         st.switch_page("pages/enviar_teste.py", query_params={"servidor": str(selected)})
 
@@ -180,7 +185,12 @@ def test_connection(core: Mailcore, server: MailServer | None, *, start: bool) -
     shown = st.session_state.get("list_check")
     if shown and server is not None and shown[0] == server.id:
         st.caption(f"Teste de {plain(server.name)}")
-        show_check(shown[1], server.id)
+        show_check(shown[1], server.id, lambda suggestion: _choose(server.id, suggestion))
+
+
+def _choose(server_id: int, suggestion: Suggestion) -> None:
+    """Take a suggestion along to the form: it is saved there, by the person."""
+    st.session_state["chosen_suggestion"] = (server_id, suggestion)
 
 
 def ask_to_delete(server: MailServer | None) -> None:

@@ -22,6 +22,18 @@ CHECK_STATE = {
     CheckState.OK: "Funcionando",
     CheckState.FAILED: "Com falha",
 }
+CATEGORY = {
+    "auth": "Login",
+    "quota": "Limite da conta",
+    "throttled": "Ritmo de envio",
+    "blocked": "Bloqueio",
+    "recipient": "Destinatário",
+    "temporary": "Passageiro",
+    "config": "Configuração",
+    "tls": "Criptografia",
+    "dns": "DNS",
+    "network": "Rede",
+}
 STEP = {
     "resolve": "Procurar o servidor na internet (DNS)",
     "connect": "Conectar",
@@ -37,7 +49,6 @@ STEP = {
     "domain": "Domínio do remetente",
     "message": "Entrega da mensagem",
 }
-_ANY: dict[Any, str] = {True: "sim", False: "não", None: "(vazio)", "": "(vazio)"}
 _WORDS_OF: dict[str, dict[Any, str]] = {
     "kind": {**KIND},
     "security": {**SECURITY},
@@ -45,6 +56,7 @@ _WORDS_OF: dict[str, dict[Any, str]] = {
     "limit_unit": {**UNIT},
     "limit_window": {**WINDOW},
     "same_address": {**SAME_ADDRESS},
+    "security_auto": {True: "Automático", False: "escolhido por alguém"},
 }
 
 
@@ -52,5 +64,8 @@ def value(field: str, stored: object) -> str:
     """Any field's value as the screen shows it, for "who changed what"."""
     if field == "secret":
         return "alterada"
-    words = _WORDS_OF.get(field, _ANY)
-    return words.get(stored, str(stored))
+    if field in _WORDS_OF and stored in _WORDS_OF[field]:
+        return _WORDS_OF[field][stored]
+    if isinstance(stored, bool):
+        return "sim" if stored else "não"
+    return "(vazio)" if stored is None or stored == "" else str(stored)

@@ -14,6 +14,7 @@ FIELDS = (
 )  # fmt: skip
 BUTTONS = (
     "novo", "alterar", "apagar", "testar", "enviar_teste", "salvar", "salvar_e_continuar", "cancelar", "remover_senha",
+    "testar_todos", "duplicar", "preencher", "usar_sugestao", "envios", "explicar", "alteracoes", "importar",
 )  # fmt: skip
 
 

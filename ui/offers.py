@@ -1,0 +1,115 @@
+"""The sender's row of the form, and what the catalogue offers for the address typed there.
+
+The row is a fragment: each keystroke looks the domain up without running the page again. What is not a known
+domain is asked of the DNS in the background, so that typing never waits for a name server.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from mailcore.catalog.lookup import Suggestion, suggest
+from mailcore.catalog.mx import mx_hosts
+from mailcore.models import LimitUnit, LimitWindow
+from mailcore.transports.base import Security
+from ui import words
+from ui.formats import number, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ui.server_form import ServerForm
+
+_WAIT_SECONDS = 2.5
+_POLL_SECONDS = 0.25
+_FEMININE = frozenset({"locaweb", "kinghost", "hostgator_br", "hostgator_us", "hostinger", "godaddy", "umbler"})
+_CONFIDENCE = {
+    "secondary": " Valor citado por terceiros, não pelo provedor.",
+    "unverified": " Valor de baixa confiança: visto só em código público.",
+}
+
+
+def offer(form: ServerForm, address: str, put: Callable[[ServerForm, dict[str, Any]], None]) -> None:
+    """Say what is known of the provider of ``address``, warn of what will fail, and offer to fill the form."""
+    found = _suggestion(address)
+    if found is None:
+        return
+    name = short_name(found)
+    if found.host and found.host != st.session_state.get("field_host", "").strip():
+        of = "da" if found.provider_id in _FEMININE else "do"
+        with st.container(horizontal=True, vertical_alignment="center"):
+            pressed = st.button(
+                f"Preencher com os dados {of} {name}",
+                key=form.button("prefill"),
+                icon=":material/auto_fix_high:",
+                on_click=put,
+                args=(form, values_of(found)),
+            )
+            st.caption(summary(found))
+        if pressed:
+            st.rerun(scope="app")
+    for warning in found.warnings:
+        st.warning(plain(warning), icon=":material/warning:")
+
+
+def short_name(found: Suggestion) -> str:
+    """ "Gmail" of "Gmail (gratuito)"."""
+    return found.provider_name.partition(" (")[0].partition(" / ")[0]
+
+
+def summary(found: Suggestion) -> str:
+    """The settings in one line, with how far the limit can be trusted."""
+    security = words.SECURITY[Security(found.security)]
+    text = f"{found.host}, porta {found.port}, {security}."
+    if found.daily_limit:
+        unit = words.UNIT[LimitUnit(found.limit_unit)].lower()
+        text += f" Limite: {number(found.daily_limit)} {unit} por dia.{_CONFIDENCE.get(found.confidence, '')}"
+    return plain(text)
+
+
+def values_of(found: Suggestion) -> dict[str, Any]:
+    """The form's fields as the catalogue would fill them; what nobody published stays as it is."""
+    values: dict[str, Any] = {
+        "host": found.host,
+        "port": found.port,
+        "security": Security(found.security),
+        "requires_auth": True,
+        "username": found.username,
+    }
+    if found.is_paid is not None:
+        values["is_paid"] = found.is_paid
+    if found.daily_limit:
+        values |= {"daily_limit": found.daily_limit, "limit_unit": LimitUnit(found.limit_unit)}
+    if found.limit_window:
+        values["limit_window"] = LimitWindow(found.limit_window)
+    return values
+
+
+@st.cache_resource(show_spinner=False)
+def _askers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2, thread_name_prefix="mailcore-mx")
+
+
+def _suggestion(address: str) -> Suggestion | None:
+    """By the domain at once; by the DNS as soon as it answers, the fragment running again meanwhile."""
+    local, _, domain = address.strip().rpartition("@")
+    if not local or "." not in domain.strip("."):
+        return None
+    known = suggest(address, mx=lambda _: [])
+    if known is not None:
+        return known
+    asked: tuple[str, float, Future[list[str]]] | None = st.session_state.get("mx_asked")
+    if asked is None or asked[0] != domain:
+        asked = (domain, time.monotonic(), _askers().submit(mx_hosts, domain))
+        st.session_state["mx_asked"] = asked
+    _, since, answer = asked
+    if not answer.done() and time.monotonic() - since < _WAIT_SECONDS:
+        time.sleep(_POLL_SECONDS)
+        st.rerun(scope="fragment")
+    hosts = answer.result() if answer.done() else []
+    return suggest(address, mx=lambda _: hosts) if hosts else None
