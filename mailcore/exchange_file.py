@@ -2,9 +2,6 @@
 
 A file never holds a secret. CSV follows RFC 4180; read are also a semicolon or a tab between the cells, a
 byte-order mark, UTF-16 and Windows-1252, as Excel writes them in Brazil.
-
-A cell that a spreadsheet would take for a formula is written with an apostrophe before it, which reading takes
-away again (OWASP, "CSV Injection": owasp.org/www-community/attacks/CSV_Injection).
 """
 
 from __future__ import annotations
@@ -18,6 +15,7 @@ from difflib import get_close_matches
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from mailcore.csv_cells import cell, read_cell, text_of
 from mailcore.drafts import LABELS
 from mailcore.text import fold
 
@@ -60,7 +58,6 @@ _SECRET_WORDS = frozenset(
     {"apikey", "chave", "credential", "pass", "passwd", "password", "pwd", "secret", "senha", "token"}
 )
 
-_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four: full-width = + - @
 _DELIMITERS = (";", ",", "\t")
 _MOST_HINTED = 60
 """Characters of a column's name that a sentence repeats."""
@@ -118,7 +115,7 @@ def to_csv(servers: Iterable[MailServer], zone: ZoneInfo, *, delimiter: str = ",
     for document in export_rows(servers, zone):
         check = document["last_check"]
         flat = document | {f"last_check_{name}": value for name, value in check.items()}
-        writer.writerow([_written(flat[name]) for name in CSV_COLUMNS])
+        writer.writerow([cell(flat[name]) for name in CSV_COLUMNS])
     return text.getvalue()
 
 
@@ -188,25 +185,6 @@ def _document(server: MailServer, zone: ZoneInfo) -> dict[str, Any]:
 
 def _moment(value: datetime | None, zone: ZoneInfo) -> str | None:
     return value.astimezone(zone).isoformat(timespec="seconds") if value else None
-
-
-def _written(value: object) -> str:
-    text = _text(value)
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _read_cell(text: str) -> str:
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _decoded(data: bytes) -> str | None:
@@ -320,7 +298,7 @@ def _add_row(sheet: Sheet, line: int, header: list[str], names: list[str | None]
         )
         sheet.errors.append(Remark(line, "", sentence))
         return
-    found = {name: _read_cell(cell) for name, cell in zip(names, cells, strict=False) if name}
+    found = {name: read_cell(cell) for name, cell in zip(names, cells, strict=False) if name}
     sheet.records.append(Record(line, found))
 
 
@@ -358,5 +336,5 @@ def _add_document(sheet: Sheet, number: int, document: dict[str, Any], names: di
         elif isinstance(value, dict | list):
             sheet.errors.append(Remark(number, key[:_MOST_HINTED], "Aqui cabe um texto ou um número só."))
         else:
-            cells[name] = _text(value)
+            cells[name] = text_of(value)
     sheet.records.append(Record(number, cells))

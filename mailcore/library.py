@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from mailcore.check import CheckResult, check
 from mailcore.database import Database, make_data_dir
 from mailcore.drafts import ServerDraft, clean_for_check, connection_of, draft_of
 from mailcore.explain import Found, explain
+from mailcore.following import Followed, follow_up
+from mailcore.ledger import purge
 from mailcore.migrations import migrate
 from mailcore.models import CheckState
 from mailcore.portfolio import PORTFOLIO_SECONDS, Checked, active_servers, check_all, ignore_checked
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from mailcore.transports.base import Connection
 
 
+_TIDY_SECONDS = 3600
 _MOST_LOOKED_AT = 5
 """Servers that are compared with what a pasted text names."""
 
@@ -60,7 +65,23 @@ class Mailcore:
         self.secrets = SecretStore(self.database, settings)
         self.secrets.prepare()
         self.servers = Servers(self.database, self.secrets)
-        settle_abandoned(self.database)
+        self._tidied = 0.0
+        self._tidying = Lock()
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Settle what dead processes left and drop rows past their time, once an hour however often it is called.
+
+        Raises:
+            StorageError: the database could not be written.
+        """
+        if monotonic() - self._tidied < _TIDY_SECONDS and self._tidied:
+            return
+        with self._tidying:
+            settle_abandoned(self.database)
+            gone = purge(self.database, self.settings.retention_days)
+            # While a backlog lasts, each call takes a piece of it.
+            self._tidied = 0.0 if gone else monotonic()
 
     def check(
         self,
@@ -157,6 +178,10 @@ class Mailcore:
             idempotency_key=idempotency_key,
             on_step=on_step,
         )
+
+    def follow_up(self, send_id: int) -> Followed:
+        """Ask the service what became of a send; see :func:`mailcore.following.follow_up`."""
+        return follow_up(self.database, self.servers, send_id, base_url=self.settings.elastic_email_url)
 
     def close(self) -> None:
         """Give back the database connections."""

@@ -30,11 +30,16 @@ def mailcore() -> Mailcore:
     from mailcore.errors import MailcoreError
 
     try:
-        return _open()
+        core = _open()
     except MailcoreError as error:
         st.error(str(error), icon=":material/error:")
         st.button("Tentar de novo", key="retry")
         st.stop()
+    try:
+        core.tidy()
+    except MailcoreError:
+        _log.exception("tidying failed")  # the page at hand need not suffer for it
+    return core
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from mailcore.drafts import LABELS
+from mailcore.ledger import diagnosis_of
 from mailcore.models import SendStatus
-from mailcore.replies import Diagnosis
 from ui.formats import plain
 from ui.jobs import show_step
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from mailcore.check import CheckResult
     from mailcore.models import Send
     from mailcore.probing import Suggestion
+    from mailcore.replies import Diagnosis
     from mailcore.transports.base import Step
 
 FIELD_LABELS = {
@@ -62,7 +62,7 @@ def show_steps(steps: list[Step], *, expanded: bool = False) -> None:
 
 def show_send(send: Send, steps: list[Step]) -> None:
     """The outcome of one message: the word for it, the server's reply, and why not, if not."""
-    diagnosis = Diagnosis(**json.loads(send.diagnosis)) if send.diagnosis else None
+    diagnosis = diagnosis_of(send)
     if send.status is SendStatus.ACCEPTED:
         st.success("A mensagem foi **aceita** pelo servidor.", icon=":material/check:")
         st.caption("Resposta do servidor")

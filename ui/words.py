@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailcore.models import CheckState, LimitUnit, LimitWindow, SameAddress
+from mailcore.models import CheckState, LimitUnit, LimitWindow, SameAddress, SendStatus
 from mailcore.transports.base import Kind, Security
 
 KIND = {Kind.SMTP: "SMTP", Kind.ELASTIC_EMAIL: "Elastic Email"}
@@ -21,6 +21,14 @@ CHECK_STATE = {
     CheckState.NEVER: "Nunca testado",
     CheckState.OK: "Funcionando",
     CheckState.FAILED: "Com falha",
+}
+OUTCOME = {
+    SendStatus.ACCEPTED: "Aceita",
+    SendStatus.REFUSED: "Recusada",
+    SendStatus.FAILED: "Não entregue",
+    SendStatus.UNCERTAIN: "Incerta",
+    SendStatus.REJECTED_BY_RULE: "Barrada por regra",
+    SendStatus.STARTED: "Em andamento",
 }
 CATEGORY = {
     "auth": "Login",

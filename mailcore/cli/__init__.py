@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str) -> Command:
     # Imported here, because these load the database library: --help and wrong use answer without it.
-    from mailcore.cli import admin, check, exchange, send, servers
+    from mailcore.cli import admin, check, exchange, log, send, servers
 
     commands: dict[str, Command] = {
         "servers list": servers.list_servers,
@@ -75,6 +75,7 @@ def _command(name: str) -> Command:
         "servers import": exchange.import_,
         "explain": admin.explain,
         "send": send.send,
+        "log": log.log,
         "secrets rotate": admin.rotate_secrets,
         "doctor": admin.doctor,
     }

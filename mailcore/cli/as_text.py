@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -66,6 +67,14 @@ STATUS = {
     SendStatus.REJECTED_BY_RULE: "Não enviada, por uma regra do cadastro.",
 }
 
+_SENT = {
+    SendStatus.STARTED: "incerto",
+    SendStatus.ACCEPTED: "aceito",
+    SendStatus.REFUSED: "recusado",
+    SendStatus.FAILED: "falhou",
+    SendStatus.UNCERTAIN: "incerto",
+    SendStatus.REJECTED_BY_RULE: "barrado",
+}
 _NONE = "—"
 _SECTIONS = {
     "settings": "Configurações",
@@ -227,6 +236,27 @@ def attention_lines(found: Attention, zone: ZoneInfo) -> list[str]:
         for server, ends in found.passwords
     ]
     return lines
+
+
+def sends_table(sends: Sequence[Send], zone: ZoneInfo) -> str:
+    """Return rows of the ledger, one a line."""
+    if not sends:
+        return "Nenhum envio."
+    rows = [["ID", "Quando", "Servidor", "Resultado", "Para", "O que houve"]]
+    for send in sends:
+        first, *more = send.recipients.split("\n")
+        what = json.loads(send.diagnosis)["title"] if send.diagnosis else send.reply
+        rows.append(
+            [
+                str(send.id),
+                _moment(send.at, zone),
+                f"{send.server_id} {send.server_name}",
+                _SENT[send.status],
+                first + (f" e mais {len(more)}" if more else ""),
+                " ".join(what.split())[:100],
+            ]
+        )
+    return table(rows)
 
 
 def outcome(send: Send) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,9 +16,11 @@ LIMIT_UNITS = ("recipients", "messages")
 LIMIT_WINDOWS = ("rolling_24h", "calendar_day")
 SAME_ADDRESS = ("block", "warn", "allow")
 EXPORT_FORMATS = ("csv", "json")
+STATUSES = ("accepted", "refused", "failed", "uncertain", "rejected_by_rule")
 PHASES = ("connect", "auth", "mail", "rcpt", "data")
 
 DEFAULT_LIST_LIMIT = 100
+_AGO = {"m": "minutes", "h": "hours", "d": "days"}
 
 _MOST = 2**31 - 1
 """The largest id a database column here can hold."""
@@ -68,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     about.add_argument("text", metavar="TEXTO", help="o que foi recebido, como veio; “-” lê da entrada padrão")
     about.add_argument("--phase", choices=PHASES, help="em que momento veio, se o texto não diz")
     about.add_argument("--provider", metavar="ID", help="de que provedor do catálogo, se o texto não diz")
+    _log(_command(commands, "log", "mostra os envios registrados, do mais novo ao mais velho"))
     secrets = _group(commands, "secrets", "as senhas guardadas")
     _command(
         secrets,
@@ -230,6 +234,24 @@ def _send(parser: _Parser) -> None:
     )
 
 
+def _log(parser: _Parser) -> None:
+    filters = parser.add_argument_group("filtros")
+    filters.add_argument(
+        "--server", metavar="ID", type=_server_id, help="só os deste servidor, que pode já não existir"
+    )
+    filters.add_argument(
+        "--since", metavar="QUANDO", type=_moment, help="a partir de: 2026-11-23, 2026-11-23T14:05, 24h, 7d"
+    )
+    filters.add_argument("--status", choices=STATUSES, help="só os que terminaram assim")
+    filters.add_argument(
+        "--limit",
+        metavar="N",
+        type=_count,
+        default=DEFAULT_LIST_LIMIT,
+        help="no máximo tantos (%(default)s, se não for dado)",
+    )
+
+
 def _id(parser: _Parser) -> None:
     parser.add_argument_group("qual").add_argument("id", metavar="ID", type=_server_id, help="número do servidor")
 
@@ -244,6 +266,19 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:20]) <= _MOST:
         raise argparse.ArgumentTypeError("use um número inteiro a partir de 1")
     return int(text)
+
+
+def _moment(text: str) -> datetime | timedelta:
+    """Parse a moment, or how long ago; a moment without an offset is meant in the configured zone, known later."""
+    number, unit = text[:-1], text[-1:]
+    if unit in _AGO and number.isascii() and number.isdigit() and len(number) < 6:
+        return timedelta(**{_AGO[unit]: int(number)})
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            "use uma data ISO 8601 (2026-11-23, 2026-11-23T14:05-03:00) ou há quanto tempo (24h, 7d)"
+        ) from None
 
 
 def _idempotency_key(text: str) -> str:

@@ -142,6 +142,31 @@ class Receipt:
     """Recipients the server refused while it took the message for the others: address -> its words."""
 
 
+@dataclass(frozen=True, slots=True)
+class FailedRecipient:
+    """A recipient to whom a message that was taken could not be delivered."""
+
+    address: str
+    category: str
+    """The service's own word for the kind of failure: ``NoMailbox``, ``Spam`` …"""
+    code: int
+    """Three-digit code the recipient's server answered; 0 where there is none."""
+    reply: str
+    """Its words, secrets removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a message after it was taken, as far as its service knows."""
+
+    state: str
+    """The service's word: ``submitted``, ``in_progress`` or ``complete``."""
+    recipients: int
+    delivered: int
+    pending: int
+    failed: tuple[FailedRecipient, ...] = ()
+
+
 class TransportError(MailcoreError):
     """A step that did not work: where, what the server said, and what became of the message.
 
@@ -185,6 +210,18 @@ class Transport(ABC):
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+
+    def delivery(self, provider_id: str) -> Delivery:
+        """Ask what became of a message that was taken; a kind that cannot be asked leaves this as it is.
+
+        Args:
+            provider_id: of its :class:`Receipt`.
+
+        Raises:
+            TransportError: no answer, or none that says so.
+            NotImplementedError: this kind of server does not tell.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def check(

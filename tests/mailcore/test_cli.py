@@ -698,3 +698,32 @@ def test_a_mistake_of_ours_shows_no_value(cli: Callable[..., Ran], monkeypatch: 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
     assert output.printable("a\x1b[31mb\r\nc\x9b\u202e") == "a [31mb \nc  "
+
+
+# ---------------------------------------------------------------------- log
+
+
+def test_log_shows_what_was_sent_newest_first(cli: Callable[..., Ran], server: int, peer: SmtpPeer) -> None:
+    for to in ("bia@outro.example", "caio@outro.example"):
+        assert cli("send", "--server", server, "--to", to).code == 0
+    sent = cli("log", "--json").document
+    assert [row["recipients"] for row in sent] == [["caio@outro.example"], ["bia@outro.example"]]
+    assert list(sent[0]) == (
+        ["id", "server_id", "status", "units", "recipients", "message_id", "provider_id", "reply", "at", "warnings", "frees_at", "diagnosis"]
+    )
+    assert cli("log", "--json", "--limit", 1).document == sent[:1]
+    assert cli("log", "--json", "--server", server, "--status", "accepted", "--since", "24h").document == sent
+    assert cli("log", "--json", "--status", "refused").document == []
+    assert cli("log", "--json", "--server", server + 1).document == []
+    assert cli("log", "--json", "--since", "2999-01-01").document == []
+    assert cli("log", "--json", "--since", sent[1]["at"]).document == sent
+    shown = cli("log").out
+    assert "aceito" in shown
+    assert "caio@outro.example" in shown
+
+
+@pytest.mark.parametrize("since", ["ontem", "24", "h", "99999999d", "2026-13-01"])
+def test_log_refuses_a_moment_it_cannot_read(cli: Callable[..., Ran], since: str) -> None:
+    ran = cli("log", "--since", since)
+    assert (ran.code, ran.out) == (2, "")
+    assert "ISO 8601" in ran.err

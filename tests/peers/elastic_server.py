@@ -87,6 +87,8 @@ class ElasticPeer:
             {"Domain": "exemplo.com.br", "Spf": True, "Dkim": True, "MX": True, "TrackingStatus": 3}
         ]
     )
+    failures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Recipient → what its delivery fails with: ``{"Category": …, "Error": …, "ErrorCode": …}``."""
     script: dict[str, Action | list[Action | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,6 +98,7 @@ class ElasticPeer:
         self.requests: list[Request] = []
         self.connections = 0
         self._replays: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+        self._bodies: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._server: ThreadingHTTPServer | None = None
@@ -158,6 +161,29 @@ class ElasticPeer:
             return Answer(200, {"success": True, "data": {**self.account, "apikey": key}})
         if request.path == "/v4/domains":
             return Answer(200, self.domains)
+        if request.path.startswith("/v4/emails/") and request.path.partition("?")[0].endswith("/status"):
+            return self._status(key, request.path.split("/")[3])
+        return Answer(404, {"Error": "Not found"})
+
+    def _status(self, key: str, transaction: str) -> Answer:
+        """What became of a message: every recipient but those of :attr:`failures` has it."""
+        for (owner, _), (_, answer) in self._replays.items():
+            if owner == key and answer["TransactionID"] == transaction:
+                body = self._bodies[transaction]
+                recipients = [address for group in body["Recipients"].values() for address in group]
+                failed = [{"Address": one, **self.failures[one]} for one in recipients if one in self.failures]
+                return Answer(
+                    200,
+                    {
+                        "ID": transaction,
+                        "Status": "complete",
+                        "RecipientsCount": len(recipients),
+                        "Failed": failed,
+                        "FailedCount": len(failed),
+                        "DeliveredCount": len(recipients) - len(failed),
+                        "PendingCount": 0,
+                    },
+                )
         return Answer(404, {"Error": "Not found"})
 
     def _take(self, key: str, request: Request) -> Answer:
@@ -175,6 +201,7 @@ class ElasticPeer:
             answer = {"TransactionID": str(uuid4()), "MessageID": uuid4().hex[:22]}
             self._replays[(key, idempotency_key)] = (digest, answer)
             self.inbox.append(request.body)
+            self._bodies[answer["TransactionID"]] = request.body
         return Answer(200, answer)
 
 

@@ -15,9 +15,11 @@ from pydantic import SecretStr
 from mailcore.compose import OutgoingMessage, compose, from_eml
 from mailcore.errors import ConfigurationError
 from mailcore.replies import diagnose
-from mailcore.transports import elastic_email, transport_for
+from mailcore.transports import elastic_client, transport_for
 from mailcore.transports.base import Connection, Kind, Outcome, Step, StepState, TransportError
-from mailcore.transports.elastic_email import ElasticEmailTransport, Limits, payload
+from mailcore.transports.elastic_client import Limits
+from mailcore.transports.elastic_email import ElasticEmailTransport
+from mailcore.transports.elastic_payload import payload
 from tests.peers.elastic_server import Answer, Drip, Drop, ElasticPeer, Stall
 
 KEY = "CHAVE-DE-TESTE"
@@ -357,14 +359,14 @@ def test_a_network_error_does_not_hold_the_request() -> None:
 def test_no_session_holds_the_key() -> None:
     with ElasticPeer() as peer:
         transport(peer).send(message())
-    held = repr([(account, vars(session)) for account, session in elastic_email._sessions.items()])
+    held = repr([(account, vars(session)) for account, session in elastic_client._sessions.items()])
     assert KEY not in held
 
 
 def test_the_number_of_kept_sessions_is_bounded() -> None:
-    for number in range(elastic_email._MAX_SESSIONS + 10):
-        elastic_email._session("https://exemplo.invalid", f"chave-{number}")
-    assert len(elastic_email._sessions) == elastic_email._MAX_SESSIONS
+    for number in range(elastic_client._MAX_SESSIONS + 10):
+        elastic_client._session("https://exemplo.invalid", f"chave-{number}")
+    assert len(elastic_client._sessions) == elastic_client._MAX_SESSIONS
 
 
 @pytest.mark.parametrize("url", ["http://api.elasticemail.com", "ftp://x", "api.elasticemail.com", "http://10.0.0.1"])
