@@ -42,7 +42,7 @@ _MARKS = {
     SendStatus.STARTED: "…",
 }
 _STATES = {"submitted": "na fila do serviço", "in_progress": "entregando", "complete": "terminou"}
-_WIDTHS = {"Quando": 128, "Servidor": 220, "Resultado": 140, "Para": 260, "O que houve": 480}
+_WIDTHS = {"Quando": 140, "Resultado": 140, "Servidor": 220, "Para": 260, "O que houve": 480}
 
 
 def filters(core: Mailcore) -> LedgerQuery:
@@ -205,8 +205,8 @@ def _rows(page: LedgerPage, core: Mailcore) -> pa.Table:
     zone = core.settings.zone
     columns: dict[str, list[Any]] = {
         "Quando": [date_time(send.at, zone) for send in page.sends],
-        "Servidor": [send.server_name for send in page.sends],
         "Resultado": [f"{_MARKS[send.status]} {words.OUTCOME[send.status]}" for send in page.sends],
+        "Servidor": [send.server_name for send in page.sends],
         "Para": [_recipients(send) for send in page.sends],
         "O que houve": [_what(send) for send in page.sends],
     }
