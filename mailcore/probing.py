@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
+from mailcore.catalog import providers
 from mailcore.transports.base import Connection, Kind, Security, TransportError
 from mailcore.transports.smtp import CHECK_LIMITS
 from mailcore.transports.smtp_session import SmtpSession
@@ -124,9 +126,16 @@ def _other_spelling(connection: Connection) -> str:
     name, has_domain, _ = connection.username.partition("@")
     if has_domain:
         return name
-    if not at:
+    if not at or name in _literal_users():
         return ""
     return connection.from_address if name.casefold() == local.casefold() else f"{name}@{domain}"
+
+
+@cache
+def _literal_users() -> frozenset[str]:
+    """User names that a service has everybody type, such as ``apikey``: with a domain they are nobody's."""
+    forms = {provider.user_form for provider in providers()}
+    return frozenset(forms - {"address", "local_part", "panel", ""})
 
 
 def _other_user(connection: Connection, whole: Deadline) -> tuple[Suggestion, ...]:

@@ -211,6 +211,12 @@ def test_another_user_is_never_tried_in_the_clear_or_unverified_or_for_another_r
         assert peer.verbs().count("AUTH") == 3
 
 
+def test_a_user_that_a_service_has_everybody_type_gets_no_domain() -> None:
+    with SmtpPeer(users={"ana": PASSWORD}, security="starttls") as peer:
+        assert check(connection(peer, username="apikey")).suggestions == ()
+        assert [user for _, user in peer.logins] == ["apikey"]
+
+
 def test_nothing_is_tried_where_nobody_asked_for_it() -> None:
     with SmtpPeer(users={"ana": PASSWORD}, security="ssl_tls") as peer:
         assert check(connection(peer, username=USER), probe=False).suggestions == ()
