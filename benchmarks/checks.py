@@ -93,8 +93,8 @@ def _ledger(core: Mailcore, server: MailServer) -> list[Figure]:
     all_of_it = _cpu(whole)
 
     def row_alone() -> None:
-        row, _ = claim(core.database, server, made.recipients, made.message_id, f"bench-{next(keys)}")
-        settle(core.database, row, SendStatus.ACCEPTED, reply="250 2.0.0 Ok: queued as 4F1")
+        row, _ = claim(core.database, core.counting, server, made.recipients, made.message_id, f"bench-{next(keys)}")
+        settle(core.database, core.counting, row, SendStatus.ACCEPTED, reply="250 2.0.0 Ok: queued as 4F1")
 
     row = _cpu(row_alone)
     return [

@@ -6,9 +6,13 @@ later, fail under load instead of waiting; a write here takes the lock at once (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
@@ -88,9 +92,68 @@ class Database:
         with storage_faults(), self._writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def fast_write(self) -> Iterator[FastCursor]:
+        """As :meth:`write`, on the driver's own cursor: for what is done thousands of times a second.
+
+        Nothing is converted: see :func:`stored` for times.
+        """
+        driver = self.engine.dialect.dbapi
+        errors: tuple[type[Exception], ...] = (driver.Error,) if driver else ()
+        with storage_faults():
+            connection = self.engine.raw_connection()
+        try:
+            cursor = FastCursor(connection.cursor(), is_sqlite=self.is_sqlite)
+            if self.is_sqlite:
+                cursor.execute("BEGIN IMMEDIATE")
+            yield cursor
+            connection.commit()
+        except errors as error:
+            raise StorageError(_SENTENCES[_fault_in(str(error), invalidated=False)]) from error
+        finally:
+            connection.close()  # back to the pool, which rolls back what was not committed
+
+    def stored(self, moment: datetime) -> str | datetime:
+        """Return an aware moment as the driver keeps it: UTC without a zone, on SQLite as SQLAlchemy's text."""
+        plain = moment.astimezone(UTC).replace(tzinfo=None)
+        return plain.isoformat(" ", "microseconds") if self.is_sqlite else plain
+
+    def moment(self, value: str | datetime) -> datetime:
+        """Undo :meth:`stored`."""
+        plain = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return plain.replace(tzinfo=UTC)
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+class FastCursor:
+    """A driver's cursor that takes ``:name`` for a parameter on every database."""
+
+    def __init__(self, cursor: Any, *, is_sqlite: bool) -> None:
+        self._cursor = cursor
+        self._is_sqlite = is_sqlite
+
+    def execute(self, statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Run one statement."""
+        self._cursor.execute(statement if self._is_sqlite else _percent_style(statement), dict(parameters))
+
+    def row(self, statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> tuple[Any, ...] | None:
+        """Run one statement and return its first row, if it has one."""
+        self.execute(statement, parameters)
+        row: tuple[Any, ...] | None = self._cursor.fetchone()
+        return row
+
+    def rows(self, statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows."""
+        self.execute(statement, parameters)
+        return list(self._cursor.fetchall())
+
+
+@cache
+def _percent_style(statement: str) -> str:
+    return re.sub(r":(\w+)", r"%(\1)s", statement)
 
 
 def _engine(url: str) -> Engine:
@@ -155,7 +218,11 @@ def storage_faults() -> Iterator[None]:
 
 
 def _fault(error: DBAPIError) -> str:
-    words = str(error.orig).casefold()
+    return _fault_in(str(error.orig), invalidated=error.connection_invalidated)
+
+
+def _fault_in(message: str, *, invalidated: bool) -> str:
+    words = message.casefold()
     if "locked" in words or "busy" in words or "deadlock" in words or "lock timeout" in words:
         return "locked"
     if "readonly" in words or "read-only" in words:
@@ -166,7 +233,7 @@ def _fault(error: DBAPIError) -> str:
         return "cannot_open"
     if "malformed" in words or "not a database" in words:
         return "corrupt"
-    if error.connection_invalidated or "connect" in words or "server closed" in words:
+    if invalidated or "connect" in words or "server closed" in words:
         return "unreachable"
     return "other"
 

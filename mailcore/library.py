@@ -16,6 +16,7 @@ from mailcore.ledger import purge
 from mailcore.migrations import migrate
 from mailcore.models import CheckState
 from mailcore.portfolio import PORTFOLIO_SECONDS, Checked, active_servers, check_all, ignore_checked
+from mailcore.quotas import Counting
 from mailcore.reservation import settle_abandoned
 from mailcore.search import ServerQuery
 from mailcore.secrets import SecretStore
@@ -23,6 +24,7 @@ from mailcore.sending import send
 from mailcore.servers import Servers
 from mailcore.settings import Settings, load_settings
 from mailcore.transports.base import StepListener, ignore_steps
+from mailcore.usage import roll_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +67,8 @@ class Mailcore:
         self.secrets = SecretStore(self.database, settings)
         self.secrets.prepare()
         self.servers = Servers(self.database, self.secrets)
+        self.counting = Counting(settings.zone, settings.limit_margin_percent)
+        self.servers.identify_accounts()
         self._tidied = 0.0
         self._tidying = Lock()
         self.tidy()
@@ -79,6 +83,7 @@ class Mailcore:
             return
         with self._tidying:
             settle_abandoned(self.database)
+            roll_up(self.database)
             gone = purge(self.database, self.settings.retention_days)
             # While a backlog lasts, each call takes a piece of it.
             self._tidied = 0.0 if gone else monotonic()
@@ -174,6 +179,7 @@ class Mailcore:
             self.servers,
             server,
             message,
+            counting=self.counting,
             base_url=self.settings.elastic_email_url,
             idempotency_key=idempotency_key,
             on_step=on_step,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    BigInteger,
     DateTime,
     Dialect,
     Enum,
@@ -135,6 +136,8 @@ class MailServer(Base):
     verify_certificate: Mapped[bool]
     ca_pem: Mapped[str] = mapped_column(Text)
     username: Mapped[str] = mapped_column(String(320))
+    account_key: Mapped[str] = mapped_column(String(700), default="")
+    """What the provider counts by (see ``accounts.py``): records that share it share a quota."""
     secret_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
     """Where the secret is kept (backend and name), never the secret."""
     from_address: Mapped[str] = mapped_column(String(320))
@@ -171,6 +174,7 @@ class MailServer(Base):
         # Covers the list's filters, so counting 100,000 rows reads no table page.
         Index("ix_mail_server_filters", "is_active", "is_paid", "kind", "last_check_state"),
         Index("ix_mail_server_certificate", "certificate_ends_at"),
+        Index("ix_mail_server_account", "account_key"),
         {"sqlite_autoincrement": True},
     )
 
@@ -221,8 +225,14 @@ class Send(Base):
     diagnosis: Mapped[str] = mapped_column(Text, default="")
     """The Diagnosis as JSON, or empty."""
     owner: Mapped[str] = mapped_column(String(80), default="")
-    """The process that holds a ``started`` row (see ``sending.py``)."""
+    """The process that holds a ``started`` row (see ``reservation.py``)."""
     at: Mapped[datetime]
+    account_key: Mapped[str] = mapped_column(String(700), default="")
+    """The account it counts for, as it was when it was sent."""
+    counted: Mapped[int] = mapped_column(default=0)
+    """Recipients it counts; 0 once it is certain that the message was not taken."""
+    frees_at: Mapped[datetime | None]
+    """Refused for quota: when it would fit; None where it was not, or never will."""
     followed_at: Mapped[datetime | None]
     """When the service was last asked what became of it (Elastic Email); None where it never was."""
     follow_state: Mapped[str] = mapped_column(String(40), default="")
@@ -233,6 +243,7 @@ class Send(Base):
     __table_args__ = (
         Index("ix_send_server_at", "server_id", "at"),
         Index("ix_send_at", "at"),
+        Index("ix_send_account", "account_key", "at", "counted"),
         # At start the rows of dead processes are looked for: few among millions.
         Index(
             "ix_send_started",
@@ -242,6 +253,85 @@ class Send(Base):
         ),
         {"sqlite_autoincrement": True},
     )
+
+
+class Account(Base):
+    """What is known of an account besides its use: whether it is on hold, and how often its login failed."""
+
+    __tablename__ = "account"
+
+    key: Mapped[str] = mapped_column(String(700), primary_key=True)
+    held_since: Mapped[datetime | None]
+    """None where it is not on hold."""
+    held_until: Mapped[datetime | None]
+    """When it returns by itself; None while on hold: not before a person lifts it."""
+    held_code: Mapped[str] = mapped_column(String(40), default="")
+    """The Diagnosis that put it on hold."""
+    held_reply: Mapped[str] = mapped_column(Text, default="")
+    auth_failures: Mapped[int] = mapped_column(default=0)
+    """Refused logins since the last one that worked."""
+
+
+class Usage(Base):
+    """What an account used, summed up in slots of time: sums cost the same whatever the number of sends.
+
+    A slot is five minutes long; old ones are put together to hours, and those to days (see ``usage.py``).
+    """
+
+    __tablename__ = "usage"
+
+    account_key: Mapped[str] = mapped_column(String(700), primary_key=True)
+    slot: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """When it begins, in seconds since 1970 (UTC)."""
+    server_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    messages: Mapped[int]
+    recipients: Mapped[int]
+    external: Mapped[int]
+    """Units used elsewhere, as somebody entered them."""
+    last_at: Mapped[datetime]
+    """The newest of what it holds."""
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class DailyUsage(Base):
+    """What went through a server on one day of the configured time zone."""
+
+    __tablename__ = "daily_usage"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    account_key: Mapped[str] = mapped_column(String(700), primary_key=True)
+    server_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    messages: Mapped[int]
+    recipients: Mapped[int]
+    external: Mapped[int]
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class ExternalUse(Base):
+    """Use of an account made elsewhere, entered by a person or from a file."""
+
+    __tablename__ = "external_use"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    account_key: Mapped[str] = mapped_column(String(700))
+    server_id: Mapped[int]
+    at: Mapped[datetime]
+    units: Mapped[int]
+    noted_at: Mapped[datetime]
+    noted_by: Mapped[str] = mapped_column(String(200))
+
+    __table_args__ = (Index("ix_external_use_account", "account_key", "at"), {"sqlite_autoincrement": True})
+
+
+class Installation(Base):
+    """Values this installation made for itself once, by name."""
+
+    __tablename__ = "installation"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
 
 
 class Change(Base):

@@ -1,7 +1,8 @@
-"""The row a send has in the ledger: claimed before the first byte leaves, settled with its outcome.
+"""The row a send has in the ledger: claimed, with its units reserved, before the first byte leaves; then settled.
 
-A process that dies in between leaves a ``started`` row, which :func:`settle_abandoned` turns into
-``uncertain``. Written with SQLAlchemy's Core, not its ORM: a row costs a fraction of the send it is about.
+Both happen in one transaction each, alone in the account, so that no two processes take the same unit. A process
+that dies in between leaves a ``started`` row, which :func:`settle_abandoned` turns into ``uncertain``; its units stay
+counted. Plain SQL on the driver's cursor: a row costs a fraction of the send it is about.
 """
 
 from __future__ import annotations
@@ -9,114 +10,164 @@ from __future__ import annotations
 import json
 import os
 import socket
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select, update
 
-from mailcore.models import LimitUnit, Send, SendStatus
-from mailcore.replies import diagnosis_for
+from mailcore import holds, usage
+from mailcore.models import LimitUnit, LimitWindow, Send, SendStatus
+from mailcore.quotas import NEAR, Freeing, Rule, fits_at, rule_of
+from mailcore.replies import Diagnosis, diagnosis_for
+from mailcore.usage import Amount
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from collections.abc import Sequence
 
-    from mailcore.database import Database
+    from mailcore.database import Database, FastCursor
     from mailcore.models import MailServer
-    from mailcore.replies import Diagnosis
+    from mailcore.quotas import Counting
 
 ABANDONED_AFTER = timedelta(minutes=15)
 """No send takes this long: a ``started`` row of another machine this old has lost its process."""
 
-_UNIQUE = [Send.idempotency_key]
-_INSERT = {
-    "sqlite": sqlite.insert(Send).on_conflict_do_nothing(index_elements=_UNIQUE).returning(Send.id),
-    "postgresql": postgresql.insert(Send).on_conflict_do_nothing(index_elements=_UNIQUE).returning(Send.id),
-}
+COUNTED = frozenset({SendStatus.STARTED, SendStatus.ACCEPTED, SendStatus.UNCERTAIN})
+"""What counts against the quota: all but what was certainly not taken."""
+
+_COLUMNS = (
+    *("server_id", "server_name", "status", "units", "recipients", "message_id", "reply", "warnings", "diagnosis"),
+    *("owner", "at", "account_key", "counted", "frees_at", "provider_id", "follow_state", "follow_failures"),
+)
+_INSERT = (
+    f"INSERT INTO send (idempotency_key, {', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own
+    f"VALUES (:key, {', '.join(f':{name}' for name in _COLUMNS)}) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id"
+)
 _AGAIN = (
-    update(Send)
-    .where(Send.idempotency_key == bindparam("key"), Send.status == SendStatus.FAILED)
-    .values({name: bindparam(f"new_{name}") for name in ("server_id", "server_name", "status", "units", "recipients")})
-    .values(
-        {name: bindparam(f"new_{name}") for name in ("message_id", "reply", "warnings", "diagnosis", "owner", "at")}
-    )
-    .returning(Send.id)
+    f"UPDATE send SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} "  # noqa: S608
+    "WHERE idempotency_key = :key AND status = 'failed' RETURNING id"
 )
-_SETTLE = (
-    update(Send)
-    .where(Send.id == bindparam("row_id"))
-    .values({name: bindparam(f"new_{name}") for name in ("status", "units", "reply", "provider_id", "warnings")})
-    .values(diagnosis=bindparam("new_diagnosis"))
-)
+_KNOWN = "SELECT status FROM send WHERE idempotency_key = :key"
+_LIMIT = """
+SELECT daily_limit, limit_unit, limit_window, host FROM mail_server
+WHERE account_key = :account AND daily_limit IS NOT NULL ORDER BY daily_limit, id LIMIT 1
+"""
+_SETTLE = """
+UPDATE send SET status = :status, units = :units, counted = :counted, reply = :reply, provider_id = :provider_id,
+warnings = :warnings, diagnosis = :diagnosis WHERE id = :id AND status IN ('started', 'uncertain') RETURNING id
+"""
+_SLOTS = """
+SELECT sum(messages + external), sum(recipients + external), max(last_at) FROM usage
+WHERE account_key = :account AND slot >= :edge GROUP BY slot ORDER BY slot
+"""
 
 
 def claim(
     database: Database,
+    counting: Counting,
     server: MailServer,
-    recipients: tuple[str, ...],
+    recipients: Sequence[str],
     message_id: str,
     key: str,
     *,
     refusal: Diagnosis | None = None,
+    count: int | None = None,
+    now: datetime | None = None,
 ) -> tuple[Send, bool]:
-    """Commit the row of a send that is about to be made; return it, and whether it is this caller's to make.
+    """Reserve the units of a send and commit its row; return it, and whether it is this caller's to make.
 
-    It is not where the key was used before, unless that send ``failed``: then its own row is taken again.
+    It is not where the key was used before, unless that send ``failed``: then its own row is taken again. Nor is it
+    where something forbids the send: then the row says so (``rejected_by_rule``), and when it would fit.
 
     Args:
-        refusal: a rule of ours forbids the send; the row is written as ``rejected_by_rule`` at once.
+        refusal: a rule that the caller knows of forbids the send.
+        count: recipients, where they are not named one by one.
+        now: aware; the present where it is not given.
 
     Raises:
         StorageError: the row could not be written; nothing may be sent.
     """
-    values: dict[str, Any] = {
-        "server_id": server.id,
-        "server_name": server.name,
-        "status": SendStatus.REJECTED_BY_RULE if refusal else SendStatus.STARTED,
-        "units": units_of(server, len(recipients)),
-        "recipients": "\n".join(recipients),
-        "message_id": message_id,
-        "reply": "",
-        "warnings": "",
-        "diagnosis": as_json(refusal) if refusal else "",
-        "owner": _this_process(),
-        "at": datetime.now(UTC),
-    }
-    with database.write_connection() as connection:
-        row_id = _insert(connection, key, values) or _take_again(connection, key, values)
-    if row_id is None:
-        with database.read() as session:
-            return session.scalars(select(Send).where(Send.idempotency_key == key)).one(), False
-    fresh = {"provider_id": "", "followed_at": None, "follow_state": "", "follow_failures": ""}
-    return Send(id=row_id, idempotency_key=key, **values, **fresh), refusal is None
+    moment = now or datetime.now(UTC)
+    many = len(recipients) if count is None else count
+    with database.fast_write() as cursor:
+        known = cursor.row(_KNOWN, {"key": key})
+        if known is None or known[0] == SendStatus.FAILED:
+            state = holds.lock(database, cursor, server.account_key)
+            rule = _rule(cursor, server, counting)
+            frees_at = None
+            if refusal is None and state.is_held(moment):
+                refusal, frees_at = hold_diagnosis(state, counting), state.held_until
+            if refusal is None and rule.limit is not None:
+                refusal, frees_at = _refuse_overrun(database, cursor, server.account_key, rule, many, moment)
+            row = _new_row(server, rule, recipients, message_id, key, many, refusal, frees_at, moment)
+            row_id = _write(database, cursor, row, known)
+            if row_id is not None:
+                row.id = row_id
+                if row.counted:
+                    amount = Amount(messages=1, recipients=row.counted)
+                    usage.add(database, cursor, row.account_key, row.server_id, moment, amount, counting.zone)
+                return row, refusal is None
+    with database.read() as session:
+        return session.scalars(select(Send).where(Send.idempotency_key == key)).one(), False
 
 
 def settle(
     database: Database,
+    counting: Counting,
     row: Send,
     status: SendStatus,
     *,
+    host: str = "",
     reply: str = "",
     provider_id: str = "",
-    warnings: list[str] | None = None,
+    warnings: Sequence[str] = (),
     diagnosis: Diagnosis | None = None,
-    units: int | None = None,
+    taken: int | None = None,
+    now: datetime | None = None,
 ) -> Send:
-    """Commit the outcome of a claimed send and return its row.
+    """Commit the outcome of a claimed send and return its row; a row that is settled already stays as it is.
+
+    What was certainly not taken frees its units; a refusal for quota, and refused logins in a row, put the account
+    on hold.
+
+    Args:
+        host: the server's, for the catalogue's rule about its holds.
+        taken: recipients the server took the message for; all of them where it is not given.
+        now: aware; the present where it is not given.
 
     Raises:
         StorageError: it could not be written; the row stays ``started`` and becomes ``uncertain``.
     """
+    moment = now or datetime.now(UTC)
+    counted = (row.counted if taken is None else min(taken, row.counted)) if status in COUNTED else 0
+    freed = Amount(messages=0 if counted else -1, recipients=counted - row.counted)
+    by_messages = row.units == 1 and row.counted != 1
+    values = {
+        "id": row.id,
+        "status": status.value,
+        "units": counted if counted and not by_messages else row.units,
+        "counted": counted,
+        "reply": reply,
+        "provider_id": provider_id,
+        "warnings": "\n".join(warnings),
+        "diagnosis": as_json(diagnosis) if diagnosis else "",
+    }
+    with database.fast_write() as cursor:
+        state = holds.lock(database, cursor, row.account_key)
+        ours = cursor.row(_SETTLE, values) is not None
+        if ours and freed.recipients:
+            usage.add(database, cursor, row.account_key, row.server_id, row.at, freed, counting.zone)
+        if ours:
+            until = moment
+            if diagnosis is not None and diagnosis.category == "quota":
+                until = _end_of_hold(database, cursor, row.account_key, counting, host, moment)
+            holds.note_outcome(database, cursor, row.account_key, state, status, diagnosis, until, moment)
+    if not ours:
+        with database.read() as session:
+            return session.get_one(Send, row.id)
+    for name, value in values.items():
+        setattr(row, name, value)
     row.status = status
-    row.reply = reply
-    row.provider_id = provider_id
-    row.warnings = "\n".join(warnings or [])
-    row.diagnosis = as_json(diagnosis) if diagnosis else ""
-    row.units = row.units if units is None else units
-    names = ("status", "units", "reply", "provider_id", "warnings", "diagnosis")
-    with database.write_connection() as connection:
-        connection.execute(_SETTLE, {"row_id": row.id} | {f"new_{name}": getattr(row, name) for name in names})
     return row
 
 
@@ -135,28 +186,120 @@ def settle_abandoned(database: Database) -> int:
     return len(abandoned)
 
 
-def units_of(server: MailServer, recipients: int) -> int:
-    """Return what a message counts against the server's limit."""
-    return 1 if server.limit_unit is LimitUnit.MESSAGES else recipients
-
-
 def as_json(diagnosis: Diagnosis) -> str:
     """Return a diagnosis as the ledger keeps it."""
     return json.dumps(asdict(diagnosis), ensure_ascii=False)
 
 
-def _insert(connection: Connection, key: str, values: dict[str, Any]) -> int | None:
-    fresh = {"provider_id": "", "follow_state": "", "follow_failures": ""}
-    statement = _INSERT[connection.dialect.name]
-    row_id: int | None = connection.execute(statement, {"idempotency_key": key, **values, **fresh}).scalar()
-    return row_id
+def hold_diagnosis(state: holds.AccountState, counting: Counting) -> Diagnosis:
+    """Return why an account on hold is not used, and until when."""
+    if state.held_until is None:
+        return diagnosis_for("account_paused", reply=state.held_reply)
+    diagnosis = diagnosis_for("account_on_hold", reply=state.held_reply)
+    return replace(diagnosis, remedy=diagnosis.remedy.format(until=_clock(state.held_until, counting)))
 
 
-def _take_again(connection: Connection, key: str, values: dict[str, Any]) -> int | None:
-    """Make a ``failed`` row a begun one again; of two who try, one gets it."""
-    new = {f"new_{name}": value for name, value in values.items()}
-    row_id: int | None = connection.execute(_AGAIN, {"key": key, **new}).scalar()
-    return row_id
+def _rule(cursor: FastCursor, server: MailServer, counting: Counting) -> Rule:
+    row = cursor.row(_LIMIT, {"account": server.account_key})
+    if row is None:
+        return rule_of(None, server.limit_unit, server.limit_window, server.host, counting)
+    return rule_of(row[0], LimitUnit(row[1]), LimitWindow(row[2]), row[3], counting)
+
+
+def _refuse_overrun(
+    database: Database, cursor: FastCursor, account_key: str, rule: Rule, recipients: int, now: datetime
+) -> tuple[Diagnosis | None, datetime | None]:
+    """Return why a message does not fit and when it will, or nothing where all of it fits."""
+    units, ceiling = rule.units(1, recipients), rule.ceiling or 0
+    used = rule.units(*usage.used(database, cursor, account_key, rule.since(now)))
+    if used + units <= ceiling:
+        return None, None
+    what = "mensagens" if rule.unit is LimitUnit.MESSAGES else "destinatários"
+    if units > ceiling:
+        diagnosis = diagnosis_for("quota_message_too_large")
+        return replace(diagnosis, cause=diagnosis.cause.format(units=units, limit=ceiling)), None
+    frees_at = fits_at(ceiling, used, _freeing(database, cursor, account_key, rule, now), units, now)
+    diagnosis = diagnosis_for("quota_full")
+    when = _local(frees_at, rule) if frees_at else "quando a janela liberar"
+    cause = diagnosis.cause.format(used=used, limit=ceiling, units=units, what=what)
+    return replace(diagnosis, cause=cause, remedy=diagnosis.remedy.format(when=when)), frees_at
+
+
+def _freeing(database: Database, cursor: FastCursor, account_key: str, rule: Rule, now: datetime) -> list[Freeing]:
+    """When what is used frees, by slots; of the slot that the window's beginning cuts, all of it at its end."""
+    parameters = usage.window_parameters(database, account_key, rule.since(now))
+    rows = cursor.rows(_SLOTS, {"account": account_key, "edge": parameters["edge"]})
+    found = [
+        Freeing(rule.frees(database.moment(last)), rule.units(int(messages), int(recipients)))
+        for messages, recipients, last in rows
+    ]
+    return [freeing for freeing in found if freeing.at > now and freeing.units > 0]
+
+
+def _end_of_hold(
+    database: Database, cursor: FastCursor, account_key: str, counting: Counting, host: str, now: datetime
+) -> datetime:
+    row = cursor.row(_LIMIT, {"account": account_key})
+    if row is None:
+        return holds.end_of_hold(host, now, None, is_explained=False)
+    rule = rule_of(row[0], LimitUnit(row[1]), LimitWindow(row[2]), row[3], counting)
+    if rule.window is LimitWindow.CALENDAR_DAY:
+        return holds.end_of_hold(host, now, rule.frees(now), is_explained=True)
+    used = rule.units(*usage.used(database, cursor, account_key, rule.since(now)))
+    frees = _freeing(database, cursor, account_key, rule, now)
+    is_explained = used >= (rule.limit or 0) * NEAR
+    return holds.end_of_hold(host, now, frees[0].at if frees else None, is_explained=is_explained)
+
+
+def _new_row(
+    server: MailServer,
+    rule: Rule,
+    recipients: Sequence[str],
+    message_id: str,
+    key: str,
+    many: int,
+    refusal: Diagnosis | None,
+    frees_at: datetime | None,
+    now: datetime,
+) -> Send:
+    return Send(
+        idempotency_key=key,
+        server_id=server.id,
+        server_name=server.name,
+        status=SendStatus.REJECTED_BY_RULE if refusal else SendStatus.STARTED,
+        units=rule.units(1, many),
+        recipients="\n".join(recipients),
+        message_id=message_id,
+        provider_id="",
+        reply="",
+        warnings="",
+        diagnosis=as_json(refusal) if refusal else "",
+        owner=_this_process(),
+        at=now,
+        account_key=server.account_key,
+        counted=0 if refusal else many,
+        frees_at=frees_at,
+        followed_at=None,
+        follow_state="",
+        follow_failures="",
+    )
+
+
+def _write(database: Database, cursor: FastCursor, row: Send, known: tuple[Any, ...] | None) -> int | None:
+    values: dict[str, Any] = {name: getattr(row, name) for name in _COLUMNS} | {"key": row.idempotency_key}
+    values["status"] = row.status.value
+    values["at"] = database.stored(row.at)
+    values["frees_at"] = database.stored(row.frees_at) if row.frees_at else None
+    written = cursor.row(_AGAIN if known else _INSERT, values)
+    return int(written[0]) if written else None
+
+
+def _clock(moment: datetime, counting: Counting) -> str:
+    return moment.astimezone(counting.zone).strftime("%d/%m às %H:%M")
+
+
+def _local(moment: datetime, rule: Rule) -> str:
+    return moment.astimezone(rule.zone).strftime("%d/%m às %H:%M")
 
 
 def _this_process() -> str:

@@ -15,7 +15,7 @@ from mailcore.errors import MailcoreError
 from mailcore.guard import own_recipients
 from mailcore.models import SameAddress, Send, SendStatus
 from mailcore.replies import Diagnosis, diagnose, diagnosis_for
-from mailcore.reservation import claim, settle, units_of
+from mailcore.reservation import claim, settle
 from mailcore.transports import transport_for
 from mailcore.transports.base import StepListener, TransportError, ignore_steps
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mailcore.compose import OutgoingMessage
     from mailcore.database import Database
     from mailcore.models import MailServer
+    from mailcore.quotas import Counting
     from mailcore.servers import Servers
 
 _SAME_ADDRESS_WARNING = (
@@ -36,6 +37,7 @@ def send(
     server: MailServer,
     message: OutgoingMessage,
     *,
+    counting: Counting,
     base_url: str,
     idempotency_key: str = "",
     on_step: StepListener = ignore_steps,
@@ -43,6 +45,7 @@ def send(
     """Send one message through ``server`` and return its row of the ledger, whatever the outcome.
 
     Args:
+        counting: how quotas are counted, from the settings.
         base_url: root of the Elastic Email API, from the settings.
         idempotency_key: with a key that was used before, the first outcome is returned and nobody is
             contacted; only a ``failed`` send is tried anew, in the same row.
@@ -53,7 +56,7 @@ def send(
             row stays ``started`` and becomes ``uncertain``; the message is not sent again.
     """
     key, refusal = idempotency_key or uuid4().hex, _rule_against(server, message)
-    row, ours = claim(database, server, message.recipients, message.message_id, key, refusal=refusal)
+    row, ours = claim(database, counting, server, message.recipients, message.message_id, key, refusal=refusal)
     if not ours:
         return row
     warnings = _warnings(server, message)
@@ -62,22 +65,30 @@ def send(
         transport = transport_for(connection_of(draft_of(server), secret, base_url))
         receipt = transport.send(message, idempotency_key=row.idempotency_key, on_step=on_step)
     except TransportError as error:
-        diagnosis = diagnose(error, kind=server.kind, provider=provider_id(server.host))
-        status = SendStatus(error.outcome.value)
-        return settle(database, row, status, reply=error.reply, warnings=warnings, diagnosis=diagnosis)
+        return settle(
+            database,
+            counting,
+            row,
+            SendStatus(error.outcome.value),
+            host=server.host,
+            reply=error.reply,
+            warnings=warnings,
+            diagnosis=diagnose(error, kind=server.kind, provider=provider_id(server.host)),
+        )
     except MailcoreError:
-        settle(database, row, SendStatus.FAILED, warnings=warnings)
+        settle(database, counting, row, SendStatus.FAILED, warnings=warnings)
         raise
     refused = receipt.refused_recipients
     warnings += [f"O servidor recusou {address}: {words}" for address, words in refused.items()]
     return settle(
         database,
+        counting,
         row,
         SendStatus.ACCEPTED,
         reply=receipt.reply,
         provider_id=receipt.provider_id,
         warnings=warnings,
-        units=units_of(server, len(message.recipients) - len(refused)),
+        taken=len(message.recipients) - len(refused),
     )
 
 

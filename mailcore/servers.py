@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cached_property
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
+from mailcore.accounts import ELASTIC, UNKNOWN, elastic_account, smtp_account, unknown_elastic_account
 from mailcore.drafts import (
     CHECK_BOUND,
     LABELS,
@@ -32,11 +35,13 @@ from mailcore.errors import (
     StorageError,
     ValidationError,
 )
-from mailcore.models import CheckState, MailServer
+from mailcore.holds import forgive_logins
+from mailcore.models import CheckState, Installation, MailServer
 from mailcore.search import ServerQuery, find, search_text
 from mailcore.text import fold
 from mailcore.trail import current_user, note_changed, note_created, note_deleted
 from mailcore.transports.base import Kind
+from mailcore.usage import rename_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -136,6 +141,7 @@ class Servers:
             StorageError: the database could not be written; nothing was registered.
         """
         cleaned = _clean(draft, secret, secret_needed=_logs_in(draft))
+        account = self._account(cleaned.draft, secret)
 
         def store(session: Session, ref: str | None) -> MailServer:
             now = datetime.now(UTC)
@@ -143,6 +149,7 @@ class Servers:
             _refuse_double(session, cleaned.draft.name, None)
             _take_over_default(session, cleaned.draft, None)
             _fill(server, cleaned.draft, now)
+            server.account_key = account
             session.add(server)
             session.flush()  # for its id
             note_created(session, server)
@@ -176,6 +183,7 @@ class Servers:
         keeps = secret is None and not remove_secret and cleaned.draft.requires_auth
         if keeps and opened.secret_ref and (moved := _moved(opened, cleaned.draft)):
             raise ValidationError([_ask_again(cleaned.draft, moved)])
+        account = self._account(cleaned.draft, secret, opened.account_key)
         released: list[str] = []
 
         def store(session: Session, ref: str | None) -> MailServer:
@@ -196,6 +204,9 @@ class Servers:
                 _forget_check(server)
             before = _values(server)
             _fill(server, cleaned.draft, datetime.now(UTC))
+            server.account_key = account
+            if secret_changed:
+                forgive_logins(session, account)
             note_changed(session, server, before, _values(server), secret=secret_changed)
             server.version += 1
             return server
@@ -228,6 +239,7 @@ class Servers:
             now = datetime.now(UTC)
             servers = [stored[opened.id] if opened else MailServer(version=1, created_at=now) for opened, _ in drafts]
             for server, (opened, draft) in zip(servers, drafts, strict=True):
+                server.account_key = self._account(draft, None, opened.account_key if opened else "")
                 if opened is None:
                     _fill(server, draft, now)
                     session.add(server)
@@ -326,6 +338,45 @@ class Servers:
                     certificate_ends_at=certificate_ends_at,
                 )
             )
+
+    def identify_accounts(self) -> None:
+        """Work out the accounts that a migration could not: those behind an Elastic Email key.
+
+        A key that cannot be read now is looked at again at the next start.
+
+        Raises:
+            StorageError: the database could not be read or written.
+        """
+        with self._database.read() as session:
+            unknown = MailServer.account_key.startswith(UNKNOWN), MailServer.secret_ref.is_not(None)
+            servers = session.scalars(select(MailServer).where(*unknown)).all()
+        for server in servers:
+            with suppress(SecretError):
+                account = self._account(draft_of(server), self.secret(server))
+                rename_account(self._database, server.account_key, account)
+
+    def _account(self, draft: ServerDraft, secret: SecretStr | None, current: str = "") -> str:
+        """The account a record uses; without a new API key it stays the one it was."""
+        if draft.kind is Kind.SMTP:
+            return smtp_account(draft.host, draft.username if draft.requires_auth else "", draft.from_address)
+        if secret is not None:
+            return elastic_account(secret, self._pepper)
+        return current if current.startswith(ELASTIC) else unknown_elastic_account()
+
+    @cached_property
+    def _pepper(self) -> str:
+        """Random text that makes the digests of API keys this installation's own; made once."""
+        try:
+            with self._database.write() as session:
+                kept = session.get(Installation, "account_pepper")
+                if kept is None:
+                    kept = Installation(name="account_pepper", value=token_hex(32))
+                    session.add(kept)
+                    session.flush()
+        except IntegrityError:  # another process made it at the same moment
+            with self._database.read() as session:
+                kept = session.get_one(Installation, "account_pepper")
+        return kept.value
 
     def _store(self, store: Callable[[Session, str | None], MailServer], secret: SecretStr | None) -> MailServer:
         """Put the secret, commit the record that points at it; leave neither when either fails.

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=400, ge=0, le=36_500)
     """How long the ledger keeps a send; 0 keeps all. Never less than 2, for quotas count the last 24 hours."""
 
+    limit_margin_percent: int = Field(default=0, ge=0, le=90)
+    """How much of every account's limit is left unused: providers count later than we do, and not only us."""
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:

@@ -121,7 +121,7 @@ def send_document(send: Send, zone: ZoneInfo) -> Document:
         "reply": send.reply or None,
         "at": moment(send.at, zone),
         "warnings": send.warnings.splitlines(),
-        "frees_at": None,
+        "frees_at": moment(send.frees_at, zone),
         "diagnosis": _diagnosis(send.diagnosis),
     }
 
