@@ -53,9 +53,12 @@ SELECT daily_limit, limit_unit, limit_window, host FROM mail_server
 WHERE account_key = :account AND daily_limit IS NOT NULL ORDER BY daily_limit, id LIMIT 1
 """
 _SETTLE = """
-UPDATE send SET status = :status, units = :units, counted = :counted, reply = :reply, provider_id = :provider_id,
+UPDATE send SET status = :status, {more}reply = :reply, provider_id = :provider_id,
 warnings = :warnings, diagnosis = :diagnosis WHERE id = :id AND status IN ('started', 'uncertain') RETURNING id
 """
+_SETTLE_WHOLE = _SETTLE.format(more="")
+# Apart, because a column that is set costs the update of its index, changed or not.
+_SETTLE_FREED = _SETTLE.format(more="units = :units, counted = :counted, ")
 _SLOTS = """
 SELECT sum(messages + external), sum(recipients + external), max(last_at) FROM usage
 WHERE account_key = :account AND slot >= :edge GROUP BY slot ORDER BY slot
@@ -102,7 +105,7 @@ def claim(
             row = _new_row(server, rule, recipients, message_id, key, many, refusal, frees_at, moment)
             row_id = _write(database, cursor, row, known)
             if row_id is not None:
-                row.id = row_id
+                row.__dict__["id"] = row_id
                 if row.counted:
                     amount = Amount(messages=1, recipients=row.counted)
                     usage.add(database, cursor, row.account_key, row.server_id, moment, amount, counting.zone)
@@ -145,16 +148,17 @@ def settle(
     values = {
         "id": row.id,
         "status": status.value,
-        "units": counted if counted and not by_messages else row.units,
-        "counted": counted,
         "reply": reply,
         "provider_id": provider_id,
         "warnings": "\n".join(warnings),
         "diagnosis": as_json(diagnosis) if diagnosis else "",
     }
+    if freed.recipients:
+        values |= {"units": counted if counted and not by_messages else row.units, "counted": counted}
+    statement = _SETTLE_FREED if freed.recipients else _SETTLE_WHOLE
     with database.fast_write() as cursor:
         state = holds.lock(database, cursor, row.account_key)
-        ours = cursor.row(_SETTLE, values) is not None
+        ours = cursor.row(statement, values) is not None
         if ours and freed.recipients:
             usage.add(database, cursor, row.account_key, row.server_id, row.at, freed, counting.zone)
         if ours:
@@ -165,9 +169,7 @@ def settle(
     if not ours:
         with database.read() as session:
             return session.get_one(Send, row.id)
-    for name, value in values.items():
-        setattr(row, name, value)
-    row.status = status
+    row.__dict__.update(values | {"status": status})
     return row
 
 
@@ -262,7 +264,9 @@ def _new_row(
     frees_at: datetime | None,
     now: datetime,
 ) -> Send:
-    return Send(
+    row = Send()
+    # Past SQLAlchemy's bookkeeping of changes, which nobody needs here and which costs as much as the statements.
+    row.__dict__.update(
         idempotency_key=key,
         server_id=server.id,
         server_name=server.name,
@@ -283,6 +287,7 @@ def _new_row(
         follow_state="",
         follow_failures="",
     )
+    return row
 
 
 def _write(database: Database, cursor: FastCursor, row: Send, known: tuple[Any, ...] | None) -> int | None:
