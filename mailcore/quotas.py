@@ -7,7 +7,7 @@ catalogue knows it, else of the configured one. A clock set back frees nothing: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
@@ -20,6 +20,7 @@ from mailcore.models import LimitUnit, LimitWindow
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mailcore.holds import AccountState
     from mailcore.models import MailServer
 
 ROLLING = timedelta(hours=24)
@@ -99,15 +100,10 @@ class Quota:
     """Of ``used``: what somebody entered as used elsewhere; the rest left through here."""
     frees: tuple[Freeing, ...]
     """When what is used frees, soonest first."""
-    held_since: datetime | None = None
-    held_until: datetime | None = None
-    """None while on hold: not before a person lifts it."""
-    held_code: str = ""
-    held_reply: str = ""
-    is_held: bool = False
-    today: int = 0
-    """Counted since midnight of the configured zone: the pace of a forecast."""
-    extras: dict[str, str] = field(default_factory=dict)
+    pace: int = 0
+    """Units of the last hour, those used elsewhere aside."""
+    hold: AccountState | None = None
+    """Why and until when nothing is tried through it, where that is so now."""
 
     @property
     def limit(self) -> int | None:
@@ -127,7 +123,7 @@ class Quota:
 
     @property
     def state(self) -> QuotaState:
-        if self.is_held:
+        if self.hold is not None:
             return QuotaState.BLOCKED
         if self.limit is not None and self.used >= self.limit:
             return QuotaState.FULL
