@@ -103,8 +103,10 @@ class Mailcore:
         """
         connection = self._connection(draft_of(server), self.servers.secret(server))
         result = check(connection, on_step, recipient=recipient, probe=probe)
-        state = CheckState.OK if result.ok else CheckState.FAILED
         category = result.diagnosis.category if result.diagnosis else None
+        if recipient and category == "recipient":
+            category = None  # that says something of the recipient, nothing of the server
+        state = CheckState.OK if result.ok or category is None else CheckState.FAILED
         ends_at = result.certificate.not_after if result.certificate else None
         self.servers.record_check(server, state, category, ends_at)
         return result
