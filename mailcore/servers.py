@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
@@ -14,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from mailcore.drafts import (
     CHECK_BOUND,
     LABELS,
+    MAX_NAME,
     SECRET_BOUND,
     Cleaned,
     ServerDraft,
@@ -121,6 +123,20 @@ class Servers:
         if server is None:
             raise NotFoundError(f"Não há servidor com o número {server_id}.")
         return server
+
+    def name_for_copy(self, name: str) -> str:
+        """Return a description for a copy of a record, one that nobody has: "Loja (cópia)", "Loja (cópia 2)" …
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        with self._database.read() as session:
+            for number in count(1):
+                suffix = " (cópia)" if number == 1 else f" (cópia {number})"
+                wanted = f"{name[: MAX_NAME - len(suffix)]}{suffix}"
+                if session.scalar(select(MailServer.id).where(MailServer.name_key == fold(wanted))) is None:
+                    return wanted
+        raise AssertionError("unreachable")
 
     def default(self) -> MailServer | None:
         """Return the default server, or None."""

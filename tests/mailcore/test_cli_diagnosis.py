@@ -334,7 +334,7 @@ def test_what_was_tried_and_works_opens_the_remedy(register: Callable[..., int],
     assert ran.code == 4
     diagnosis = ran.document["diagnosis"]
     assert diagnosis["remedy"].startswith(f"Use a porta {peer.port} com STARTTLS")
-    assert diagnosis["field"] == "port"
+    assert diagnosis["field"] == "security"
     assert peer.logins == []
 
 
