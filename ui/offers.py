@@ -43,11 +43,9 @@ def offer(form: ServerForm, address: str, put: Callable[[ServerForm, dict[str, A
     if found is None:
         return
     name = short_name(found)
-    if (
-        found.host
-        and found.password_login != "retired"
-        and found.host != st.session_state.get("field_host", "").strip()
-    ):
+    stands = st.session_state.get("field_host", "").strip()
+    # Where no password opens the account there is nothing to fill: the warning below says so.
+    if found.host not in ("", stands) and set(found.auth) != {"oauth2"}:
         of = "da" if found.provider_id in _FEMININE else "do"
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
