@@ -9,7 +9,9 @@ from mailcore.cli import main
 
 
 def run() -> int:
-    """Run the command line with UTF-8 output whatever the locale says (it is C in many containers)."""
+    """Run the command line in UTF-8 whatever the locale says (it is C in many containers)."""
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

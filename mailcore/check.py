@@ -101,8 +101,8 @@ def _left_out(stages: Sequence[str], finished: list[Step]) -> list[Step]:
 
 
 def _with_advice(diagnosis: Diagnosis, suggestions: Sequence[Suggestion]) -> Diagnosis:
-    """Put what was tried and works before the general advice, and point at the field it changes."""
+    """Put what was tried and works in place of the general advice, and point at the field it changes."""
     if not suggestions:
         return diagnosis
     best = suggestions[0]
-    return replace(diagnosis, remedy=f"{best.sentence} {diagnosis.remedy}", field=best.field)
+    return replace(diagnosis, remedy=best.sentence, field=best.field)

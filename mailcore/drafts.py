@@ -54,7 +54,8 @@ SECRET_BOUND = ("kind", "host", "port", "security", "username")
 CHECK_BOUND = (*SECRET_BOUND, "verify_certificate", "ca_pem", "from_address")
 """A change of one of these makes the last check's result say nothing any more."""
 
-_MAX_LENGTH = {"name": 200, "from_name": 200, "username": 320, "notes": 4_000, "ca_pem": 100_000}
+MAX_NAME = 200
+_MAX_LENGTH = {"name": MAX_NAME, "from_name": 200, "username": 320, "notes": 4_000, "ca_pem": 100_000}
 _MAX_SECRET = 1_000
 _MAX_DAILY_LIMIT = 100_000_000
 

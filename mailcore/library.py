@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from mailcore.catalog import provider_id
 from mailcore.check import CheckResult, check
 from mailcore.database import Database, make_data_dir
 from mailcore.drafts import ServerDraft, clean_for_check, connection_of, draft_of
+from mailcore.errors import NotFoundError
 from mailcore.explain import Found, explain
+from mailcore.external_use import Entry, record
 from mailcore.following import Followed, follow_up
+from mailcore.holds import lift, state_of
 from mailcore.ledger import purge
 from mailcore.migrations import migrate
-from mailcore.models import CheckState
+from mailcore.models import Account, CheckState, SendStatus
 from mailcore.portfolio import PORTFOLIO_SECONDS, Checked, active_servers, check_all, ignore_checked
+from mailcore.quota_reports import quotas
 from mailcore.quotas import Counting
-from mailcore.reservation import settle_abandoned
+from mailcore.replies import classify, diagnosis_for
+from mailcore.reservation import claim, settle, settle_abandoned
 from mailcore.search import ServerQuery
 from mailcore.secrets import SecretStore
 from mailcore.sending import send
 from mailcore.servers import Servers
+from mailcore.service_figures import FiguresCache
 from mailcore.settings import Settings, load_settings
+from mailcore.trail import note_lifted
 from mailcore.transports.base import StepListener, ignore_steps
 from mailcore.usage import roll_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pydantic import SecretStr
 
     from mailcore.compose import OutgoingMessage
     from mailcore.models import MailServer, Send
+    from mailcore.quotas import Quota
     from mailcore.transports.base import Connection
 
 
@@ -108,8 +120,10 @@ class Mailcore:
         """
         connection = self._connection(draft_of(server), self.servers.secret(server))
         result = check(connection, on_step, recipient=recipient, probe=probe)
-        state = CheckState.OK if result.ok else CheckState.FAILED
         category = result.diagnosis.category if result.diagnosis else None
+        if recipient and category == "recipient":
+            category = None  # that says something of the recipient, nothing of the server
+        state = CheckState.OK if result.ok or category is None else CheckState.FAILED
         ends_at = result.certificate.not_after if result.certificate else None
         self.servers.record_check(server, state, category, ends_at)
         return result
@@ -189,8 +203,96 @@ class Mailcore:
         """Ask the service what became of a send; see :func:`mailcore.following.follow_up`."""
         return follow_up(self.database, self.servers, send_id, base_url=self.settings.elastic_email_url)
 
+    def quotas(self, *, server_id: int | None = None, every_slot: bool = False) -> list[Quota]:
+        """Return how accounts stand; see :func:`mailcore.quota_reports.quotas`."""
+        return quotas(self.database, self.counting, server_id=server_id, every_slot=every_slot)
+
+    def reserve(
+        self, server: MailServer, recipients: Sequence[str] | int, *, idempotency_key: str = "", message_id: str = ""
+    ) -> Send:
+        """Reserve a message's place in the quota, for a program that carries the mail itself.
+
+        Returns:
+            The row of the ledger. Where its status is ``rejected_by_rule`` the message must not be sent: its
+            ``diagnosis`` says why and ``frees_at`` when it would fit. Where it is ``started``, send it and
+            :meth:`settle` it; if your process dies before that, it becomes ``uncertain`` and stays counted.
+
+        Args:
+            recipients: their addresses, or only how many they are.
+            idempotency_key: as in :meth:`send`: a key used before returns the row of then, whatever its status.
+            message_id: for the ledger.
+
+        Raises:
+            StorageError: the row could not be written; nothing is reserved.
+        """
+        named = () if isinstance(recipients, int) else tuple(recipients)
+        refusal = None if server.is_active else diagnosis_for("inactive")
+        row, _ = claim(
+            self.database,
+            self.counting,
+            server,
+            named,
+            message_id,
+            idempotency_key or uuid4().hex,
+            refusal=refusal,
+            count=recipients if isinstance(recipients, int) else None,
+        )
+        return row
+
+    def settle(
+        self, row: Send, outcome: SendStatus, *, reply: str = "", phase: str = "data", taken: int | None = None
+    ) -> Send:
+        """Say what became of a reserved message.
+
+        Args:
+            outcome: ``accepted``; ``refused`` or ``failed``, which free its units; ``uncertain``, which keeps them.
+            reply: the server's words; a refusal for quota puts the account on hold, refused logins in a row too.
+            phase: the step that the reply answers: ``connect``, ``auth``, ``mail``, ``rcpt`` or ``data``.
+            taken: recipients it was taken for, if not all.
+
+        Raises:
+            ValueError: ``outcome`` is none of these.
+            StorageError: it could not be written; the row becomes ``uncertain``.
+        """
+        if outcome not in (SendStatus.ACCEPTED, SendStatus.REFUSED, SendStatus.FAILED, SendStatus.UNCERTAIN):
+            raise ValueError(f"{outcome} is no outcome")
+        host, diagnosis = "", None
+        with suppress(NotFoundError):
+            server = self.servers.get(row.server_id)
+            host = server.host
+            if reply and outcome is not SendStatus.ACCEPTED:
+                diagnosis = classify(reply, phase=phase, provider=provider_id(host), kind=server.kind)
+        if outcome is SendStatus.UNCERTAIN:
+            diagnosis = diagnosis_for("uncertain", reply=reply)
+        return settle(
+            self.database, self.counting, row, outcome, host=host, reply=reply, diagnosis=diagnosis, taken=taken
+        )
+
+    def record_external_use(self, entries: Sequence[Entry]) -> None:
+        """Count use made elsewhere; see :func:`mailcore.external_use.record`."""
+        record(self.database, self.counting, entries)
+
+    def lift_hold(self, server: MailServer) -> None:
+        """Let an account be used again because a person says so; the trail keeps who.
+
+        Raises:
+            StorageError: the database could not be written.
+        """
+        with self.database.write() as session:
+            state = state_of(session.get(Account, server.account_key))
+            if state.held_since is not None:
+                note_lifted(session, server, state.held_code)
+            lift(session, server.account_key)
+
+    @cached_property
+    def figures(self) -> FiguresCache:
+        """What paid services say of their accounts."""
+        return FiguresCache(self.servers, self.settings.elastic_email_url, self.settings.zone)
+
     def close(self) -> None:
         """Give back the database connections."""
+        if "figures" in self.__dict__:
+            self.figures.close()
         self.database.dispose()
 
 

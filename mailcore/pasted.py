@@ -52,12 +52,23 @@ _SECRETS = (
     (
         re.compile(
             r"((?:X-ElasticEmail-ApiKey|\bapi_?key|\bpassw(?:or)?d|\bsenha|\bpwd|\bsecret)"
-            r"[\"']?\s{0,3}[:=]\s{0,3}[\"']?)[^\s\"'&,;]{3,200}",
+            r"[\"']?\s{0,3}[:=]\s{0,3})(?:\"[^\"\n]{1,200}\"?|'[^'\n]{1,200}'?|[^\s\"']{1,200})",
+            re.IGNORECASE,
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    # AUTH LOGIN: after the server's "334 UGFzc3dvcmQ6" the client says its password in base64.
+    (
+        re.compile(
+            r"(\b334[ -][\w+/=]{4,60}[ \t]{0,3}\n[ \t]{0,3}(?:(?:[SC]:|client:|[<>~=-]{1,3})[ \t]{0,3})?)"
+            r"[\w+/]{2,300}={0,2}(?=[ \t]{0,3}(?:\n|$))",
             re.IGNORECASE,
         ),
         rf"\1{HIDDEN}",
     ),
 )
+# A soft line break of quoted-printable (RFC 2045 §6.7); before a reply's line "=" is the end of some base64.
+_SOFT_BREAK = re.compile(r"=\n(?![ \t]{0,3}(?:(?:[SC]:|[<>-]{1,3})[ \t]{0,3})?[2-5]\d\d[ -])")
 _TAG = re.compile(r"<br\s{0,2}/?>|</?(?:p|div|tr|td|pre)\b[^<>\n]{0,200}>", re.IGNORECASE)
 _QUOTE = re.compile(r"^(?:[ \t]{0,4}[>|](?!>)){1,20}[ \t]?", re.MULTILINE)
 # (535, b'5.7.8 Username and Password not accepted\n5.7.8 ...'), as Python's smtplib prints a reply
@@ -93,7 +104,8 @@ _STEP_OF_COMMAND = {
 
 
 def _undressed(text: str) -> str:
-    text = html.unescape(text).replace("\r\n", "\n").replace("\r", "\n").replace("=\n", "").replace("\u00a0", " ")
+    text = html.unescape(text).replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ")
+    text = _SOFT_BREAK.sub("", text)
     text = _PYTHON_REPLY.sub(_as_reply, _QUOTE.sub("", _TAG.sub("\n", text)))
     for secret, hidden in _SECRETS:
         text = secret.sub(hidden, text)

@@ -88,7 +88,7 @@ def _other_doors(connection: Connection, whole: Deadline) -> tuple[Suggestion, .
     with ThreadPoolExecutor(len(doors), thread_name_prefix="mailcore-probe") as pool:
         opens = list(pool.map(lambda door: _opens(connection, door[0], door[1], whole), doors))
     found = [door for door, is_open in zip(doors, opens, strict=True) if is_open]
-    return tuple(_door(port, security) for port, security in found[:_MOST_OFFERED])
+    return tuple(_door(port, security, connection.port) for port, security in found[:_MOST_OFFERED])
 
 
 def _opens(connection: Connection, port: int, security: Security, whole: Deadline) -> bool:
@@ -103,12 +103,12 @@ def _opens(connection: Connection, port: int, security: Security, whole: Deadlin
         return False
 
 
-def _door(port: int, security: Security) -> Suggestion:
+def _door(port: int, security: Security, tried_port: int) -> Suggestion:
     name = f"{port} com {_NAMES[security]}"
     return Suggestion(
         label=f"Usar {name}",
         sentence=f"Use a porta {name}: testamos agora, e por ela o servidor atende.",
-        field="port",
+        field="security" if port == tried_port else "port",
         values={"port": port, "security": security},
     )
 

@@ -82,11 +82,19 @@ class DayUse:
 
 
 def quotas(
-    database: Database, counting: Counting, *, server_id: int | None = None, now: datetime | None = None
+    database: Database,
+    counting: Counting,
+    *,
+    server_id: int | None = None,
+    every_slot: bool = False,
+    now: datetime | None = None,
 ) -> list[Quota]:
-    """Return how every account stands, by the description of its first record; or that of one server.
+    """Return how every account stands, by the description of its first record.
 
-    With one server, :attr:`Quota.frees` lists every slot; else only what frees first.
+    Args:
+        server_id: only the account of this server.
+        every_slot: :attr:`Quota.frees` lists all that is used; else only what frees first.
+        now: aware; the present where it is not given.
 
     Raises:
         StorageError: the database could not be read.
@@ -106,7 +114,7 @@ def quotas(
         found = []
         for key, servers in grouped.items():
             rule, part = rules[key], parts.get(key, _Part())
-            frees = _frees(database, session, key, rule, part, moment, every=server_id is not None)
+            frees = _frees(database, session, key, rule, part, moment, every=every_slot)
             found.append(_quota(key, servers, rule, part, frees, states.get(key), moment))
     return found
 

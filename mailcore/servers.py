@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from mailcore.accounts import ELASTIC, UNKNOWN, elastic_account, smtp_account, u
 from mailcore.drafts import (
     CHECK_BOUND,
     LABELS,
+    MAX_NAME,
     SECRET_BOUND,
     Cleaned,
     ServerDraft,
@@ -126,6 +128,20 @@ class Servers:
         if server is None:
             raise NotFoundError(f"Não há servidor com o número {server_id}.")
         return server
+
+    def name_for_copy(self, name: str) -> str:
+        """Return a description for a copy of a record, one that nobody has: "Loja (cópia)", "Loja (cópia 2)" …
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        with self._database.read() as session:
+            for number in count(1):
+                suffix = " (cópia)" if number == 1 else f" (cópia {number})"
+                wanted = f"{name[: MAX_NAME - len(suffix)]}{suffix}"
+                if session.scalar(select(MailServer.id).where(MailServer.name_key == fold(wanted))) is None:
+                    return wanted
+        raise AssertionError("unreachable")
 
     def default(self) -> MailServer | None:
         """Return the default server, or None."""

@@ -57,6 +57,11 @@ def note_changed(
         _add(session, server, ChangeAction.CHANGED, "secret")
 
 
+def note_lifted(session: Session, server: MailServer, code: str) -> None:
+    """Note that a person let an account be used again that was on hold for ``code``."""
+    _add(session, server, ChangeAction.CHANGED, "account_hold", _kept(code), _kept(None))
+
+
 def value_of(stored: str) -> Any:
     """Return a value as it was, cut where it was long; None for a secret."""
     return json.loads(stored) if stored else None

@@ -18,7 +18,7 @@ show_topics(topics_to_show(query), opened=wanted)
 
 st.header("Limites por provedor")
 st.caption(
-    "O que cada provedor publica, com a fonte e a data em que foi lida. Em branco: não publicado. Os limites mudam sem "
+    "O que cada provedor publica, com a fonte e a data em que foi lida. Os limites mudam sem "
     "aviso e com a reputação da conta: na dúvida, use menos."
 )
 limits_table(query)

@@ -49,7 +49,8 @@ def current_form(core: Mailcore) -> ServerForm:
         return form
     try:
         if copied is not None and wanted is None:
-            form = copy_form(core.servers.get(copied))
+            original = core.servers.get(copied)
+            form = copy_form(original, core.servers.name_for_copy(original.name))
         else:
             form = open_form(core.servers.get(wanted) if wanted is not None else None)
     except NotFoundError:
@@ -247,10 +248,13 @@ def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
 
 
 def _use(form: ServerForm, suggestion: Suggestion) -> None:
-    """Fill in what was tried and works, and open its field."""
+    """Fill in what was tried and works, and open the field that is next."""
     put(form, suggestion.values)
     _clear_messages(form)
-    form.points_at = suggestion.field
+    asks_again = form.opened is not None and form.opened.secret_ref is not None and typed_secret(form) is None
+    form.points_at = "secret" if asks_again else suggestion.field
+    what = "Digite a senha de novo, teste e salve." if asks_again else "Teste de novo e salve."
+    st.session_state.setdefault("notices", []).append(f"Preenchido. {what}")
 
 
 def ask_before_leaving(form: ServerForm) -> None:

@@ -23,6 +23,10 @@ _CSS = """
 .st-key-field_name, .st-key-field_kind, .st-key-field_host, .st-key-field_from_address, .st-key-field_send_to {
   [data-testid="stWidgetLabel"] p::after { content: " *"; }
 }
+/* A link to a record looks like a link, and is never cut. */
+[data-testid="stMain"] [data-testid="stPageLink"] p {
+  color: light-dark(#0b6b72, #6fd3d7); text-decoration: underline; white-space: normal; overflow: visible;
+}
 /* Keep the keyboard's place visible in both themes. */
 :focus-visible { outline-offset: 2px; }
 /* Streamlit's grey for captions is 60 % of the text colour, and its accent is too dark for text on dark. */

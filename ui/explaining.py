@@ -43,11 +43,12 @@ def show_explanations(core: Mailcore, text: str) -> None:
         st.caption(f"Encontrei {number(len(explained))} respostas diferentes no texto.")
     for one in explained:
         with st.container(border=True):
-            show_diagnosis(one.found.diagnosis, one.server.id if one.server else None)
             if one.server:
+                st.caption("Parece ser deste servidor da lista:")
                 st.page_link(
                     "pages/cadastro.py",
                     label=f"Abrir o cadastro de {plain(one.server.name)}",
                     icon=":material/mail:",
                     query_params={"id": str(one.server.id)},
                 )
+            show_diagnosis(one.found.diagnosis, one.server.id if one.server else None)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ui.server_form import ServerForm
 
+_FILLED = "offer_filled"
 _WAIT_SECONDS = 2.5
 _POLL_SECONDS = 0.25
 _FEMININE = frozenset({"locaweb", "kinghost", "hostgator_br", "hostgator_us", "hostinger", "godaddy", "umbler"})
@@ -36,25 +37,32 @@ _CONFIDENCE = {
 
 def offer(form: ServerForm, address: str, put: Callable[[ServerForm, dict[str, Any]], None]) -> None:
     """Say what is known of the provider of ``address``, warn of what will fail, and offer to fill the form."""
+    if st.session_state.pop(_FILLED, False):
+        st.rerun(scope="app")  # the other fields stand outside this fragment
     found = _suggestion(address)
     if found is None:
         return
     name = short_name(found)
-    if found.host and found.host != st.session_state.get("field_host", "").strip():
+    stands = st.session_state.get("field_host", "").strip()
+    # Where no password opens the account there is nothing to fill: the warning below says so.
+    if found.host not in ("", stands) and set(found.auth) != {"oauth2"}:
         of = "da" if found.provider_id in _FEMININE else "do"
         with st.container(horizontal=True, vertical_alignment="center"):
-            pressed = st.button(
+            st.button(
                 f"Preencher com os dados {of} {name}",
                 key=form.button("prefill"),
                 icon=":material/auto_fix_high:",
-                on_click=put,
-                args=(form, values_of(found)),
+                on_click=_fill,
+                args=(put, form, values_of(found)),
             )
             st.caption(summary(found))
-        if pressed:
-            st.rerun(scope="app")
     for warning in found.warnings:
         st.warning(plain(warning), icon=":material/warning:")
+
+
+def _fill(put: Callable[[ServerForm, dict[str, Any]], None], form: ServerForm, values: dict[str, Any]) -> None:
+    put(form, values)
+    st.session_state[_FILLED] = True
 
 
 def short_name(found: Suggestion) -> str:
@@ -73,7 +81,7 @@ def summary(found: Suggestion) -> str:
 
 
 def values_of(found: Suggestion) -> dict[str, Any]:
-    """The form's fields as the catalogue would fill them; what nobody published stays as it is."""
+    """The form's fields as the catalogue fills them; a limit nobody published is empty, whoever's stood there."""
     values: dict[str, Any] = {
         "host": found.host,
         "port": found.port,
@@ -83,8 +91,9 @@ def values_of(found: Suggestion) -> dict[str, Any]:
     }
     if found.is_paid is not None:
         values["is_paid"] = found.is_paid
+    values["daily_limit"] = found.daily_limit
     if found.daily_limit:
-        values |= {"daily_limit": found.daily_limit, "limit_unit": LimitUnit(found.limit_unit)}
+        values["limit_unit"] = LimitUnit(found.limit_unit)
     if found.limit_window:
         values["limit_window"] = LimitWindow(found.limit_window)
     return values
@@ -96,7 +105,7 @@ def _askers() -> ThreadPoolExecutor:
 
 
 def _suggestion(address: str) -> Suggestion | None:
-    """By the domain at once; by the DNS as soon as it answers, the fragment running again meanwhile."""
+    """By the domain at once; by the DNS as soon as it answers."""
     local, _, domain = address.strip().rpartition("@")
     if not local or "." not in domain.strip("."):
         return None
@@ -109,7 +118,15 @@ def _suggestion(address: str) -> Suggestion | None:
         st.session_state["mx_asked"] = asked
     _, since, answer = asked
     if not answer.done() and time.monotonic() - since < _WAIT_SECONDS:
-        time.sleep(_POLL_SECONDS)
-        st.rerun(scope="fragment")
+        _look_again()
+        return None
     hosts = answer.result() if answer.done() else []
     return suggest(address, mx=lambda _: hosts) if hosts else None
+
+
+@st.fragment(run_every=_POLL_SECONDS)
+def _look_again() -> None:
+    """Draw the form again once the DNS has answered or time is up; until then nothing but this runs."""
+    _, since, answer = st.session_state["mx_asked"]
+    if answer.done() or time.monotonic() - since >= _WAIT_SECONDS:
+        st.rerun(scope="app")

@@ -92,20 +92,14 @@ def _show(checked: list[Checked]) -> None:
             f"**{number(working)}** funcionando e **{number(len(failed))}** com problema.", icon=":material/warning:"
         )
     else:
-        st.success(f"Todos os **{number(working)}** servidores ativos estão funcionando.", icon=":material/check:")
+        which = "O servidor ativo está" if working == 1 else f"Todos os **{number(working)}** servidores ativos estão"
+        st.success(f"{which} funcionando.", icon=":material/check:")
     with st.container(horizontal=True):
         st.button("Fechar o resultado", key="portfolio_close", on_click=_close)
     for one in failed[:_MOST_SHOWN]:
         diagnosis = one.result.diagnosis if one.result else None
-        st.page_link(
-            "pages/cadastro.py",
-            label=f"{plain(one.server.name)} — {plain(diagnosis.title if diagnosis else one.fault)}",
-            icon=":material/cancel:",
-            query_params={
-                "id": str(one.server.id),
-                **({"campo": diagnosis.field} if diagnosis and diagnosis.field else {}),
-            },
-        )
+        field = diagnosis.field if diagnosis else None
+        _link(one.server.id, one.server.name, diagnosis.title if diagnosis else one.fault, field=field)
     if len(failed) > _MOST_SHOWN:
         st.caption(f"E mais {number(len(failed) - _MOST_SHOWN)}: filtre a lista por Último teste, Com falha.")
 
@@ -143,5 +137,11 @@ def show_attention(core: Mailcore) -> None:
             _link(server.id, server.name, f"{server.host} {words}")
 
 
-def _link(server_id: int, name: str, words: str) -> None:
-    st.page_link("pages/cadastro.py", label=f"{plain(name)} — {plain(words)}", query_params={"id": str(server_id)})
+def _link(server_id: int, name: str, words: str, *, field: str | None = None) -> None:
+    with st.container(gap=None):
+        st.page_link(
+            "pages/cadastro.py",
+            label=plain(name),
+            query_params={"id": str(server_id), **({"campo": field} if field else {})},
+        )
+        st.caption(plain(words))

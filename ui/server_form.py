@@ -107,9 +107,8 @@ def open_form(server: MailServer | None) -> ServerForm:
     return ServerForm(server, draft_of(server)) if server else ServerForm()
 
 
-def copy_form(server: MailServer) -> ServerForm:
+def copy_form(server: MailServer, name: str) -> ServerForm:
     """Begin a new record that looks like this one: all but its password, its description and being the default."""
-    name = f"{server.name} (cópia)"[:200]
     return ServerForm(copy_of=server.id, start=replace(draft_of(server), name=name, is_default=False))
 
 

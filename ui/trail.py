@@ -54,7 +54,7 @@ def _page(core: Mailcore, *, server_id: int | None = None, text: str = "") -> No
         alt="Alterações",
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{number(found.matching)} alterações")
+        st.caption("1 alteração" if found.matching == 1 else f"{number(found.matching)} alterações")
         if found.matching > PAGE_SIZE:
             st.pagination(-(-found.matching // PAGE_SIZE), key=key)
 
@@ -62,16 +62,16 @@ def _page(core: Mailcore, *, server_id: int | None = None, text: str = "") -> No
 def _table(changes: list[Change], core: Mailcore, *, with_server: bool) -> pa.Table:
     import pyarrow as pa
 
-    columns = {
-        "Quando": [date_time(change.at, core.settings.zone) for change in changes],
+    columns = {"Quando": [date_time(change.at, core.settings.zone) for change in changes]}
+    if with_server:
+        columns["Servidor"] = [change.server_name for change in changes]
+    columns |= {
         "Quem": [change.who for change in changes],
         "O que": [_ACTIONS[change.action] for change in changes],
         "Campo": [LABELS.get(change.field, change.field) for change in changes],
         "De": [_before(change) for change in changes],
         "Para": [_after(change) for change in changes],
     }
-    if with_server:
-        columns["Servidor"] = [change.server_name for change in changes]
     return pa.table(columns)
 
 

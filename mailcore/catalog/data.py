@@ -31,7 +31,7 @@ class Provider:
     kind: str
     """``free``, ``paid``, ``hosting`` or ``esp`` (a sending service)."""
     domains: tuple[str, ...]
-    """Address domains that are this provider's for certain."""
+    """Address domains that are this provider's for certain; ``*`` stands for one label."""
     mx_suffixes: tuple[str, ...]
     """An MX host that is one of these, or stands below one, receives the mail of this provider's customers."""
     other_hosts: tuple[str, ...]

@@ -20,7 +20,8 @@ _LABELS = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
 
 def for_domain(domain: str) -> Provider | None:
     """Return the provider of an address domain ("gmail.com"), or None where it is nobody's for certain."""
-    return _by_domain().get(canonical(domain))
+    name = canonical(domain)
+    return _by_domain().get(name) or _by_domain().get(f"*.{name.partition('.')[2]}")
 
 
 def for_mx(hosts: Sequence[str]) -> Provider | None:

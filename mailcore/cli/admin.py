@@ -8,10 +8,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mailcore import open_mailcore
+from mailcore.catalog import providers
 from mailcore.catalog.lookup import suggest as look_up
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import diagnosis_document, suggestion_document
-from mailcore.cli.exits import Exit
+from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
 from mailcore.doctor import examine
 from mailcore.explain import explain as explain_text
@@ -30,11 +31,24 @@ def rotate_secrets(args: Namespace) -> Exit:
 
 def explain(args: Namespace) -> Exit:
     """Say what the replies in a pasted text mean; nothing is stored and nobody contacted."""
-    text = sys.stdin.read() if args.text == "-" else args.text
-    found = explain_text(text, phase=args.phase or "", provider=args.provider or "")
+    if args.provider and args.provider not in {provider.id for provider in providers()}:
+        raise WrongUseError(
+            f"--provider: o catálogo não tem “{args.provider}”. servers suggest mostra como ele se chama."
+        )
+    found = explain_text(_text(args), phase=args.phase or "", provider=args.provider or "")
     documents = [diagnosis_document(one.diagnosis) for one in found]
     output.show(args, documents, lambda: as_text.explained(found))
     return Exit.DONE
+
+
+def _text(args: Namespace) -> str:
+    if args.text != "-":
+        # Bytes of the command line that are no UTF-8 arrive as halves of characters.
+        typed: str = args.text
+        return typed.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if sys.stdin is None:
+        raise WrongUseError("A entrada padrão está fechada; dê o texto como argumento.")
+    return sys.stdin.read()
 
 
 def suggest(args: Namespace) -> Exit:

@@ -7,17 +7,19 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from mailcore import open_mailcore
+from mailcore.addresses import parse_address
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import check_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
 from mailcore.portfolio import attention
-from mailcore.transports.base import StepState
+from mailcore.transports.base import Kind, StepState
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from mailcore import Mailcore
+    from mailcore.models import MailServer
     from mailcore.portfolio import Checked
     from mailcore.transports.base import Step
 
@@ -34,9 +36,19 @@ def check(args: Namespace) -> Exit:
 
 def _one(args: Namespace, core: Mailcore) -> Exit:
     server = core.servers.get(args.id)
-    result = core.check(server, _tell if sys.stderr.isatty() else _ignore, recipient=args.rcpt or "")
+    recipient = _recipient(args.rcpt, server) if args.rcpt is not None else ""
+    result = core.check(server, _tell if sys.stderr.isatty() else _ignore, recipient=recipient)
     output.show(args, check_document(result), lambda: as_text.check_lines(result))
     return Exit.DONE if result.ok else Exit.NOT_DONE
+
+
+def _recipient(typed: str, server: MailServer) -> str:
+    if server.kind is not Kind.SMTP:
+        raise WrongUseError("--rcpt só vale para um servidor smtp.")
+    try:
+        return parse_address(typed)
+    except ValueError as error:
+        raise WrongUseError(f"--rcpt: {error}") from None
 
 
 def _all(args: Namespace, core: Mailcore) -> Exit:

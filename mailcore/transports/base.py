@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import floor
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import SecretStr
 
@@ -221,6 +221,22 @@ class Transport(ABC):
             TransportError: no answer, or none that says so.
             NotImplementedError: this kind of server does not tell.
         """
+        raise NotImplementedError
+
+    def account_data(self) -> dict[str, Any]:
+        """Ask the service for the state of the account; a kind that has none leaves this as it is.
+
+        Returns:
+            The service's own names and values, secrets taken out.
+
+        Raises:
+            TransportError: no answer, or none that says so.
+            NotImplementedError: this kind of server has no such thing.
+        """
+        raise NotImplementedError
+
+    def statistics(self, since: datetime) -> dict[str, Any]:
+        """Ask the service what the account has sent since a moment; see :meth:`account_data`."""
         raise NotImplementedError
 
     @abstractmethod

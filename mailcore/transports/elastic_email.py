@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -37,6 +38,17 @@ from mailcore.transports.elastic_payload import payload
 if TYPE_CHECKING:
     from mailcore.compose import OutgoingMessage
 
+_ACCOUNT_FIGURES = frozenset(
+    {
+        "dailysendlimit",
+        "actualdailysendlimit",
+        "emailcredits",
+        "credit",
+        "reputation",
+        "statusnumber",
+        "statusformatted",
+    }
+)
 MAX_RECIPIENTS = 50
 """Of one transactional message; more are answered with 413."""
 
@@ -189,6 +201,30 @@ class ElasticEmailTransport(Transport):
             if isinstance(failed, list)
             else (),
         )
+
+    def account_data(self) -> dict[str, Any]:
+        """Ask for ``/v2/account/load``: limits, credits, reputation, status."""
+        self._client.require_key("account")
+        answer = self._client.get("/v2/account/load")
+        data = answer.get("data")
+        if answer.is_error or not isinstance(data, dict):
+            raise self._failure("account", "" if answer.is_error else _unreadable_cause(answer), answer)
+        # The answer repeats the key: only what is a figure or a short word goes on.
+        return {
+            name.lower(): self._client.scrub(value) if isinstance(value, str) else value
+            for name, value in data.items()
+            if name.lower() in _ACCOUNT_FIGURES
+        }
+
+    def statistics(self, since: datetime) -> dict[str, Any]:
+        """Ask for ``/v4/statistics``; needs the access level ViewReports."""
+        self._client.require_key("account")
+        # UTC without a zone, as the API description has it.
+        begins = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        answer = self._client.get(f"/v4/statistics?from={quote(begins, safe='')}")
+        if answer.is_error or not isinstance(answer.body, dict):
+            raise self._failure("account", "" if answer.is_error else _unreadable_cause(answer), answer)
+        return {name.lower(): value for name, value in answer.body.items() if isinstance(value, int | float)}
 
     def _failed(self, one: dict[str, Any]) -> FailedRecipient:
         words = {name.lower(): value for name, value in one.items()}

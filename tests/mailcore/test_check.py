@@ -148,7 +148,7 @@ def test_direct_tls_on_a_port_taken_for_starttls_is_offered() -> None:
     assert best.label == f"Usar {peer.port} com SSL/TLS direto"
     assert best.values == {"port": peer.port, "security": Security.SSL_TLS}
     assert result.diagnosis.remedy.startswith("Use a porta")
-    assert result.diagnosis.field == "port"
+    assert result.diagnosis.field == "security"
 
 
 def test_starttls_on_a_port_taken_for_direct_tls_is_offered() -> None:

@@ -87,6 +87,8 @@ class ElasticPeer:
             {"Domain": "exemplo.com.br", "Spf": True, "Dkim": True, "MX": True, "TrackingStatus": 3}
         ]
     )
+    statistics: dict[str, Any] = field(default_factory=dict)
+    """What the statistics say besides what was sent here."""
     failures: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Recipient → what its delivery fails with: ``{"Category": …, "Error": …, "ErrorCode": …}``."""
     script: dict[str, Action | list[Action | None]] = field(default_factory=dict)
@@ -159,6 +161,10 @@ class ElasticPeer:
         if request.path == "/v2/account/load":
             # Public code shows the real service repeating the key here.
             return Answer(200, {"success": True, "data": {**self.account, "apikey": key}})
+        if request.path.startswith("/v4/statistics?"):
+            sent = sum(len(group) for body in self.inbox for group in body["Recipients"].values())
+            totals = {"Recipients": sent, "EmailTotal": sent, "Delivered": sent, "Bounced": 0, "InProgress": 0}
+            return Answer(200, totals | self.statistics)
         if request.path == "/v4/domains":
             return Answer(200, self.domains)
         if request.path.startswith("/v4/emails/") and request.path.partition("?")[0].endswith("/status"):
