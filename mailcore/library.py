@@ -203,9 +203,17 @@ class Mailcore:
         """Ask the service what became of a send; see :func:`mailcore.following.follow_up`."""
         return follow_up(self.database, self.servers, send_id, base_url=self.settings.elastic_email_url)
 
-    def quotas(self, *, server_id: int | None = None, every_slot: bool = False) -> list[Quota]:
+    def quotas(
+        self,
+        *,
+        server_id: int | None = None,
+        account_keys: Sequence[str] | None = None,
+        every_slot: bool = False,
+    ) -> list[Quota]:
         """Return how accounts stand; see :func:`mailcore.quota_reports.quotas`."""
-        return quotas(self.database, self.counting, server_id=server_id, every_slot=every_slot)
+        return quotas(
+            self.database, self.counting, server_id=server_id, account_keys=account_keys, every_slot=every_slot
+        )
 
     def reserve(
         self, server: MailServer, recipients: Sequence[str] | int, *, idempotency_key: str = "", message_id: str = ""

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, select, text
 
 from mailcore.holds import AccountState, state_of
 from mailcore.models import Account, MailServer
-from mailcore.quotas import Freeing, Quota, rule_for
+from mailcore.quotas import Freeing, Quota, QuotaState, rule_for
 from mailcore.usage import HOUR_SECONDS, SLOT_SECONDS, slot_of
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def quotas(
     counting: Counting,
     *,
     server_id: int | None = None,
+    account_keys: Sequence[str] | None = None,
     every_slot: bool = False,
     now: datetime | None = None,
 ) -> list[Quota]:
@@ -93,6 +94,7 @@ def quotas(
 
     Args:
         server_id: only the account of this server.
+        account_keys: only these accounts.
         every_slot: :attr:`Quota.frees` lists all that is used; else only what frees first.
         now: aware; the present where it is not given.
 
@@ -101,15 +103,16 @@ def quotas(
     """
     moment = now or datetime.now(UTC)
     with database.read() as session:
-        grouped = _grouped(session, server_id)
-        states = _states(session, grouped, single=server_id is not None)
+        grouped = _grouped(session, server_id, account_keys)
+        is_part = server_id is not None or account_keys is not None
+        states = _states(session, grouped, is_part=is_part)
         rules = {key: rule_for(servers, counting) for key, servers in grouped.items()}
         by_beginning: dict[datetime, list[str]] = defaultdict(list)
         for key, rule in rules.items():
             by_beginning[rule.since(moment)].append(key)
         parts: dict[str, _Part] = {}
         for since, keys in by_beginning.items():
-            only = keys if server_id is not None or len(by_beginning) > 1 else None
+            only = keys if is_part or len(by_beginning) > 1 else None
             parts |= _parts(database, session, since, only, moment)
         found = []
         for key, servers in grouped.items():
@@ -117,6 +120,21 @@ def quotas(
             frees = _frees(database, session, key, rule, part, moment, every=every_slot)
             found.append(_quota(key, servers, rule, part, frees, states.get(key), moment))
     return found
+
+
+def near_the_limit(database: Database, counting: Counting, *, now: datetime | None = None) -> list[Quota]:
+    """Return the accounts from 80 % of their limit on, and those on hold, the fullest first.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    moment = now or datetime.now(UTC)
+    recent = "SELECT DISTINCT account_key FROM usage WHERE slot > :begins"
+    with database.read() as session:
+        keys = set(session.scalars(text(recent), {"begins": slot_of(moment - timedelta(days=2))}))
+        keys |= set(session.scalars(select(Account.key).where(Account.held_since.is_not(None))))
+    found = quotas(database, counting, account_keys=sorted(keys), now=moment) if keys else []
+    return sorted((one for one in found if one.state is not QuotaState.OK), key=lambda one: -one.share)
 
 
 def days(
@@ -179,20 +197,24 @@ def runs_out_at(quota: Quota, now: datetime) -> datetime | None:
     return ends if ends < quota.rule.frees(now) else None
 
 
-def _grouped(session: Session, server_id: int | None) -> dict[str, list[MailServer]]:
+def _grouped(
+    session: Session, server_id: int | None, account_keys: Sequence[str] | None
+) -> dict[str, list[MailServer]]:
     query = select(MailServer).order_by(MailServer.name_key)
     if server_id is not None:
         own = select(MailServer.account_key).where(MailServer.id == server_id).scalar_subquery()
         query = query.where(MailServer.account_key == own)
+    if account_keys is not None:
+        query = query.where(MailServer.account_key.in_(account_keys))
     grouped: dict[str, list[MailServer]] = {}
     for server in session.scalars(query):
         grouped.setdefault(server.account_key, []).append(server)
     return grouped
 
 
-def _states(session: Session, grouped: dict[str, list[MailServer]], *, single: bool) -> dict[str, AccountState]:
+def _states(session: Session, grouped: dict[str, list[MailServer]], *, is_part: bool) -> dict[str, AccountState]:
     noted = select(Account).where((Account.held_since.is_not(None)) | (Account.auth_failures > 0))
-    if single:
+    if is_part:
         noted = noted.where(Account.key.in_(list(grouped)))
     return {account.key: state_of(account) for account in session.scalars(noted)}
 

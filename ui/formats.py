@@ -17,6 +17,14 @@ def date_time(value: datetime, zone: ZoneInfo) -> str:
     return value.astimezone(zone).strftime("%d/%m/%Y %H:%M")
 
 
+def clock(value: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """A moment to come: "às 14:20" today, "amanhã às 08:00", else "em 25/11 às 08:00"."""
+    local, today = value.astimezone(zone), now.astimezone(zone).date()
+    time = f"às {local:%H:%M}"
+    days = (local.date() - today).days
+    return time if days == 0 else f"amanhã {time}" if days == 1 else f"em {local:%d/%m} {time}"
+
+
 def ago(value: datetime, now: datetime | None = None) -> str:
     """How long ago, in one unit: "agora", "há 5 min", "há 3 h", "há 12 dias"."""
     minutes = int(((now or datetime.now(UTC)) - value).total_seconds() // 60)

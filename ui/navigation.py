@@ -23,6 +23,7 @@ def navigation() -> StreamlitPage:
             st.Page("pages/servidores.py", title="Servidores de e-mail", default=True),
             st.Page("pages/cadastro.py", title="Cadastro", url_path="cadastro"),
             st.Page("pages/enviar_teste.py", title="Enviar teste", url_path="enviar_teste"),
+            st.Page("pages/cotas.py", title="Cotas", url_path="cotas"),
             st.Page("pages/envios.py", title="Envios", url_path="envios"),
             st.Page("pages/explicar_um_erro.py", title="Explicar um erro", url_path="explicar_um_erro"),
             st.Page("pages/alteracoes.py", title="Alterações", url_path="alteracoes"),

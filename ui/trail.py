@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.models import Change
 
+_FIELDS = {**LABELS, "account_hold": "Bloqueio da conta"}
 _ACTIONS = {
     ChangeAction.CREATED: "Registrado",
     ChangeAction.CHANGED: "Alterado",
@@ -68,7 +69,7 @@ def _table(changes: list[Change], core: Mailcore, *, with_server: bool) -> pa.Ta
     columns |= {
         "Quem": [change.who for change in changes],
         "O que": [_ACTIONS[change.action] for change in changes],
-        "Campo": [LABELS.get(change.field, change.field) for change in changes],
+        "Campo": [_FIELDS.get(change.field, change.field) for change in changes],
         "De": [_before(change) for change in changes],
         "Para": [_after(change) for change in changes],
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mailcore.models import CheckState, LimitUnit, LimitWindow, SameAddress, SendStatus
+from mailcore.quotas import QuotaState
+from mailcore.replies import diagnosis_for
 from mailcore.transports.base import Kind, Security
 
 KIND = {Kind.SMTP: "SMTP", Kind.ELASTIC_EMAIL: "Elastic Email"}
@@ -21,6 +23,12 @@ CHECK_STATE = {
     CheckState.NEVER: "Nunca testado",
     CheckState.OK: "Funcionando",
     CheckState.FAILED: "Com falha",
+}
+QUOTA_STATE = {
+    QuotaState.OK: "Em ordem",
+    QuotaState.NEAR: "Perto do limite",
+    QuotaState.FULL: "Sem cota",
+    QuotaState.BLOCKED: "Bloqueada",
 }
 OUTCOME = {
     SendStatus.ACCEPTED: "Aceita",
@@ -72,6 +80,8 @@ def value(field: str, stored: object) -> str:
     """Any field's value as the screen shows it, for "who changed what"."""
     if field == "secret":
         return "alterada"
+    if field == "account_hold":
+        return f"bloqueada ({diagnosis_for(str(stored)).title})" if stored else "liberada"
     if field in _WORDS_OF and stored in _WORDS_OF[field]:
         return _WORDS_OF[field][stored]
     if isinstance(stored, bool):

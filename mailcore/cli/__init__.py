@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str) -> Command:
     # Imported here, because these load the database library: --help and wrong use answer without it.
-    from mailcore.cli import admin, check, exchange, log, send, servers
+    from mailcore.cli import admin, check, exchange, log, quota, send, servers
 
     commands: dict[str, Command] = {
         "servers list": servers.list_servers,
@@ -76,6 +76,8 @@ def _command(name: str) -> Command:
         "explain": admin.explain,
         "send": send.send,
         "log": log.log,
+        "quota": quota.quota,
+        "quota add-external": quota.add_external,
         "secrets rotate": admin.rotate_secrets,
         "doctor": admin.doctor,
     }

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from mailcore.catalog.lookup import Suggestion
     from mailcore.check import CheckResult
     from mailcore.models import MailServer, Send
+    from mailcore.quotas import Quota
     from mailcore.replies import Diagnosis
+    from mailcore.service_figures import ServiceFigures
 
 Document = dict[str, Any]
 
@@ -123,6 +125,29 @@ def send_document(send: Send, zone: ZoneInfo) -> Document:
         "warnings": send.warnings.splitlines(),
         "frees_at": moment(send.frees_at, zone),
         "diagnosis": _diagnosis(send.diagnosis),
+    }
+
+
+def quota_document(quota: Quota, figures: ServiceFigures | None, zone: ZoneInfo) -> Document:
+    """Return how an account stands; where no record has a limit, the service's own, if it told one."""
+    limit, remaining = quota.limit, quota.remaining
+    if limit is None and figures is not None and isinstance(figures.daily_limit.value, int | float):
+        limit, remaining = int(figures.daily_limit.value), figures.left_today
+    held = quota.hold
+    return {
+        "server_ids": [server.id for server in quota.servers],
+        "account": quota.account_key,
+        "limit": limit,
+        "unit": quota.rule.unit.value,
+        "window": quota.rule.window.value,
+        "used": quota.used,
+        "remaining": remaining,
+        "state": quota.state.value,
+        "frees": [{"at": moment(freeing.at, zone), "units": freeing.units} for freeing in quota.frees],
+        "blocked_until": moment(held.held_until, zone) if held else None,
+        "unavailable": [
+            {"figure": name, "reason": reason} for name, reason in (figures.unavailable() if figures else ())
+        ],
     }
 
 

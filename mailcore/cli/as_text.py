@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailcore.drafts import LABELS
 from mailcore.models import CheckState, LimitUnit, LimitWindow, SameAddress, SendStatus
+from mailcore.quotas import QuotaState
 from mailcore.transports.base import Kind, Security, StepState
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mailcore.explain import Found
     from mailcore.models import MailServer, Send
     from mailcore.portfolio import Attention, Checked
+    from mailcore.quotas import Quota
     from mailcore.replies import Diagnosis
     from mailcore.transports.base import Step
 
@@ -74,6 +76,12 @@ _SENT = {
     SendStatus.FAILED: "falhou",
     SendStatus.UNCERTAIN: "incerto",
     SendStatus.REJECTED_BY_RULE: "barrado",
+}
+_QUOTA_STATE = {
+    QuotaState.OK: "em ordem",
+    QuotaState.NEAR: "perto do limite",
+    QuotaState.FULL: "sem cota",
+    QuotaState.BLOCKED: "bloqueada",
 }
 _NONE = "—"
 _SECTIONS = {
@@ -254,6 +262,30 @@ def sends_table(sends: Sequence[Send], zone: ZoneInfo) -> str:
                 _SENT[send.status],
                 first + (f" e mais {len(more)}" if more else ""),
                 " ".join(what.split())[:100],
+            ]
+        )
+    return table(rows)
+
+
+def quotas_table(quotas: Sequence[Quota], zone: ZoneInfo) -> str:
+    """Return how accounts stand, one a line."""
+    if not quotas:
+        return "Nenhum servidor."
+    rows = [["Servidores", "Usado", "Limite", "Resta", "Estado", "Libera"]]
+    for quota in quotas:
+        frees = f"{quota.frees[0].units} em {_moment(quota.frees[0].at, zone)}" if quota.frees else _NONE
+        state = _QUOTA_STATE[quota.state]
+        if quota.hold and quota.hold.held_until:
+            state += f" até {_moment(quota.hold.held_until, zone)}"
+        rows.append(
+            [
+                ", ".join(f"{server.id} {server.name}" for server in quota.servers[:3])
+                + (" …" if len(quota.servers) > 3 else ""),
+                str(quota.used),
+                _NONE if quota.limit is None else f"{quota.limit} {UNIT[quota.rule.unit]}",
+                _NONE if quota.remaining is None else str(quota.remaining),
+                state,
+                frees,
             ]
         )
     return table(rows)

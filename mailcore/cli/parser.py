@@ -72,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     about.add_argument("--phase", choices=PHASES, help="em que momento veio, se o texto não diz")
     about.add_argument("--provider", metavar="ID", help="de que provedor do catálogo, se o texto não diz")
     _log(_command(commands, "log", "mostra os envios registrados, do mais novo ao mais velho"))
+    _quota(commands)
     secrets = _group(commands, "secrets", "as senhas guardadas")
     _command(
         secrets,
@@ -250,6 +251,19 @@ def _log(parser: _Parser) -> None:
         default=DEFAULT_LIST_LIMIT,
         help="no máximo tantos (%(default)s, se não for dado)",
     )
+
+
+def _quota(commands: _Commands) -> None:
+    quota = _command(commands, "quota", "mostra quanto cada conta usou e quanto cabe")
+    which = quota.add_argument_group("qual")
+    which.add_argument("--server", metavar="ID", type=_server_id, help="só a conta deste servidor")
+    more = quota.add_subparsers(title="comandos", metavar="COMANDO")
+    external = _command(more, "add-external", "conta o que saiu da conta por fora deste programa", "quota ")
+    what = external.add_argument_group("o quê")
+    what.add_argument("--server", metavar="ID", type=_server_id, help="número do servidor")
+    what.add_argument("--units", metavar="N", type=_count, help="quantas unidades")
+    what.add_argument("--at", metavar="QUANDO", type=_moment, help="quando saíram (agora, se não for dado)")
+    what.add_argument("--file", metavar="CSV", help="um arquivo com as colunas server_id, at e units")
 
 
 def _id(parser: _Parser) -> None:
