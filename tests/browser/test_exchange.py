@@ -126,7 +126,7 @@ def test_a_save_by_somebody_else_since_the_preview_is_shown_anew(page: Any, app:
     assert core.servers.get(opened.id).from_name == "Loja"
 
 
-def test_a_file_above_the_limit_of_the_app_is_taken(page: Any, app: Any, core: Mailcore) -> None:
+def test_a_file_of_thirty_thousand_servers_is_taken(page: Any, app: Any, core: Mailcore) -> None:
     rows = "".join(f";Cliente {number:05};smtp.example.com;c{number}@c.example;\n" for number in range(30_000))
     open_page(page, app.url)
     choose_file(page, "muitos.csv", (HEADER + rows).encode())
