@@ -8,6 +8,7 @@ enter_through_app("enviar_teste")
 st.title("Enviar teste")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
+from ui.quota_warnings import show_quota_of
 from ui.sending import choose_server, message_fields, send_pressed, show_last_outcome
 from ui.shortcuts import shortcuts
 
@@ -18,6 +19,7 @@ if server is None:
 
 message_fields(server)
 with faults():
+    show_quota_of(core, server)
     send_pressed(core, server)
-show_last_outcome(server)
+show_last_outcome(core, server)
 shortcuts({})

@@ -9,6 +9,7 @@ st.title("Servidores de e-mail")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore, notices
 from ui.portfolio import show_attention, test_all
+from ui.quota_warnings import show_near_the_limit
 from ui.server_list import (
     ask_to_delete,
     delete_dialog,
@@ -45,7 +46,8 @@ if page is None:
         icon=":material/mail:",
     )
 else:
-    table(page, server)
+    show_near_the_limit(core)
+    table(core, page, server)
     show_attention(core)
 
 with outcome, faults():

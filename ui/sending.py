@@ -10,10 +10,12 @@ import streamlit as st
 from mailcore.addresses import split_addresses
 from mailcore.compose import compose
 from mailcore.errors import NotFoundError, ValidationError
+from mailcore.ledger import diagnosis_of
 from mailcore.search import ServerQuery
 from ui.formats import plain
 from ui.jobs import watch
 from ui.outcome import show_send
+from ui.quota_warnings import offer_paid_server
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -127,8 +129,10 @@ def send_pressed(core: Mailcore, server: MailServer) -> None:
     st.rerun()
 
 
-def show_last_outcome(server: MailServer) -> None:
+def show_last_outcome(core: Mailcore, server: MailServer) -> None:
     """Show what became of the last message sent through this server from this page."""
     shown = st.session_state.get("send_outcome")
     if shown and shown[0] == server.id:
         show_send(*shown[1:])
+        if diagnosis := diagnosis_of(shown[1]):
+            offer_paid_server(core, shown[1], diagnosis.code)

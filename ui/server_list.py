@@ -101,7 +101,7 @@ def _remember_view() -> None:
         st.query_params.from_dict(view)
 
 
-def table(page: ServerPage, selected: MailServer | None) -> None:
+def table(core: Mailcore, page: ServerPage, selected: MailServer | None) -> None:
     """Draw one page of rows; a tick in the first column selects a record, which is kept by its id."""
     ids = [server.id for server in page.servers]
     # A selection is a position: with other rows it is another widget, so that it never moves to another record.
@@ -109,14 +109,19 @@ def table(page: ServerPage, selected: MailServer | None) -> None:
     # Only what a person ticked is ticked: on a record selected for them, a click must tick and not untick.
     ticked = st.session_state.get("ticked_id")
     st.dataframe(
-        servers_table(page.servers),
+        servers_table(page.servers, _used(core, page)),
         key=key,
         hide_index=True,
         on_select=lambda: _select(key, ids),
         selection_mode="single-row",
         selection_default={"selection": {"rows": [ids.index(ticked)] if ticked in ids else []}},
         height="content" if len(ids) <= 12 else 460,
-        column_config={name: st.column_config.Column(width=width) for name, width in WIDTHS.items()},
+        column_config={
+            **{name: st.column_config.Column(width=width) for name, width in WIDTHS.items()},
+            "Cota hoje": st.column_config.ProgressColumn(
+                "Cota hoje", min_value=0.0, max_value=1.0, format="percent", width=WIDTHS["Cota hoje"]
+            ),
+        },
         alt="Servidores de e-mail",
     )
     pages = max(1, ceil(page.matching / PAGE_SIZE))
@@ -128,6 +133,13 @@ def table(page: ServerPage, selected: MailServer | None) -> None:
         if pages > 1:
             st.pagination(pages, key="pagina")
     _remember_view()
+
+
+def _used(core: Mailcore, page: ServerPage) -> dict[str, float]:
+    """How much of its quota each account on this page has used."""
+    keys = sorted({server.account_key for server in page.servers})
+    found = core.quotas(account_keys=keys) if keys else []
+    return {one.account_key: min(one.share, 1.0) for one in found if one.limit is not None}
 
 
 def _select(key: str, ids: list[int]) -> None:

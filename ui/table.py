@@ -10,29 +10,34 @@ from ui import words
 from ui.formats import ago
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
 _CHECK_MARKS = {CheckState.NEVER: "○", CheckState.OK: "✓", CheckState.FAILED: "✗"}
 
 
 WIDTHS = {
-    "Descrição": 200,
-    "Tipo": 92,
-    "Servidor": 150,
+    "Descrição": 180,
+    "Tipo": 84,
+    "Servidor": 134,
     "Porta": 50,
     "Segurança": 104,
-    "Usuário": 112,
-    "Remetente": 112,
+    "Usuário": 104,
+    "Remetente": 104,
     "Conta": 72,
-    "Último teste": 182,
+    "Cota hoje": 96,
+    "Último teste": 166,
     "Ativo": 50,
     "Padrão": 58,
 }
 """Pixels: everything fits into a window 1,280 wide, and a cut text shows whole when pointed at."""
 
 
-def servers_table(servers: list[MailServer]) -> pa.Table:
+def servers_table(servers: list[MailServer], used: Mapping[str, float]) -> pa.Table:
     """One row for each server, in the order given, with the columns of the screen.
+
+    ``used`` is the share of its quota that an account has used, by its key; one without a limit is not there.
 
     An Arrow table, which is what travels to the browser anyway: pandas would be one more thing to load.
     """
@@ -48,6 +53,7 @@ def servers_table(servers: list[MailServer]) -> pa.Table:
             "Usuário": [server.username for server in servers],
             "Remetente": [server.from_address for server in servers],
             "Conta": [words.PAID[server.is_paid] for server in servers],
+            "Cota hoje": pa.array([used.get(server.account_key) for server in servers], pa.float64()),
             "Último teste": [_last_check(server) for server in servers],
             "Ativo": [server.is_active for server in servers],
             "Padrão": [server.is_default for server in servers],

@@ -1,0 +1,89 @@
+"""Warnings of quotas about to run out: on the list, and before a test is sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from mailcore.quota_reports import near_the_limit
+from mailcore.quotas import VERY_NEAR, QuotaState
+from mailcore.replies import diagnosis_for
+from mailcore.search import ServerQuery
+from ui import words
+from ui.formats import clock, number, plain
+
+if TYPE_CHECKING:
+    from mailcore import Mailcore
+    from mailcore.models import MailServer, Send
+    from mailcore.quotas import Quota
+
+_SECONDS = 60
+_MOST_NAMED = 3
+_RULES_OF_VOLUME = frozenset({"same_address", "quota_full", "quota_message_too_large", "account_on_hold"})
+
+
+@st.cache_data(ttl=_SECONDS, show_spinner=False)
+def _near(_core: Mailcore) -> list[Quota]:
+    return near_the_limit(_core.database, _core.counting)
+
+
+def show_near_the_limit(core: Mailcore) -> None:
+    """One line for the accounts from 80 % on, a louder one from 95 % on; nothing where all is well."""
+    found = _near(core)
+    urgent = [one for one in found if one.state is not QuotaState.NEAR or one.share >= VERY_NEAR]
+    close = [one for one in found if one not in urgent]
+    if urgent:
+        st.error(f"Cota acabando, esgotada ou bloqueada: {_names(urgent)}. Veja em Cotas.", icon=":material/block:")
+    if close:
+        st.warning(f"Cota acima de 80 %: {_names(close)}. Veja em Cotas.", icon=":material/warning:")
+
+
+def _names(quotas: list[Quota]) -> str:
+    named = [
+        f"**{plain(one.servers[0].name)}** ({words.QUOTA_STATE[one.state].lower()}, {one.share:.0%})"
+        for one in quotas[:_MOST_NAMED]
+    ]
+    more = len(quotas) - len(named)
+    return ", ".join(named) + (f" e mais {number(more)}" if more else "")
+
+
+def show_quota_of(core: Mailcore, server: MailServer) -> None:
+    """What is left of this server's quota, before something is sent through it."""
+    found = core.quotas(server_id=server.id)
+    if not found:
+        return
+    quota, now, zone = found[0], datetime.now(UTC), core.settings.zone
+    if quota.hold is not None:
+        until = clock(quota.hold.held_until, now, zone) if quota.hold.held_until else "quando alguém resolver"
+        why = plain(diagnosis_for(quota.hold.held_code).title)
+        st.error(f"Esta conta está bloqueada e volta {until}: {why}", icon=":material/block:")
+        return
+    if quota.limit is None or quota.remaining is None:
+        return
+    unit = words.UNIT[quota.rule.unit].lower()
+    text = f"Cota: {number(quota.used)} de {number(quota.limit)} {unit} usados; restam **{number(quota.remaining)}**."
+    if quota.frees and quota.state is not QuotaState.OK:
+        text += f" Libera {number(quota.frees[0].units)} {clock(quota.frees[0].at, now, zone)}."
+    if quota.share >= VERY_NEAR:
+        st.error(text, icon=":material/error:")
+    elif quota.state is QuotaState.NEAR:
+        st.warning(text, icon=":material/warning:")
+    else:
+        st.caption(text)
+
+
+def offer_paid_server(core: Mailcore, send: Send, code: str) -> None:
+    """After a refusal by a rule about free accounts: the way to a server that carries volume."""
+    if code not in _RULES_OF_VOLUME:
+        return
+    paid = core.servers.search(ServerQuery(is_paid=True, is_active=True, page_size=2)).servers
+    other = next((server for server in paid if server.id != send.server_id), None)
+    if other is not None:
+        st.page_link(
+            "pages/enviar_teste.py",
+            label=f"Usar o servidor pago {plain(other.name)}",
+            icon=":material/swap_horiz:",
+            query_params={"servidor": str(other.id)},
+        )
