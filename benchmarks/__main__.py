@@ -10,6 +10,7 @@ from benchmarks.report import table
 NAMES = {
     "search": "Search through mailcore.servers",
     "pages": "The list page in the browser",
+    "quotas": "Reserving units, and what quotas cost to read",
     "checks": "The staged check, replies and the ledger row",
     "versus_django": "The same work in the app and in the Django admin, 100,000 servers",
 }

@@ -35,7 +35,7 @@ CHART_DAYS, HEAT_DAYS = 30, 7
 _IN: BindParameter[Any] = bindparam("accounts", expanding=True)
 # CROSS JOIN keeps SQLite at walking from each account into its own slots, and means the same to PostgreSQL.
 _WHOLE_SLOTS = """
-SELECT k.account_key, sum(u.messages), sum(u.recipients), sum(u.external), min(u.slot),
+SELECT k.account_key, sum(u.messages), sum(u.recipients), sum(u.external),
 sum(CASE WHEN u.slot >= :pace THEN u.messages ELSE 0 END), sum(CASE WHEN u.slot >= :pace THEN u.recipients ELSE 0 END)
 FROM (SELECT DISTINCT account_key FROM mail_server {only}) AS k
 CROSS JOIN usage AS u WHERE u.account_key = k.account_key AND u.slot > :edge GROUP BY k.account_key
@@ -50,9 +50,11 @@ _ONE_SLOT = """
 SELECT account_key, slot, sum(messages), sum(recipients), sum(external), max(last_at) FROM usage
 WHERE account_key = :account AND slot > :edge GROUP BY account_key, slot ORDER BY slot
 """
-_FIRST_SLOT = """
-SELECT sum(messages), sum(recipients), sum(external), max(last_at) FROM usage
-WHERE account_key = :account AND slot = :slot
+_FIRST_SLOTS = """
+SELECT u.account_key, sum(u.messages), sum(u.recipients), sum(u.external), max(u.last_at)
+FROM (SELECT k.account_key, (SELECT min(slot) FROM usage AS f WHERE f.account_key = k.account_key AND f.slot > :edge
+AND f.messages + f.external > 0) AS slot FROM (SELECT DISTINCT account_key FROM mail_server {only}) AS k) AS first
+CROSS JOIN usage AS u WHERE u.account_key = first.account_key AND u.slot = first.slot GROUP BY u.account_key
 """
 
 
@@ -65,7 +67,8 @@ class _Part:
     external: int = 0
     pace_messages: int = 0
     pace_recipients: int = 0
-    first_slot: int = 0
+    first: tuple[int, int, int, datetime] | None = None
+    """Messages, recipients, units from elsewhere and the newest moment of the first whole slot."""
     cut: tuple[int, int, int, datetime] | None = None
     """Messages, recipients, units from elsewhere and the newest moment of the slot that the beginning cuts."""
 
@@ -226,10 +229,11 @@ def _parts(
     parts: dict[str, _Part] = defaultdict(_Part)
     whole = _WHOLE_SLOTS.replace("{only}", "WHERE account_key IN :accounts" if keys is not None else "")
     for row in _run(session, whole, {"edge": edge, "pace": slot_of(now - PACE)}, keys):
-        key, messages, recipients, external, first, pace_messages, pace_recipients = row
-        parts[key] = _Part(
-            int(messages), int(recipients), int(external), int(pace_messages), int(pace_recipients), int(first)
-        )
+        key, messages, recipients, external, pace_messages, pace_recipients = row
+        parts[key] = _Part(int(messages), int(recipients), int(external), int(pace_messages), int(pace_recipients))
+    first = _FIRST_SLOTS.replace("{only}", "WHERE account_key IN :accounts" if keys is not None else "")
+    for key, messages, recipients, external, newest in _run(session, first, {"edge": edge}, keys):
+        parts[key].first = (int(messages), int(recipients), int(external), database.moment(newest))
     cut = _CUT_SLOT.replace("{only}", "AND account_key IN :accounts" if keys is not None else "")
     end = datetime.fromtimestamp(edge + SLOT_SECONDS, UTC)
     between = {"since": database.stored(since), "edge_end": database.stored(end)}
@@ -260,10 +264,9 @@ def _frees(
         for _, _, messages, recipients, external, last in session.execute(text(_ONE_SLOT), edge):
             units = rule.units(int(messages), int(recipients)) + int(external)
             found.append(Freeing(rule.frees(database.moment(last)), units))
-    elif part.first_slot and not found:
-        row = session.execute(text(_FIRST_SLOT), {"account": key, "slot": part.first_slot}).one()
-        units = rule.units(int(row[0]), int(row[1])) + int(row[2])
-        found.append(Freeing(rule.frees(database.moment(row[3])), units))
+    elif part.first and not found:
+        messages, recipients, external, newest = part.first
+        found.append(Freeing(rule.frees(newest), rule.units(messages, recipients) + external))
     return _together(freeing for freeing in found if freeing.units > 0)
 
 
