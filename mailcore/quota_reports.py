@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select, text
 
 from mailcore.holds import AccountState, state_of
-from mailcore.models import Account, MailServer
+from mailcore.models import Account, LimitWindow, MailServer
 from mailcore.quotas import Freeing, Quota, QuotaState, rule_for
 from mailcore.usage import HOUR_SECONDS, SLOT_SECONDS, slot_of
 
@@ -255,6 +255,9 @@ def _parts(
 def _frees(
     database: Database, session: Session, key: str, rule: Rule, part: _Part, now: datetime, *, every: bool
 ) -> tuple[Freeing, ...]:
+    if not every and rule.window is LimitWindow.CALENDAR_DAY:
+        used = rule.units(part.messages, part.recipients) + part.external
+        return (Freeing(rule.frees(now), used),) if used else ()
     found = []
     if part.cut:
         messages, recipients, external, newest = part.cut

@@ -15,6 +15,7 @@ FIELDS = (
 BUTTONS = (
     "novo", "alterar", "apagar", "testar", "enviar_teste", "salvar", "salvar_e_continuar", "cancelar", "remover_senha",
     "testar_todos", "duplicar", "preencher", "usar_sugestao", "envios", "explicar", "alteracoes", "importar",
+    "cotas", "liberar", "consumo_externo",
 )  # fmt: skip
 
 
