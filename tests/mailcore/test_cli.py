@@ -12,7 +12,7 @@ import subprocess
 import sys
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -725,3 +725,74 @@ def test_log_refuses_a_moment_it_cannot_read(cli: Callable[..., Ran], since: str
     ran = cli("log", "--since", since)
     assert (ran.code, ran.out) == (2, "")
     assert "ISO 8601" in ran.err
+
+
+# ---------------------------------------------------------------------- quota
+
+QUOTA_KEYS = "server_ids account limit unit window used remaining state frees blocked_until unavailable"
+
+
+def test_quota_of_all_and_of_one(cli: Callable[..., Ran], server: int, peer: SmtpPeer) -> None:
+    assert cli("quota", "--json").document[0]["limit"] is None
+    assert cli("servers", "edit", server, "--daily-limit", 2).code == 0
+    first = cli("send", "--server", server, "--to", "bia@outro.example", "--json").document
+    (quota,) = cli("quota", "--json", "--server", server).document
+    assert list(quota) == QUOTA_KEYS.split()
+    assert (quota["server_ids"], quota["limit"], quota["unit"], quota["window"]) == (
+        [server],
+        2,
+        "recipients",
+        "rolling_24h",
+    )
+    assert (quota["used"], quota["remaining"], quota["state"], quota["blocked_until"]) == (1, 1, "ok", None)
+    (freeing,) = quota["frees"]
+    sent_at = datetime.fromisoformat(first["at"])
+    assert (datetime.fromisoformat(freeing["at"]) - sent_at, freeing["units"]) == (timedelta(hours=24), 1)
+
+    refused = cli("send", "--server", server, "--to", "a@b.example", "--to", "c@d.example", "--json")
+    assert (refused.code, refused.document["status"]) == (3, "rejected_by_rule")
+    assert refused.document["frees_at"] == freeing["at"]
+    assert refused.document["diagnosis"]["code"] == "quota_full"
+    assert (refused.document["diagnosis"]["category"], refused.document["diagnosis"]["field"]) == (
+        "quota",
+        "daily_limit",
+    )
+    assert len(peer.inbox) == 1
+    assert "Peer" in cli("quota").out
+
+
+def test_use_made_elsewhere(cli: Callable[..., Ran], server: int, tmp_path: Path) -> None:
+    assert cli("servers", "edit", server, "--daily-limit", 100).code == 0
+    one = cli("quota", "add-external", "--server", server, "--units", 80, "--json")
+    assert (one.code, one.document["used"], one.document["state"]) == (0, 80, "near")
+    earlier = cli("quota", "add-external", "--server", server, "--units", 5, "--at", "30h", "--json")
+    assert earlier.document["used"] == 80
+    file = tmp_path / "uso.csv"
+    now = datetime.now(UTC).isoformat()
+    file.write_text(f"server_id,at,units\n{server},{now},15\n{server},{now},5\n")
+    whole = cli("quota", "add-external", "--file", file, "--json")
+    assert (whole.document["used"], whole.document["state"]) == (100, "full")
+    file.write_text(f"server_id,at,units\n{server},{now},1\n{server},{now},x\n")
+    bad = cli("quota", "add-external", "--file", file, "--json")
+    assert (bad.code, bad.out) == (2, "")
+    assert "Linha 3" in bad.err
+    assert cli("quota", "--json").document[0]["used"] == 100
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--server", 1],
+        ["--server", 1, "--units", 0],
+        ["--server", 1, "--units", 1, "--file", "x.csv"],
+        ["--file", "nenhum.csv"],
+        ["--file", "nenhum.csv", "--units", 1],
+        ["--server", 99, "--units", 1],
+        ["--server", 1, "--units", 1, "--at", "2999-01-01"],
+    ],
+)
+def test_use_made_elsewhere_that_cannot_be(cli: Callable[..., Ran], server: int, arguments: list[object]) -> None:
+    ran = cli("quota", "add-external", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err

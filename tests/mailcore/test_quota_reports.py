@@ -36,9 +36,12 @@ KEY = "CHAVE-DE-TESTE"
 
 def register(core: Mailcore, name: str, login: str = "", **changes: Any) -> MailServer:
     draft = ServerDraft(
-        name=name, host="smtp.exemplo.com.br", username=login or f"{name}@exemplo.com.br", from_address="a@exemplo.com.br",
+        name=name,
+        host="smtp.exemplo.com.br",
+        username=login or f"{name}@exemplo.com.br",
+        from_address="a@exemplo.com.br",
         **changes,
-    )  # fmt: skip
+    )
     return core.servers.create(draft, SecretStr("senha")).server
 
 
@@ -307,9 +310,14 @@ def test_the_example_for_an_erp_keeps_within_the_quota(core: Mailcore, monkeypat
     monkeypatch.setattr(erp.mailcore, "open_mailcore", lambda: core)
     with SmtpPeer() as peer:
         draft = ServerDraft(
-            name="Uma", host=peer.host, port=peer.port, security="none", requires_auth=False, from_address="a@a.example",
+            name="Uma",
+            host=peer.host,
+            port=peer.port,
+            security="none",
+            requires_auth=False,
+            from_address="a@a.example",
             daily_limit=2,
-        )  # fmt: skip
+        )
         server = core.servers.create(draft).server
         assert [erp.main(server.id, "bia@b.example") for _ in range(3)] == [0, 0, 3]
         assert len(peer.inbox) == 2
