@@ -34,6 +34,10 @@ class SecretError(MailcoreError):
     """A password or key could not be stored, read or opened."""
 
 
+class HeldError(MailcoreError):
+    """An account on hold whose provider counts every try against it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One complaint about one form field.

@@ -7,15 +7,18 @@ until somebody looks: a provider that sees a wrong password again and again bloc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
 from mailcore.catalog import for_host
+from mailcore.errors import HeldError
 from mailcore.models import Account, SendStatus
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from sqlalchemy.orm import Session
 
     from mailcore.database import Database, FastCursor
@@ -141,6 +144,22 @@ def end_of_hold(host: str, now: datetime, window_frees: datetime | None, *, is_e
     if (provider is not None and provider.no_probing) or not is_explained or window_frees is None:
         return now + WHOLE_WINDOW
     return max(window_frees, now + SHORTEST_HOLD)
+
+
+def refuse_probing(state: AccountState, host: str, zone: ZoneInfo) -> None:
+    """Refuse to contact a server whose provider lengthens a block with every try, while the account is on hold.
+
+    Raises:
+        HeldError: it is such a server, and on hold.
+    """
+    provider = for_host(host)
+    if provider is None or not provider.no_probing or not state.is_held(datetime.now(UTC)) or not state.held_until:
+        return
+    until = state.held_until.astimezone(zone).strftime("%d/%m às %H:%M")
+    raise HeldError(
+        f"A conta está bloqueada pelo provedor até {until}, e ali cada tentativa aumenta o bloqueio em um dia. "
+        "Nada foi tentado: teste depois disso."
+    )
 
 
 def lift(session: Session, key: str) -> None:

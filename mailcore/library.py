@@ -18,7 +18,7 @@ from mailcore.errors import NotFoundError
 from mailcore.explain import Found, explain
 from mailcore.external_use import Entry, record
 from mailcore.following import Followed, follow_up
-from mailcore.holds import lift, state_of
+from mailcore.holds import forgive_logins, lift, refuse_probing, state_of
 from mailcore.ledger import purge
 from mailcore.migrations import migrate
 from mailcore.models import Account, CheckState, SendStatus
@@ -115,17 +115,24 @@ class Mailcore:
             probe: where it fails, try what would work; see there.
 
         Raises:
+            HeldError: its provider lengthens the account's block with every try; nobody was contacted.
             SecretError: its password cannot be read; nothing was contacted.
             StorageError: the result could not be noted.
         """
+        with self.database.read() as session:
+            state = state_of(session.get(Account, server.account_key))
+        refuse_probing(state, server.host, self.counting.zone)
         connection = self._connection(draft_of(server), self.servers.secret(server))
         result = check(connection, on_step, recipient=recipient, probe=probe)
         category = result.diagnosis.category if result.diagnosis else None
         if recipient and category == "recipient":
             category = None  # that says something of the recipient, nothing of the server
-        state = CheckState.OK if result.ok or category is None else CheckState.FAILED
+        check_state = CheckState.OK if result.ok or category is None else CheckState.FAILED
         ends_at = result.certificate.not_after if result.certificate else None
-        self.servers.record_check(server, state, category, ends_at)
+        self.servers.record_check(server, check_state, category, ends_at)
+        if check_state is CheckState.OK and state.auth_failures:
+            with self.database.write() as session:
+                forgive_logins(session, server.account_key)
         return result
 
     def check_all(

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from mailcore import Mailcore
 from mailcore.drafts import ServerDraft
-from mailcore.errors import ValidationError
+from mailcore.errors import HeldError, ValidationError
 from mailcore.external_use import Entry, read_csv, record
 from mailcore.models import Change, ExternalUse, LimitUnit, LimitWindow, MailServer, Send, SendStatus
 from mailcore.quota_reports import days, hours, near_the_limit, quotas, runs_out_at
@@ -25,7 +25,7 @@ from mailcore.quotas import Quota, QuotaState
 from mailcore.reservation import claim, settle
 from mailcore.service_figures import FiguresCache
 from mailcore.settings import Settings
-from mailcore.transports.base import Kind
+from mailcore.transports.base import Kind, Security
 from tests.peers.elastic_server import Answer, ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 
@@ -220,7 +220,7 @@ def test_a_file_is_read_whole_or_its_lines_are_named(core: Mailcore) -> None:
 def test_a_hold_is_shown_lifted_and_noted(core: Mailcore) -> None:
     with SmtpPeer(script={"MAIL": Say("550 5.4.5 Daily user sending limit exceeded")}) as peer:
         draft = ServerDraft(
-            name="Uma", host=peer.host, port=peer.port, security="none", requires_auth=False, from_address="a@a.example"
+            name="Uma", host=peer.host, port=peer.port, security=Security.NONE, requires_auth=False, from_address="a@a.example"
         )  # fmt: skip
         server = core.servers.create(draft).server
         row = core.reserve(server, 1)
@@ -237,6 +237,36 @@ def test_a_hold_is_shown_lifted_and_noted(core: Mailcore) -> None:
     with core.database.read() as session:
         change = session.scalars(select(Change).where(Change.field == "account_hold")).one()
     assert change.who
+
+
+def test_nothing_is_even_tested_where_every_try_lengthens_the_block(core: Mailcore) -> None:
+    draft = ServerDraft(name="Y", host="smtp.yandex.com", username="ana@yandex.com", from_address="ana@yandex.com")
+    server = core.servers.create(draft, SecretStr("senha")).server
+    row = core.reserve(server, 1)
+    core.settle(row, SendStatus.REFUSED, reply="554 5.7.1 Spam limit exceeded", phase="data")
+    hold = core.quotas(server_id=server.id)[0].hold
+    assert hold is not None
+    assert hold.held_code == "yandex_quota"
+    assert hold.held_until is not None
+    assert hold.held_until - row.at >= timedelta(hours=24)
+    with pytest.raises(HeldError, match="aumenta o bloqueio"):
+        core.check(server)
+    (checked,) = core.check_all()
+    assert (checked.ok, "aumenta o bloqueio" in checked.fault) == (False, True)
+
+
+def test_a_login_that_works_again_ends_the_pause(core: Mailcore) -> None:
+    with SmtpPeer(users={"ana": "certa"}) as peer:
+        draft = ServerDraft(
+            name="A", host=peer.host, port=peer.port, security=Security.NONE, username="ana", from_address="a@a.example"
+        )
+        server = core.servers.create(draft, SecretStr("certa")).server
+        for _ in range(3):
+            row = core.reserve(server, 1)
+            core.settle(row, SendStatus.REFUSED, reply="535 5.7.8 wrong", phase="auth")
+        assert core.quotas(server_id=server.id)[0].state is QuotaState.BLOCKED
+        assert core.check(server).diagnosis is None
+        assert core.quotas(server_id=server.id)[0].state is QuotaState.OK
 
 
 # ---------------------------------------------------------------------- a service's own figures
@@ -313,7 +343,7 @@ def test_the_example_for_an_erp_keeps_within_the_quota(core: Mailcore, monkeypat
             name="Uma",
             host=peer.host,
             port=peer.port,
-            security="none",
+            security=Security.NONE,
             requires_auth=False,
             from_address="a@a.example",
             daily_limit=2,
