@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ui.server_form import ServerForm
-
 _FILLED = "offer_filled"
 _WAIT_SECONDS = 2.5
 _POLL_SECONDS = 0.25
@@ -35,8 +33,13 @@ _CONFIDENCE = {
 }
 
 
-def offer(form: ServerForm, address: str, put: Callable[[ServerForm, dict[str, Any]], None]) -> None:
-    """Say what is known of the provider of ``address``, warn of what will fail, and offer to fill the form."""
+def offer(address: str, key: str, put: Callable[[dict[str, Any]], None]) -> None:
+    """Say what is known of the provider of ``address``, warn of what will fail, and offer to fill the form.
+
+    Args:
+        key: of the button.
+        put: fills the form with values.
+    """
     if st.session_state.pop(_FILLED, False):
         st.rerun(scope="app")  # the other fields stand outside this fragment
     found = _suggestion(address)
@@ -50,18 +53,18 @@ def offer(form: ServerForm, address: str, put: Callable[[ServerForm, dict[str, A
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 f"Preencher com os dados {of} {name}",
-                key=form.button("prefill"),
+                key=key,
                 icon=":material/auto_fix_high:",
                 on_click=_fill,
-                args=(put, form, values_of(found)),
+                args=(put, values_of(found)),
             )
             st.caption(summary(found))
     for warning in found.warnings:
         st.warning(plain(warning), icon=":material/warning:")
 
 
-def _fill(put: Callable[[ServerForm, dict[str, Any]], None], form: ServerForm, values: dict[str, Any]) -> None:
-    put(form, values)
+def _fill(put: Callable[[dict[str, Any]], None], values: dict[str, Any]) -> None:
+    put(values)
     st.session_state[_FILLED] = True
 
 

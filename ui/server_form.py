@@ -8,6 +8,7 @@ nothing to the next one. Text fields commit as one types, without a rerun: no pr
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
@@ -222,7 +223,7 @@ def _sender(form: ServerForm) -> None:
     with reply_to:
         _text(form, "reply_to", "Responder para", placeholder="o mesmo do remetente")
     if _value(form, "kind") is Kind.SMTP:
-        offer(form, _value(form, "from_address"), put)
+        offer(_value(form, "from_address"), form.button("prefill"), partial(put, form))
 
 
 def authentication_fields(form: ServerForm) -> None:

@@ -220,8 +220,13 @@ def test_a_file_is_read_whole_or_its_lines_are_named(core: Mailcore) -> None:
 def test_a_hold_is_shown_lifted_and_noted(core: Mailcore) -> None:
     with SmtpPeer(script={"MAIL": Say("550 5.4.5 Daily user sending limit exceeded")}) as peer:
         draft = ServerDraft(
-            name="Uma", host=peer.host, port=peer.port, security=Security.NONE, requires_auth=False, from_address="a@a.example"
-        )  # fmt: skip
+            name="Uma",
+            host=peer.host,
+            port=peer.port,
+            security=Security.NONE,
+            requires_auth=False,
+            from_address="a@a.example",
+        )
         server = core.servers.create(draft).server
         row = core.reserve(server, 1)
         core.settle(row, SendStatus.REFUSED, reply="550 5.4.5 Daily user sending limit exceeded", phase="mail")
