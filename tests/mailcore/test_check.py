@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import smtplib
 import socket
 import threading
 import time
@@ -377,3 +378,14 @@ def test_elastic_email_behind_a_proxys_page() -> None:
         result = check(elastic(peer))
     assert result.diagnosis is not None
     assert result.diagnosis.code == "unreadable_answer"
+
+
+def test_a_check_costs_at_most_three_round_trips_more_than_a_bare_login() -> None:
+    password = "so-ascii"  # which is all that smtplib can log in with
+    with SmtpPeer(users={USER: password}, security="starttls") as peer:
+        with smtplib.SMTP(peer.host, peer.port, timeout=10) as bare:
+            bare.starttls()
+            bare.login(USER, password)
+        login = len(peer.commands)
+        assert check(connection(peer, secret=SecretStr(password))).ok
+        assert len(peer.commands) - login <= login + 3
