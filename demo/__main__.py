@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
 from pydantic import SecretStr
 
 from mailcore import open_mailcore
 from mailcore.drafts import ServerDraft
-from mailcore.models import CheckState, LimitWindow
+from mailcore.external_use import Entry
+from mailcore.models import CheckState, LimitWindow, MailServer
 from mailcore.search import ServerQuery
 from mailcore.transports.base import Kind, Security
 
@@ -26,6 +31,16 @@ _SMTP = [
     ("Hotel Vista Mar — reservas", "smtp.vistamar.example", "ssl_tls", "reservas@", True, 3000, ("ok", None)),
     ("Transportadora Rota Sul", "smtp.rotasul.example", "starttls", "rastreio@", False, 500, ("never", None)),
 ]
+
+
+def _made_up_use(server: MailServer, limit: int) -> Iterator[Entry]:
+    """A month of use, as if made elsewhere: nothing ever left through these servers."""
+    chance = random.Random(server.id)
+    now = datetime.now(UTC)
+    for day in range(30):
+        for _ in range(4):
+            at = now - timedelta(days=day, minutes=chance.randint(10, 1_200))
+            yield Entry(server, at, chance.randint(1, max(2, limit * (3 + server.id % 4) // 25)))
 
 
 def main() -> None:
@@ -54,6 +69,8 @@ def main() -> None:
         server = core.servers.create(draft, SecretStr("senha-de-exemplo")).server
         if state != "never":
             core.servers.record_check(server, CheckState(state), category)
+        if limit:
+            core.record_external_use(list(_made_up_use(server, limit)))
     core.servers.create(
         ServerDraft(
             name="[Exemplo] Elastic Email — campanhas",
