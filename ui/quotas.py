@@ -108,7 +108,7 @@ def overview(core: Mailcore) -> View:
         column_config={
             **{name: st.column_config.Column(width=width) for name, width in _WIDTHS.items()},
             "Uso": st.column_config.ProgressColumn(
-                "Uso", min_value=0.0, max_value=1.0, format="percent", width=_WIDTHS["Uso"]
+                "Uso", min_value=0.0, max_value=100.0, format="%.0f %%", width=_WIDTHS["Uso"]
             ),
         },
         alt="Cotas",
@@ -198,7 +198,7 @@ def rows(shown: list[Quota], figures: dict[str, ServiceFigures | None], core: Ma
     now, zone = datetime.now(UTC), core.settings.zone
     columns: dict[str, list[Any]] = {
         "Conta": [name_of(one) for one in shown],
-        "Uso": [None if one.limit is None else min(one.share, 1.0) for one in shown],
+        "Uso": [None if one.limit is None else 100 * min(one.share, 1.0) for one in shown],
         "Usado": [number(one.used) for one in shown],
         "Limite": ["sem limite" if one.limit is None else number(one.limit) for one in shown],
         "Resta": ["" if one.remaining is None else number(one.remaining) for one in shown],

@@ -119,7 +119,7 @@ def table(core: Mailcore, page: ServerPage, selected: MailServer | None) -> None
         column_config={
             **{name: st.column_config.Column(width=width) for name, width in WIDTHS.items()},
             "Cota hoje": st.column_config.ProgressColumn(
-                "Cota hoje", min_value=0.0, max_value=1.0, format="percent", width=WIDTHS["Cota hoje"]
+                "Cota hoje", min_value=0.0, max_value=100.0, format="%.0f %%", width=WIDTHS["Cota hoje"]
             ),
         },
         alt="Servidores de e-mail",
@@ -136,10 +136,10 @@ def table(core: Mailcore, page: ServerPage, selected: MailServer | None) -> None
 
 
 def _used(core: Mailcore, page: ServerPage) -> dict[str, float]:
-    """How much of its quota each account on this page has used."""
+    """How much of its quota each account on this page has used, in percent."""
     keys = sorted({server.account_key for server in page.servers})
     found = core.quotas(account_keys=keys) if keys else []
-    return {one.account_key: min(one.share, 1.0) for one in found if one.limit is not None}
+    return {one.account_key: 100 * min(one.share, 1.0) for one in found if one.limit is not None}
 
 
 def _select(key: str, ids: list[int]) -> None:

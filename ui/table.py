@@ -18,16 +18,16 @@ _CHECK_MARKS = {CheckState.NEVER: "○", CheckState.OK: "✓", CheckState.FAILED
 
 
 WIDTHS = {
-    "Descrição": 180,
+    "Descrição": 176,
     "Tipo": 84,
     "Servidor": 134,
     "Porta": 50,
-    "Segurança": 104,
-    "Usuário": 104,
-    "Remetente": 104,
+    "Segurança": 100,
+    "Usuário": 100,
+    "Remetente": 100,
     "Conta": 72,
-    "Cota hoje": 96,
-    "Último teste": 166,
+    "Cota hoje": 92,
+    "Último teste": 164,
     "Ativo": 50,
     "Padrão": 58,
 }
@@ -37,7 +37,7 @@ WIDTHS = {
 def servers_table(servers: list[MailServer], used: Mapping[str, float]) -> pa.Table:
     """One row for each server, in the order given, with the columns of the screen.
 
-    ``used`` is the share of its quota that an account has used, by its key; one without a limit is not there.
+    ``used`` is how much of its quota an account has used, in percent, by its key; one without a limit is not there.
 
     An Arrow table, which is what travels to the browser anyway: pandas would be one more thing to load.
     """
