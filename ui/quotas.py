@@ -30,13 +30,13 @@ _ALL = "Todos"
 _STATES = {_ALL: None, **{word: state for state, word in words.QUOTA_STATE.items()}}
 _MARKS = {QuotaState.OK: "✓", QuotaState.NEAR: "!", QuotaState.FULL: "✗", QuotaState.BLOCKED: "⊘"}
 _WIDTHS = {
-    "Conta": 230,
+    "Conta": 214,
     "Uso": 120,
     "Usado": 80,
     "Limite": 92,
     "Resta": 80,
     "Estado": 140,
-    "Libera": 190,
+    "Libera": 216,
     "Previsão": 150,
     "No serviço": 180,
 }
