@@ -86,33 +86,35 @@ def lock(database: Database, cursor: FastCursor, key: str) -> AccountState:
     )
 
 
-def note_outcome(
-    database: Database,
-    cursor: FastCursor,
-    key: str,
-    state: AccountState,
-    status: SendStatus,
-    diagnosis: Diagnosis | None,
-    until: datetime,
-    now: datetime,
-) -> None:
-    """Hold the account, or forgive it, after what became of a send.
+@dataclass(frozen=True, slots=True)
+class After:
+    """What became of one send, as far as its account is concerned."""
 
-    Args:
-        until: when it returns, should this have been a refusal for quota; see :func:`end_of_hold`.
-    """
-    if status is SendStatus.ACCEPTED:
-        if state.held_since is not None or state.auth_failures:
+    status: SendStatus
+    reason: Diagnosis | None
+    """Why it was refused, in whole or for some recipients."""
+    begun_at: datetime
+    until: datetime
+    """When the account returns, should this have been a refusal for quota; see :func:`end_of_hold`."""
+    now: datetime
+
+
+def note_outcome(database: Database, cursor: FastCursor, key: str, state: AccountState, after: After) -> None:
+    """Hold the account, or forgive it, after what became of a send."""
+    waits_for_person = state.held_since is not None and state.held_until is None
+    if after.reason is not None and after.reason.category == "quota":
+        if not waits_for_person:
+            _hold(database, cursor, key, after.reason, after.now, after.until)
+    elif after.status is SendStatus.ACCEPTED:
+        # One begun before the hold says nothing of whether the provider takes mail again.
+        is_news = state.held_since is None or after.begun_at > state.held_since
+        if is_news and (state.auth_failures or state.held_since is not None):
             cursor.execute(_CLEAR, {"key": key})
-    elif diagnosis is None:
-        return
-    elif diagnosis.category == "quota":
-        _hold(database, cursor, key, diagnosis, now, until)
-    elif diagnosis.category == "auth":
+    elif after.reason is not None and after.reason.category == "auth":
         failures = state.auth_failures + 1
         cursor.execute(_FAILED, {"key": key, "failures": failures})
         if failures >= MOST_AUTH_FAILURES:
-            _hold(database, cursor, key, diagnosis, now, None)
+            _hold(database, cursor, key, after.reason, after.now, None)
 
 
 def _hold(

@@ -54,14 +54,16 @@ WHERE account_key = :account AND daily_limit IS NOT NULL ORDER BY daily_limit, i
 """
 _SETTLE = """
 UPDATE send SET status = :status, {more}reply = :reply, provider_id = :provider_id,
-warnings = :warnings, diagnosis = :diagnosis WHERE id = :id AND status IN ('started', 'uncertain') RETURNING id
+warnings = :warnings, diagnosis = :diagnosis WHERE id = :id
 """
 _SETTLE_WHOLE = _SETTLE.format(more="")
 # Apart, because a column that is set costs the update of its index, changed or not.
 _SETTLE_FREED = _SETTLE.format(more="units = :units, counted = :counted, ")
+# Of this very try: a failed send that was begun anew has another time.
+_OPEN = "SELECT counted, units FROM send WHERE id = :id AND at = :at AND status IN ('started', 'uncertain')"
 _SLOTS = """
 SELECT sum(messages + external), sum(recipients + external), max(last_at) FROM usage
-WHERE account_key = :account AND slot >= :edge GROUP BY slot ORDER BY slot
+WHERE account_key = :account AND slot > :edge GROUP BY slot ORDER BY slot
 """
 
 
@@ -125,6 +127,7 @@ def settle(
     provider_id: str = "",
     warnings: Sequence[str] = (),
     diagnosis: Diagnosis | None = None,
+    hold_for: Diagnosis | None = None,
     taken: int | None = None,
     now: datetime | None = None,
 ) -> Send:
@@ -135,6 +138,7 @@ def settle(
 
     Args:
         host: the server's, for the catalogue's rule about its holds.
+        hold_for: why to hold the account although the message was taken: some recipients were refused for quota.
         taken: recipients the server took the message for; all of them where it is not given.
         now: aware; the present where it is not given.
 
@@ -142,10 +146,7 @@ def settle(
         StorageError: it could not be written; the row stays ``started`` and becomes ``uncertain``.
     """
     moment = now or datetime.now(UTC)
-    counted = (row.counted if taken is None else min(taken, row.counted)) if status in COUNTED else 0
-    freed = Amount(messages=0 if counted else -1, recipients=counted - row.counted)
-    by_messages = row.units == 1 and row.counted != 1
-    values = {
+    values: dict[str, Any] = {
         "id": row.id,
         "status": status.value,
         "reply": reply,
@@ -153,20 +154,27 @@ def settle(
         "warnings": "\n".join(warnings),
         "diagnosis": as_json(diagnosis) if diagnosis else "",
     }
-    if freed.recipients:
-        values |= {"units": counted if counted and not by_messages else row.units, "counted": counted}
-    statement = _SETTLE_FREED if freed.recipients else _SETTLE_WHOLE
     with database.fast_write() as cursor:
         state = holds.lock(database, cursor, row.account_key)
-        ours = cursor.row(statement, values) is not None
-        if ours and freed.recipients:
-            usage.add(database, cursor, row.account_key, row.server_id, row.at, freed, counting.zone)
-        if ours:
+        stored = cursor.row(_OPEN, {"id": row.id, "at": database.stored(row.at)})
+        if stored is not None:
+            before, units = stored
+            counted = (before if taken is None else min(taken, before)) if status in COUNTED else 0
+            if counted == before:
+                cursor.execute(_SETTLE_WHOLE, values)
+            else:
+                by_recipients = units == before and counted
+                values |= {"units": counted if by_recipients else units, "counted": counted}
+                cursor.execute(_SETTLE_FREED, values)
+                freed = Amount(messages=0 if counted else -1, recipients=counted - before)
+                usage.add(database, cursor, row.account_key, row.server_id, row.at, freed, counting.zone)
+            reason = hold_for or diagnosis
             until = moment
-            if diagnosis is not None and diagnosis.category == "quota":
+            if reason is not None and reason.category == "quota":
                 until = _end_of_hold(database, cursor, row.account_key, counting, host, moment)
-            holds.note_outcome(database, cursor, row.account_key, state, status, diagnosis, until, moment)
-    if not ours:
+            outcome = holds.After(status, reason, row.at, until, moment)
+            holds.note_outcome(database, cursor, row.account_key, state, outcome)
+    if stored is None:
         with database.read() as session:
             return session.get_one(Send, row.id)
     row.__dict__.update(values | {"status": status})
@@ -228,14 +236,15 @@ def _refuse_overrun(
 
 
 def _freeing(database: Database, cursor: FastCursor, account_key: str, rule: Rule, now: datetime) -> list[Freeing]:
-    """When what is used frees, by slots; of the slot that the window's beginning cuts, all of it at its end."""
+    """When what is used frees: first what still counts of the slot that the window's beginning cuts, then by slots."""
     parameters = usage.window_parameters(database, account_key, rule.since(now))
-    rows = cursor.rows(_SLOTS, {"account": account_key, "edge": parameters["edge"]})
-    found = [
-        Freeing(rule.frees(database.moment(last)), rule.units(int(messages), int(recipients)))
-        for messages, recipients, last in rows
+    rows = cursor.rows(usage.CUT, {name: value for name, value in parameters.items() if name != "edge"})
+    rows += cursor.rows(_SLOTS, {"account": account_key, "edge": parameters["edge"]})
+    return [
+        Freeing(rule.frees(database.moment(newest)), units)
+        for messages, recipients, newest in rows
+        if newest is not None and (units := rule.units(int(messages), int(recipients))) > 0
     ]
-    return [freeing for freeing in found if freeing.at > now and freeing.units > 0]
 
 
 def _end_of_hold(

@@ -14,12 +14,14 @@ from mailcore.drafts import connection_of, draft_of
 from mailcore.errors import MailcoreError
 from mailcore.guard import own_recipients
 from mailcore.models import SameAddress, Send, SendStatus
-from mailcore.replies import Diagnosis, diagnose, diagnosis_for
+from mailcore.replies import Diagnosis, classify, diagnose, diagnosis_for
 from mailcore.reservation import claim, settle
 from mailcore.transports import transport_for
 from mailcore.transports.base import StepListener, TransportError, ignore_steps
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mailcore.compose import OutgoingMessage
     from mailcore.database import Database
     from mailcore.models import MailServer
@@ -88,8 +90,18 @@ def send(
         reply=receipt.reply,
         provider_id=receipt.provider_id,
         warnings=warnings,
+        host=server.host,
+        hold_for=_quota_among(refused.values(), server),
         taken=len(message.recipients) - len(refused),
     )
+
+
+def _quota_among(replies: Iterable[str], server: MailServer) -> Diagnosis | None:
+    """What was said of quota to some of the recipients, where the others were taken."""
+    found = (
+        classify(reply, phase="recipients", provider=provider_id(server.host), kind=server.kind) for reply in replies
+    )
+    return next((diagnosis for diagnosis in found if diagnosis.category == "quota"), None)
 
 
 def _rule_against(server: MailServer, message: OutgoingMessage) -> Diagnosis | None:

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 _STORED_FIELDS = tuple(field.name for field in fields(ServerDraft) if field.name != "requires_auth")
 
 
+_SPELLED = "accounts_spelled"
 _BATCH = 500
 """Values in one IN: SQLite built with its old limits takes 999."""
 
@@ -356,7 +357,7 @@ class Servers:
             )
 
     def identify_accounts(self) -> None:
-        """Work out the accounts that a migration could not: those behind an Elastic Email key.
+        """Work out the accounts that a migration could not: their proper spelling, and those behind an API key.
 
         A key that cannot be read now is looked at again at the next start.
 
@@ -364,12 +365,18 @@ class Servers:
             StorageError: the database could not be read or written.
         """
         with self._database.read() as session:
-            unknown = MailServer.account_key.startswith(UNKNOWN), MailServer.secret_ref.is_not(None)
-            servers = session.scalars(select(MailServer).where(*unknown)).all()
+            is_spelled = session.get(Installation, _SPELLED) is not None
+            wanted = [] if not is_spelled else [MailServer.account_key.startswith(UNKNOWN)]
+            servers = session.scalars(select(MailServer).where(*wanted)).all()
         for server in servers:
             with suppress(SecretError):
-                account = self._account(draft_of(server), self.secret(server))
-                rename_account(self._database, server.account_key, account)
+                secret = self.secret(server) if server.kind is not Kind.SMTP and server.secret_ref else None
+                account = self._account(draft_of(server), secret, server.account_key)
+                if account != server.account_key:
+                    rename_account(self._database, server.id, server.account_key, account)
+        if not is_spelled:
+            with suppress(IntegrityError), self._database.write() as session:
+                session.add(Installation(name=_SPELLED, value="1"))
 
     def _account(self, draft: ServerDraft, secret: SecretStr | None, current: str = "") -> str:
         """The account a record uses; without a new API key it stays the one it was."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text, update
 
-from mailcore.models import ExternalUse, MailServer, Send, Usage
+from mailcore.models import DailyUsage, ExternalUse, MailServer, Send, Usage
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -50,6 +50,14 @@ FROM usage WHERE account_key = :account AND slot > :edge
 UNION ALL SELECT count(*), sum(counted) FROM send
 WHERE account_key = :account AND at > :since AND at < :edge_end AND counted > 0
 UNION ALL SELECT sum(units), sum(units) FROM external_use
+WHERE account_key = :account AND at > :since AND at < :edge_end) AS parts
+"""
+# What counts of the slot that the window's beginning cuts, and the newest of it.
+CUT = """
+SELECT coalesce(sum(messages), 0), coalesce(sum(recipients), 0), max(newest) FROM (
+SELECT count(*) AS messages, sum(counted) AS recipients, max(at) AS newest FROM send
+WHERE account_key = :account AND at > :since AND at < :edge_end AND counted > 0
+UNION ALL SELECT sum(units), sum(units), max(at) FROM external_use
 WHERE account_key = :account AND at > :since AND at < :edge_end) AS parts
 """
 _TO_HOURS = """
@@ -140,15 +148,14 @@ def roll_up(database: Database, *, now: datetime | None = None) -> None:
         connection.execute(text("DELETE FROM usage WHERE slot < :before"), hours)
 
 
-def rename_account(database: Database, old: str, new: str) -> None:
-    """Let everything that was counted under one key count under another.
+def rename_account(database: Database, server_id: int, old: str, new: str) -> None:
+    """Let everything that was counted for a server under one key count under another.
 
     Raises:
         StorageError: the database could not be written; nothing was changed.
     """
     with database.write() as session:
-        for table in (MailServer, Send, Usage, ExternalUse):
-            session.execute(update(table).where(table.account_key == old).values(account_key=new))
-        session.execute(
-            text("UPDATE daily_usage SET account_key = :new WHERE account_key = :old"), {"old": old, "new": new}
-        )
+        session.execute(update(MailServer).where(MailServer.id == server_id).values(account_key=new))
+        for table in (Send, Usage, DailyUsage, ExternalUse):
+            ours = table.server_id == server_id, table.account_key == old
+            session.execute(update(table).where(*ours).values(account_key=new))
