@@ -1,0 +1,104 @@
+"""Sends from processes of their own: one that loads the library once, and forks as many as each round asks for.
+
+    python -m tests.peers.quota_worker
+
+A line of JSON comes in for each round (see :class:`Round`). Out go ``{"pids": [...]}`` when every process of the
+round has opened the installation, and ``{"codes": [...]}`` when every one of them is gone and reaped: 0 where it came
+to its end, minus the signal where it was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailcore import Mailcore, library
+from mailcore.compose import compose
+from mailcore.models import SendStatus
+from mailcore.settings import Settings
+
+SENDER = "ana@exemplo.com.br"
+
+
+@dataclass(frozen=True)
+class Round:
+    """What the processes of one round do."""
+
+    database_url: str
+    data_dir: str
+    server_id: int
+    job: str
+    """``send``: one message each; ``reserve``: reserve and settle until nothing more fits."""
+    processes: int
+    name: str
+    """Unique: what the idempotency keys begin with."""
+
+
+def recipient(number: int) -> str:
+    """Return the address the process of this number writes to: so the server can tell them apart."""
+    return f"p{number}@outro.example"
+
+
+def main() -> None:
+    """Work off the rounds that come in."""
+    assert library  # loaded here once, so that no round pays for it
+    for line in sys.stdin:
+        work = Round(**json.loads(line))
+        gate, opened = os.pipe()
+        ready, report = os.pipe()
+        pids = [_fork(work, number, gate, opened, report) for number in range(work.processes)]
+        os.close(gate)
+        os.close(report)
+        told = 0
+        while told < work.processes and (news := os.read(ready, work.processes)):
+            told += len(news)
+        os.close(ready)
+        print(json.dumps({"pids": pids}), flush=True)
+        os.close(opened)  # and they are off
+        for pid in pids:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # none is reaped while another may still be killed
+        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        print(json.dumps({"codes": codes}), flush=True)
+
+
+def _fork(work: Round, number: int, gate: int, opened: int, report: int) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.close(opened)
+        core = Mailcore(
+            Settings(database_url=work.database_url, data_dir=Path(work.data_dir), keyring="database")  # type: ignore[arg-type]
+        )
+        os.write(report, b".")
+        os.close(report)
+        os.read(gate, 1)
+        (_send if work.job == "send" else _reserve)(core, work, number)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _send(core: Mailcore, work: Round, number: int) -> None:
+    message = compose(from_address=SENDER, to=[recipient(number)], subject=f"{number}", text="Olá")
+    core.send(core.servers.get(work.server_id), message, idempotency_key=f"{work.name}-{number}")
+
+
+def _reserve(core: Mailcore, work: Round, number: int) -> None:
+    server, turn = core.servers.get(work.server_id), 0
+    while True:
+        row = core.reserve(server, 1, idempotency_key=f"{work.name}-{number}-{turn}")
+        if row.status is SendStatus.REJECTED_BY_RULE:
+            return
+        # Some come to nothing, and what they freed is fought for again.
+        core.settle(row, SendStatus.FAILED if turn % 3 == 2 else SendStatus.ACCEPTED)
+        turn += 1
+
+
+if __name__ == "__main__":
+    main()
