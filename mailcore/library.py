@@ -239,6 +239,7 @@ class Mailcore:
 
         Raises:
             StorageError: the row could not be written; nothing is reserved.
+            ValueError: there is no recipient.
         """
         named = () if isinstance(recipients, int) else tuple(recipients)
         refusal = None if server.is_active else diagnosis_for("inactive")

@@ -13,6 +13,7 @@ import socket
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from sqlalchemy import select, update
 
@@ -91,9 +92,12 @@ def claim(
 
     Raises:
         StorageError: the row could not be written; nothing may be sent.
+        ValueError: there is no recipient.
     """
     moment = now or datetime.now(UTC)
     many = len(recipients) if count is None else count
+    if many < 1:
+        raise ValueError("a message has at least one recipient")
     with database.fast_write() as cursor:
         known = cursor.row(_KNOWN, {"key": key})
         if known is None or known[0] == SendStatus.FAILED:
@@ -159,7 +163,7 @@ def settle(
         stored = cursor.row(_OPEN, {"id": row.id, "at": database.stored(row.at)})
         if stored is not None:
             before, units = stored
-            counted = (before if taken is None else min(taken, before)) if status in COUNTED else 0
+            counted = (before if taken is None else max(0, min(taken, before))) if status in COUNTED else 0
             if counted == before:
                 cursor.execute(_SETTLE_WHOLE, values)
             else:
@@ -316,8 +320,12 @@ def _local(moment: datetime, rule: Rule) -> str:
     return moment.astimezone(rule.zone).strftime("%d/%m às %H:%M")
 
 
+_RUN = uuid4().hex[:8]
+
+
 def _this_process() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"[-80:]
+    """Who holds a row: the machine, the process, and which one of those that have had its number."""
+    return f"{socket.gethostname()[-60:]}:{os.getpid()}:{_RUN}"
 
 
 def _is_abandoned(row: Send) -> bool:
@@ -325,15 +333,15 @@ def _is_abandoned(row: Send) -> bool:
 
     On this machine the process table tells; elsewhere only the clock can.
     """
-    host, _, pid = row.owner.rpartition(":")
-    if host == _this_process().rpartition(":")[0] and os.name == "posix":
-        return not _is_alive(int(pid))
+    host, _, rest = row.owner.partition(":")
+    pid, _, run = rest.partition(":")
+    if host == _this_process().partition(":")[0] and pid.isdigit() and os.name == "posix":
+        # In a container every run of the program has the same number.
+        return run not in ("", _RUN) if int(pid) == os.getpid() else not _is_alive(int(pid))
     return datetime.now(UTC) - row.at > ABANDONED_AFTER
 
 
 def _is_alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

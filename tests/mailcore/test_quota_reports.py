@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from mailcore import Mailcore
 from mailcore.drafts import ServerDraft
@@ -169,6 +169,26 @@ def test_a_safety_margin_is_left_unused(open_core: Callable[[], Mailcore], setti
     assert sent(core, server, 1, NOW).status is SendStatus.REJECTED_BY_RULE
     assert (of(core, server).limit, of(core, server).remaining) == (8, 0)
     core.close()
+
+
+@pytest.mark.parametrize("recipients", [0, -5, []])
+def test_a_message_for_nobody_reserves_nothing(core: Mailcore, recipients: Any) -> None:
+    server = register(core, "Uma", daily_limit=5)
+    with pytest.raises(ValueError, match="at least one"):
+        core.reserve(server, recipients)
+    row = core.reserve(server, 5)
+    core.settle(row, SendStatus.ACCEPTED, taken=-3)
+    assert core.quotas(server_id=server.id)[0].used == 0
+
+
+def test_a_process_of_the_same_number_is_another_one(open_core: Callable[[], Mailcore]) -> None:
+    core = open_core()
+    row = core.reserve(register(core, "Uma"), 1)
+    with core.database.write() as session:
+        session.execute(update(Send).where(Send.id == row.id).values(owner=f"{row.owner[:-8]}00000000"))
+    again = open_core()
+    with again.database.read() as session:
+        assert session.get_one(Send, row.id).status is SendStatus.UNCERTAIN
 
 
 # ---------------------------------------------------------------------- use made elsewhere
