@@ -1,6 +1,6 @@
 """How a program that sends its own mail keeps within the quota: reserve, send, settle.
 
-    python examples/erp.py SERVER_ID RECIPIENT
+    python examples/erp.py SERVER_ID RECIPIENT INVOICE
 
 The program's own sending stands in ``send_by_your_own_means``; everything else can be pasted as it is.
 """
@@ -11,19 +11,18 @@ import smtplib
 import socket
 import sys
 from email.message import EmailMessage
-from uuid import uuid4
 
 import mailcore
 from mailcore.models import MailServer, SendStatus
 from mailcore.transports.base import Security
 
 
-def main(server_id: int, recipient: str) -> int:
+def main(server_id: int, recipient: str, invoice: str) -> int:
     """Send one message within the quota; return 0 if the server took it."""
     core = mailcore.open_mailcore()
     server = core.servers.get(server_id)
-    # One key for one message: your invoice's number, say. The same key never takes a second place in the quota.
-    row = core.reserve(server, [recipient], idempotency_key=f"nota-{uuid4()}")
+    # One key for one message: whoever comes second with it, in another worker or another run, must not send.
+    row = core.reserve(server, [recipient], idempotency_key=f"nota-{invoice}")
     if row.status is not SendStatus.STARTED:
         print(f"Não enviada: {row.status}. Cabe em: {row.frees_at}")
         return 3
@@ -65,4 +64,4 @@ def send_by_your_own_means(server: MailServer, password: str, recipient: str) ->
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2]))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2], sys.argv[3]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -167,6 +167,10 @@ class FastCursor:
         """Run one statement."""
         self._cursor.execute(statement if self._is_sqlite else _percent_style(statement), dict(parameters))
 
+    def execute_many(self, statement: str, parameters: Sequence[Mapping[str, Any]]) -> None:
+        """Run one statement for each set of parameters."""
+        self._cursor.executemany(statement if self._is_sqlite else _percent_style(statement), parameters)
+
     def row(self, statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> tuple[Any, ...] | None:
         """Run one statement and return its first row, if it has one."""
         self.execute(statement, parameters)
@@ -203,7 +207,9 @@ def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return common | {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
     # A connection that died while it lay in the pool is found before it is used.
-    return common | {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+    # The level that reservations count on, whatever the server's own default is.
+    level = {"isolation_level": "READ COMMITTED"}
+    return common | level | {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -57,18 +57,31 @@ def record(database: Database, counting: Counting, entries: Sequence[Entry], *, 
         # In one order, so that two who enter the same accounts do not wait for each other.
         for key in sorted({entry.server.account_key for entry in entries}):
             holds.lock(database, cursor, key)
-        for entry in entries:
-            values = {
-                "account": entry.server.account_key,
-                "server": entry.server.id,
-                "at": database.stored(entry.at),
-                "units": entry.units,
-                "noted_at": database.stored(moment),
-                "noted_by": who,
-            }
-            cursor.execute(_INSERT, values)
-            amount = Amount(external=entry.units)
-            usage.add(database, cursor, entry.server.account_key, entry.server.id, entry.at, amount, counting.zone)
+        cursor.execute_many(_INSERT, [_values(database, entry, moment, who) for entry in entries])
+        for (server, _, _), (units, newest) in _summed(entries, counting).items():
+            amount = Amount(external=units)
+            usage.add(database, cursor, server.account_key, server.id, newest, amount, counting.zone)
+
+
+def _values(database: Database, entry: Entry, now: datetime, who: str) -> dict[str, object]:
+    return {
+        "account": entry.server.account_key,
+        "server": entry.server.id,
+        "at": database.stored(entry.at),
+        "units": entry.units,
+        "noted_at": database.stored(now),
+        "noted_by": who,
+    }
+
+
+def _summed(entries: Sequence[Entry], counting: Counting) -> dict[tuple[MailServer, int, date], tuple[int, datetime]]:
+    """Units and the newest moment by server, slot and day: a long file must not hold an account for long."""
+    sums: dict[tuple[MailServer, int, date], tuple[int, datetime]] = {}
+    for entry in entries:
+        key = entry.server, usage.slot_of(entry.at), entry.at.astimezone(counting.zone).date()
+        units, newest = sums.get(key, (0, entry.at))
+        sums[key] = units + entry.units, max(newest, entry.at)
+    return sums
 
 
 def read_csv(data: bytes, servers: Iterable[MailServer], counting: Counting) -> list[Entry]:

@@ -164,6 +164,19 @@ def refuse_probing(state: AccountState, host: str, zone: ZoneInfo) -> None:
     )
 
 
+def refuse_pause(state: AccountState) -> None:
+    """Refuse to try a login again that was refused several times in a row.
+
+    Raises:
+        HeldError: it was.
+    """
+    if state.held_since is not None and state.held_until is None:
+        raise HeldError(
+            "A conta está em pausa, porque o login foi recusado várias vezes seguidas. Corrija a senha no cadastro, ou "
+            "teste só este servidor."
+        )
+
+
 def lift(session: Session, key: str) -> None:
     """Let an account be used again, because a person says so."""
     session.execute(update(Account).where(Account.key == key).values(**_FREE))

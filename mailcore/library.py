@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from threading import Lock
 from time import monotonic
@@ -18,10 +19,10 @@ from mailcore.errors import NotFoundError
 from mailcore.explain import Found, explain
 from mailcore.external_use import Entry, record
 from mailcore.following import Followed, follow_up
-from mailcore.holds import forgive_logins, lift, refuse_probing, state_of
+from mailcore.holds import forgive_logins, lift, refuse_pause, refuse_probing, state_of
 from mailcore.ledger import purge
 from mailcore.migrations import migrate
-from mailcore.models import Account, CheckState, SendStatus
+from mailcore.models import Account, CheckState, Installation, SendStatus
 from mailcore.portfolio import PORTFOLIO_SECONDS, Checked, active_servers, check_all, ignore_checked
 from mailcore.quota_reports import quotas
 from mailcore.quotas import Counting
@@ -95,10 +96,23 @@ class Mailcore:
             return
         with self._tidying:
             settle_abandoned(self.database)
-            roll_up(self.database)
-            gone = purge(self.database, self.settings.retention_days)
+            now = self._believable_now()
+            roll_up(self.database, now=now)
+            gone = purge(self.database, self.settings.retention_days, now=now)
             # While a backlog lasts, each call takes a piece of it.
             self._tidied = 0.0 if gone else monotonic()
+
+    def _believable_now(self) -> datetime:
+        """The present, at most a day after the last time: a clock wrong by weeks must not age what is stored."""
+        now = datetime.now(UTC)
+        with self.database.write() as session:
+            kept = session.get(Installation, "tidied_at")
+            if kept is None:
+                kept = Installation(name="tidied_at", value=now.isoformat())
+                session.add(kept)
+            believed = min(now, datetime.fromisoformat(kept.value) + timedelta(days=1))
+            kept.value = believed.isoformat()
+        return believed
 
     def check(
         self,
@@ -140,7 +154,13 @@ class Mailcore:
     ) -> list[Checked]:
         """Check every active server, side by side; see :func:`mailcore.portfolio.check_all`."""
         servers = active_servers(self.database)
-        return check_all(servers, lambda server: self.check(server, probe=False), on_checked, seconds=seconds)
+        return check_all(servers, self._check_one_of_many, on_checked, seconds=seconds)
+
+    def _check_one_of_many(self, server: MailServer) -> CheckResult:
+        """Where the login was refused again and again, nobody looks at this one try: it is left out."""
+        with self.database.read() as session:
+            refuse_pause(state_of(session.get(Account, server.account_key)))
+        return self.check(server, probe=False)
 
     def check_draft(
         self,
@@ -229,8 +249,9 @@ class Mailcore:
 
         Returns:
             The row of the ledger. Where its status is ``rejected_by_rule`` the message must not be sent: its
-            ``diagnosis`` says why and ``frees_at`` when it would fit. Where it is ``started``, send it and
-            :meth:`settle` it; if your process dies before that, it becomes ``uncertain`` and stays counted.
+            ``diagnosis`` says why and ``frees_at`` when it would fit. Only where it is ``started``, send it and
+            :meth:`settle` it; if your process dies before that, it becomes ``uncertain`` and stays counted. Of two
+            who reserve under one key, one gets ``started``.
 
         Args:
             recipients: their addresses, or only how many they are.
@@ -241,9 +262,11 @@ class Mailcore:
             StorageError: the row could not be written; nothing is reserved.
             ValueError: there is no recipient.
         """
-        named = () if isinstance(recipients, int) else tuple(recipients)
+        named = (
+            () if isinstance(recipients, int) else (recipients,) if isinstance(recipients, str) else tuple(recipients)
+        )
         refusal = None if server.is_active else diagnosis_for("inactive")
-        row, _ = claim(
+        row, is_ours = claim(
             self.database,
             self.counting,
             server,
@@ -253,6 +276,8 @@ class Mailcore:
             refusal=refusal,
             count=recipients if isinstance(recipients, int) else None,
         )
+        if not is_ours and row.status is SendStatus.STARTED:
+            row.__dict__["status"] = SendStatus.UNCERTAIN  # somebody else's, under way: not this caller's to send
         return row
 
     def settle(
@@ -295,7 +320,7 @@ class Mailcore:
             StorageError: the database could not be written.
         """
         with self.database.write() as session:
-            state = state_of(session.get(Account, server.account_key))
+            state = state_of(session.get(Account, server.account_key, with_for_update=True))
             if state.held_since is not None:
                 note_lifted(session, server, state.held_code)
             lift(session, server.account_key)

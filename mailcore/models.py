@@ -284,9 +284,9 @@ class Usage(Base):
     slot: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     """When it begins, in seconds since 1970 (UTC)."""
     server_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    messages: Mapped[int]
-    recipients: Mapped[int]
-    external: Mapped[int]
+    messages: Mapped[int] = mapped_column(BigInteger)
+    recipients: Mapped[int] = mapped_column(BigInteger)
+    external: Mapped[int] = mapped_column(BigInteger)
     """Units used elsewhere, as somebody entered them."""
     last_at: Mapped[datetime]
     """The newest of what it holds."""
@@ -302,9 +302,9 @@ class DailyUsage(Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     account_key: Mapped[str] = mapped_column(String(700), primary_key=True)
     server_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    messages: Mapped[int]
-    recipients: Mapped[int]
-    external: Mapped[int]
+    messages: Mapped[int] = mapped_column(BigInteger)
+    recipients: Mapped[int] = mapped_column(BigInteger)
+    external: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = ({"sqlite_with_rowid": False},)
 

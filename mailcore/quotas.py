@@ -60,8 +60,8 @@ class Rule:
 
     @property
     def ceiling(self) -> int | None:
-        """The limit less the safety margin, rounded down: what may be counted at most."""
-        return None if self.limit is None else self.limit * (100 - self.margin_percent) // 100
+        """The limit less the safety margin, rounded down but never to nothing: what may be counted at most."""
+        return None if self.limit is None else max(1, self.limit * (100 - self.margin_percent) // 100)
 
     def since(self, now: datetime) -> datetime:
         """Return the beginning of the window, exclusive: what is later counts."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mailcore.quotas import Counting
 
 ABANDONED_AFTER = timedelta(minutes=15)
-"""No send takes this long: a ``started`` row of another machine this old has lost its process."""
+"""No send takes this long: a ``started`` row this old has lost its process."""
 
 COUNTED = frozenset({SendStatus.STARTED, SendStatus.ACCEPTED, SendStatus.UNCERTAIN})
 """What counts against the quota: all but what was certainly not taken."""
@@ -48,6 +48,7 @@ _AGAIN = (
     f"UPDATE send SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} "  # noqa: S608
     "WHERE idempotency_key = :key AND status = 'failed' RETURNING id"
 )
+_RECORD = "SELECT account_key, is_active, host, username FROM mail_server WHERE id = :id"
 _KNOWN = "SELECT status FROM send WHERE idempotency_key = :key"
 _LIMIT = """
 SELECT daily_limit, limit_unit, limit_window, host FROM mail_server
@@ -61,7 +62,9 @@ _SETTLE_WHOLE = _SETTLE.format(more="")
 # Apart, because a column that is set costs the update of its index, changed or not.
 _SETTLE_FREED = _SETTLE.format(more="units = :units, counted = :counted, ")
 # Of this very try: a failed send that was begun anew has another time.
-_OPEN = "SELECT counted, units FROM send WHERE id = :id AND at = :at AND status IN ('started', 'uncertain')"
+_OPEN = (
+    "SELECT counted, units, account_key FROM send WHERE id = :id AND at = :at AND status IN ('started', 'uncertain')"
+)
 _SLOTS = """
 SELECT sum(messages + external), sum(recipients + external), max(last_at) FROM usage
 WHERE account_key = :account AND slot > :edge GROUP BY slot ORDER BY slot
@@ -101,14 +104,16 @@ def claim(
     with database.fast_write() as cursor:
         known = cursor.row(_KNOWN, {"key": key})
         if known is None or known[0] == SendStatus.FAILED:
-            state = holds.lock(database, cursor, server.account_key)
-            rule = _rule(cursor, server, counting)
-            frees_at = None
+            # As it is stored, not as the caller read it, which may have been hours ago.
+            account_key, stale = _record(cursor, server)
+            state = holds.lock(database, cursor, account_key)
+            rule = _rule(cursor, account_key, server, counting)
+            refusal, frees_at = refusal or stale, None
             if refusal is None and state.is_held(moment):
                 refusal, frees_at = hold_diagnosis(state, counting), state.held_until
             if refusal is None and rule.limit is not None:
-                refusal, frees_at = _refuse_overrun(database, cursor, server.account_key, rule, many, moment)
-            row = _new_row(server, rule, recipients, message_id, key, many, refusal, frees_at, moment)
+                refusal, frees_at = _refuse_overrun(database, cursor, account_key, rule, counting, many, moment)
+            row = _new_row(server, account_key, rule, recipients, message_id, key, many, refusal, frees_at, moment)
             row_id = _write(database, cursor, row, known)
             if row_id is not None:
                 row.__dict__["id"] = row_id
@@ -162,7 +167,9 @@ def settle(
         state = holds.lock(database, cursor, row.account_key)
         stored = cursor.row(_OPEN, {"id": row.id, "at": database.stored(row.at)})
         if stored is not None:
-            before, units = stored
+            before, units, account_key = stored
+            if account_key != row.account_key:  # renamed meanwhile
+                state = holds.lock(database, cursor, account_key)
             counted = (before if taken is None else max(0, min(taken, before))) if status in COUNTED else 0
             if counted == before:
                 cursor.execute(_SETTLE_WHOLE, values)
@@ -171,13 +178,13 @@ def settle(
                 values |= {"units": counted if by_recipients else units, "counted": counted}
                 cursor.execute(_SETTLE_FREED, values)
                 freed = Amount(messages=0 if counted else -1, recipients=counted - before)
-                usage.add(database, cursor, row.account_key, row.server_id, row.at, freed, counting.zone)
+                usage.add(database, cursor, account_key, row.server_id, row.at, freed, counting.zone)
             reason = hold_for or diagnosis
             until = moment
             if reason is not None and reason.category == "quota":
-                until = _end_of_hold(database, cursor, row.account_key, counting, host, moment)
+                until = _end_of_hold(database, cursor, account_key, counting, host, moment)
             outcome = holds.After(status, reason, row.at, until, moment)
-            holds.note_outcome(database, cursor, row.account_key, state, outcome)
+            holds.note_outcome(database, cursor, account_key, state, outcome)
     if stored is None:
         with database.read() as session:
             return session.get_one(Send, row.id)
@@ -213,15 +220,34 @@ def hold_diagnosis(state: holds.AccountState, counting: Counting) -> Diagnosis:
     return replace(diagnosis, remedy=diagnosis.remedy.format(until=_clock(state.held_until, counting)))
 
 
-def _rule(cursor: FastCursor, server: MailServer, counting: Counting) -> Rule:
-    row = cursor.row(_LIMIT, {"account": server.account_key})
+def _record(cursor: FastCursor, server: MailServer) -> tuple[str, Diagnosis | None]:
+    """Return the account a record uses now, and why nothing may go through it as the caller has it."""
+    row = cursor.row(_RECORD, {"id": server.id})
+    if row is None:
+        return server.account_key, diagnosis_for("server_gone")
+    account_key, is_active, host, username = row
+    if not is_active:
+        return account_key, diagnosis_for("inactive")
+    if (host, username) != (server.host, server.username):
+        return account_key, diagnosis_for("server_changed")
+    return account_key, None
+
+
+def _rule(cursor: FastCursor, account_key: str, server: MailServer, counting: Counting) -> Rule:
+    row = cursor.row(_LIMIT, {"account": account_key})
     if row is None:
         return rule_of(None, server.limit_unit, server.limit_window, server.host, counting)
     return rule_of(row[0], LimitUnit(row[1]), LimitWindow(row[2]), row[3], counting)
 
 
 def _refuse_overrun(
-    database: Database, cursor: FastCursor, account_key: str, rule: Rule, recipients: int, now: datetime
+    database: Database,
+    cursor: FastCursor,
+    account_key: str,
+    rule: Rule,
+    counting: Counting,
+    recipients: int,
+    now: datetime,
 ) -> tuple[Diagnosis | None, datetime | None]:
     """Return why a message does not fit and when it will, or nothing where all of it fits."""
     units, ceiling = rule.units(1, recipients), rule.ceiling or 0
@@ -234,7 +260,7 @@ def _refuse_overrun(
         return replace(diagnosis, cause=diagnosis.cause.format(units=units, limit=ceiling)), None
     frees_at = fits_at(ceiling, used, _freeing(database, cursor, account_key, rule, now), units, now)
     diagnosis = diagnosis_for("quota_full")
-    when = _local(frees_at, rule) if frees_at else "quando a janela liberar"
+    when = _clock(frees_at, counting) if frees_at else "quando a janela liberar"
     cause = diagnosis.cause.format(used=used, limit=ceiling, units=units, what=what)
     return replace(diagnosis, cause=cause, remedy=diagnosis.remedy.format(when=when)), frees_at
 
@@ -268,6 +294,7 @@ def _end_of_hold(
 
 def _new_row(
     server: MailServer,
+    account_key: str,
     rule: Rule,
     recipients: Sequence[str],
     message_id: str,
@@ -293,7 +320,7 @@ def _new_row(
         diagnosis=as_json(refusal) if refusal else "",
         owner=_this_process(),
         at=now,
-        account_key=server.account_key,
+        account_key=account_key,
         counted=0 if refusal else many,
         frees_at=frees_at,
         followed_at=None,
@@ -316,10 +343,6 @@ def _clock(moment: datetime, counting: Counting) -> str:
     return moment.astimezone(counting.zone).strftime("%d/%m às %H:%M")
 
 
-def _local(moment: datetime, rule: Rule) -> str:
-    return moment.astimezone(rule.zone).strftime("%d/%m às %H:%M")
-
-
 _RUN = uuid4().hex[:8]
 
 
@@ -329,16 +352,19 @@ def _this_process() -> str:
 
 
 def _is_abandoned(row: Send) -> bool:
-    """Whether the process that began this send is gone.
+    """Whether the process that began this send is gone, or no longer knows of it.
 
-    On this machine the process table tells; elsewhere only the clock can.
+    On this machine the process table tells; elsewhere only the clock can. What turns out to be under way all the
+    same is settled with its outcome nevertheless.
     """
+    if datetime.now(UTC) - row.at > ABANDONED_AFTER:
+        return True
     host, _, rest = row.owner.partition(":")
     pid, _, run = rest.partition(":")
-    if host == _this_process().partition(":")[0] and pid.isdigit() and os.name == "posix":
-        # In a container every run of the program has the same number.
-        return run not in ("", _RUN) if int(pid) == os.getpid() else not _is_alive(int(pid))
-    return datetime.now(UTC) - row.at > ABANDONED_AFTER
+    if host != _this_process().partition(":")[0] or not pid.isdigit() or os.name != "posix":
+        return False
+    # In a container every run of the program has the same number.
+    return run not in ("", _RUN) if int(pid) == os.getpid() else not _is_alive(int(pid))
 
 
 def _is_alive(pid: int) -> bool:

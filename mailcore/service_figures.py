@@ -6,6 +6,7 @@ minute, so that a page never waits for the service.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from mailcore.models import MailServer
     from mailcore.servers import Servers
+
+_log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 60.0
 _AT_ONCE = 8
@@ -100,6 +103,9 @@ def _asked(server: MailServer, ask: Callable[[], dict[str, Any]]) -> tuple[dict[
         return ask(), _MISSING
     except TransportError as error:
         return {}, diagnose(error, kind=server.kind).title
+    except Exception:  # noqa: BLE001 - one figure less, whatever the service did
+        _log.exception("reading figures failed")
+        return {}, "Não foi possível ler do serviço."
 
 
 def _figure(answer: tuple[dict[str, Any], str], *names: str) -> Figure:

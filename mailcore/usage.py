@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text, update
 
-from mailcore.models import DailyUsage, ExternalUse, MailServer, Send, Usage
+from mailcore.models import Account, DailyUsage, ExternalUse, MailServer, Send, Usage
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -60,10 +60,11 @@ WHERE account_key = :account AND at > :since AND at < :edge_end AND counted > 0
 UNION ALL SELECT sum(units), sum(units), max(at) FROM external_use
 WHERE account_key = :account AND at > :since AND at < :edge_end) AS parts
 """
+_OLD = "usage WHERE slot < :before AND slot % 3600 <> 0"
 _TO_HOURS = """
 INSERT INTO usage (account_key, slot, server_id, messages, recipients, external, last_at)
 SELECT account_key, slot / 3600 * 3600, server_id, sum(messages), sum(recipients), sum(external), max(last_at)
-FROM usage WHERE slot < :before AND slot % 3600 <> 0 GROUP BY 1, 2, 3
+FROM {old} GROUP BY 1, 2, 3
 ON CONFLICT (account_key, slot, server_id) DO UPDATE SET messages = usage.messages + excluded.messages,
 recipients = usage.recipients + excluded.recipients, external = usage.external + excluded.external,
 last_at = CASE WHEN excluded.last_at > usage.last_at THEN excluded.last_at ELSE usage.last_at END
@@ -143,18 +144,33 @@ def roll_up(database: Database, *, now: datetime | None = None) -> None:
         if not session.scalar(text(old), fine):
             return
     with database.write_connection() as connection:
-        connection.execute(text(_TO_HOURS), fine)
-        connection.execute(text("DELETE FROM usage WHERE slot < :before AND slot % 3600 <> 0"), fine)
+        if database.is_sqlite:
+            connection.execute(text(_TO_HOURS.replace("{old}", _OLD)), fine)
+            connection.execute(text(f"DELETE FROM {_OLD}"), fine)  # noqa: S608 - words of our own
+        else:
+            # In one statement: of two that roll up at once, the other finds nothing to add a second time.
+            gone = f"WITH gone AS (DELETE FROM {_OLD} RETURNING *) "  # noqa: S608
+            connection.execute(text(gone + _TO_HOURS.replace("{old}", "gone")), fine)
         connection.execute(text("DELETE FROM usage WHERE slot < :before"), hours)
 
 
 def rename_account(database: Database, server_id: int, old: str, new: str) -> None:
-    """Let everything that was counted for a server under one key count under another.
+    """Let everything that was counted for a server under one key count under another, its hold included.
 
     Raises:
         StorageError: the database could not be written; nothing was changed.
     """
     with database.write() as session:
+        # In one order, so that two renames cannot block each other.
+        rows = {key: session.get(Account, key, with_for_update=True) for key in sorted((old, new))}
+        before, after = rows[old], rows[new]
+        if before is not None and before.held_since is not None:
+            if after is None:
+                after = Account(key=new)
+                session.add(after)
+            if after.held_since is None:
+                for name in ("held_since", "held_until", "held_code", "held_reply", "auth_failures"):
+                    setattr(after, name, getattr(before, name))
         session.execute(update(MailServer).where(MailServer.id == server_id).values(account_key=new))
         for table in (Send, Usage, DailyUsage, ExternalUse):
             ours = table.server_id == server_id, table.account_key == old

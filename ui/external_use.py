@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import streamlit as st
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.quotas import Quota
 
-_DONE = "external_done"
+_DONE, _NONCE = "external_done", "external_nonce"
 
 
 def external_use(core: Mailcore) -> None:
@@ -24,8 +25,10 @@ def external_use(core: Mailcore) -> None:
     wanted = st.session_state.get("cotas_conta")
     found = core.quotas(account_keys=[wanted]) if wanted else []
     chosen = found[0] if found else None
-    if done := st.session_state.pop(_DONE, None):
-        st.success(done, icon=":material/check:")
+    # A place of its own: what comes below must not move when the sentence goes.
+    with st.container():
+        if done := st.session_state.pop(_DONE, None):
+            st.success(done, icon=":material/check:")
     with st.expander("Registrar consumo externo", icon=":material/add_circle:", key="external", on_change="rerun"):
         st.caption(
             "Mensagens que saíram desta conta por outro programa também contam para o provedor. Registre-as aqui para "
@@ -49,7 +52,8 @@ def _by_hand(core: Mailcore, chosen: Quota | None) -> None:
         units = st.number_input("Unidades", min_value=1, value=None, step=1, key="external_units", width=160)
         day = st.date_input("Dia", value="today", format="DD/MM/YYYY", key="external_day", width=160)
         at = st.time_input("Hora", value=now.time().replace(second=0, microsecond=0), key="external_time", width=160)
-    if not st.button("Registrar", key="external_add", type="primary"):
+    nonce = st.session_state.setdefault(_NONCE, uuid4().hex)
+    if not st.button("Registrar", key=f"external_add_{nonce}", type="primary"):
         return
     if units is None:
         st.error("Unidades: preencha este campo.", icon=":material/error:")
@@ -63,8 +67,9 @@ def _by_file(core: Mailcore) -> None:
         "Um CSV com as colunas server_id (o número do servidor), at (data e hora, como 2026-11-23T14:05) e units. Com "
         "um erro em qualquer linha, nada é registrado."
     )
-    uploaded = st.file_uploader("Arquivo CSV", key="external_file", max_upload_size=20)
-    if uploaded is None or not st.button("Registrar arquivo", key="external_add_file", type="primary"):
+    nonce = st.session_state.setdefault(_NONCE, uuid4().hex)
+    uploaded = st.file_uploader("Arquivo CSV", key=f"external_file_{nonce}", max_upload_size=20)
+    if uploaded is None or not st.button("Registrar arquivo", key=f"external_add_file_{nonce}", type="primary"):
         return
     try:
         entries = read_csv(uploaded.getvalue(), all_servers(core.database), core.counting)
@@ -83,6 +88,7 @@ def _record(core: Mailcore, entries: list[Entry]) -> None:
         return
     units = sum(entry.units for entry in entries)
     st.session_state[_DONE] = f"Registrado: {number(units)} unidades de consumo externo."
-    for name in ("external_units",):
-        st.session_state.pop(name, None)
+    # Other widgets from here on: the second half of a double click, or the same file, finds nothing.
+    st.session_state[_NONCE] = uuid4().hex
+    st.session_state.pop("external_units", None)
     st.rerun()

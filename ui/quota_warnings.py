@@ -63,7 +63,7 @@ def show_quota_of(core: Mailcore, server: MailServer) -> None:
     if quota.limit is None or quota.remaining is None:
         return
     unit = words.UNIT[quota.rule.unit].lower()
-    text = f"Cota: {number(quota.used)} de {number(quota.limit)} {unit} usados; restam **{number(quota.remaining)}**."
+    text = f"Cota: {number(quota.used)} de {number(quota.limit)} {unit}; restam **{number(quota.remaining)}**."
     if quota.frees and quota.state is not QuotaState.OK:
         text += f" Libera {number(quota.frees[0].units)} {clock(quota.frees[0].at, now, zone)}."
     if quota.share >= VERY_NEAR:

@@ -144,9 +144,15 @@ def _matching(every: list[Quota]) -> list[Quota]:
     found = [one for one in every if wanted in (None, one.state)]
     if terms:
         found = [one for one in found if all(term in _text(one) for term in terms)]
-    # What needs somebody first.
+    # What needs somebody first; then as it was, for rows that move while one reads are rows one loses.
     order = {QuotaState.BLOCKED: 0, QuotaState.FULL: 1, QuotaState.NEAR: 2, QuotaState.OK: 3}
-    return sorted(found, key=lambda one: (order[one.state], -one.share))
+    found.sort(key=lambda one: (order[one.state], -one.share))
+    view = (st.session_state["cotas_busca"], st.session_state["cotas_estado"])
+    kept_view, places = st.session_state.get("cotas_ordem", (None, {}))
+    if kept_view == view:
+        found.sort(key=lambda one: places.get(one.account_key, len(places)))
+    st.session_state["cotas_ordem"] = (view, {one.account_key: place for place, one in enumerate(found)})
+    return found
 
 
 def _text(one: Quota) -> str:
@@ -276,14 +282,14 @@ def _hold(core: Mailcore, one: Quota) -> None:
     st.markdown(f"**O que fazer:** {plain(why.remedy)}")
     if one.hold.held_reply:
         st.code(one.hold.held_reply, language=None, wrap_lines=True)
-    st.button(
+    if st.button(
         "Liberar agora",
         key="cotas_liberar",
         help="Só se o provedor já voltou a aceitar: tentar antes pode aumentar o bloqueio. Fica nas Alterações quem "
         "liberou.",
-        on_click=core.lift_hold,
-        args=(one.servers[0],),
-    )
+    ):
+        core.lift_hold(one.servers[0])
+        st.rerun()
 
 
 def _frees_list(core: Mailcore, one: Quota) -> None:

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mailcore.models import SendStatus
+from mailcore.quotas import NEAR, QuotaState
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -130,9 +131,11 @@ def send_document(send: Send, zone: ZoneInfo) -> Document:
 
 def quota_document(quota: Quota, figures: ServiceFigures | None, zone: ZoneInfo) -> Document:
     """Return how an account stands; where no record has a limit, the service's own, if it told one."""
-    limit, remaining = quota.limit, quota.remaining
+    limit, remaining, state = quota.limit, quota.remaining, quota.state
     if limit is None and figures is not None and isinstance(figures.daily_limit.value, int | float):
         limit, remaining = int(figures.daily_limit.value), figures.left_today
+        if remaining is not None and state is QuotaState.OK:
+            state = QuotaState.FULL if remaining == 0 else QuotaState.NEAR if remaining <= limit * (1 - NEAR) else state
     held = quota.hold
     return {
         "server_ids": [server.id for server in quota.servers],
@@ -142,7 +145,7 @@ def quota_document(quota: Quota, figures: ServiceFigures | None, zone: ZoneInfo)
         "window": quota.rule.window.value,
         "used": quota.used,
         "remaining": remaining,
-        "state": quota.state.value,
+        "state": state.value,
         "frees": [{"at": moment(freeing.at, zone), "units": freeing.units} for freeing in quota.frees],
         "blocked_until": moment(held.held_until, zone) if held else None,
         "unavailable": [

@@ -374,11 +374,11 @@ def test_the_example_for_an_erp_keeps_within_the_quota(core: Mailcore, monkeypat
             daily_limit=2,
         )
         server = core.servers.create(draft).server
-        assert [erp.main(server.id, "bia@b.example") for _ in range(3)] == [0, 0, 3]
+        assert [erp.main(server.id, "bia@b.example", f"{each}") for each in (1, 2, 2, 3)] == [0, 0, 3, 3]
         assert len(peer.inbox) == 2
         peer.script["RCPT"] = Say("550 5.1.1 no such user")
         core.servers.update(server, ServerDraft(**{**draft_values(draft), "daily_limit": 3}))
-        assert erp.main(server.id, "nao@b.example") == 4
+        assert erp.main(server.id, "nao@b.example", "4") == 4
     assert of(core, server, datetime.now(UTC)).used == 2
 
 

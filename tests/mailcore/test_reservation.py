@@ -181,7 +181,7 @@ class World:
 
     @property
     def ceiling(self) -> int:
-        return int(self.limit * (100 - self.margin) / 100 + 1e-9)
+        return max(1, int(self.limit * (100 - self.margin) / 100 + 1e-9))
 
 
 def run(core: Mailcore, world: World, steps: Sequence[Step]) -> list[Send]:

@@ -29,9 +29,9 @@ def upgrade() -> None:
         sa.Column("account_key", sa.String(700), primary_key=True),
         sa.Column("slot", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("server_id", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("messages", sa.Integer, nullable=False),
-        sa.Column("recipients", sa.Integer, nullable=False),
-        sa.Column("external", sa.Integer, nullable=False),
+        sa.Column("messages", sa.BigInteger, nullable=False),
+        sa.Column("recipients", sa.BigInteger, nullable=False),
+        sa.Column("external", sa.BigInteger, nullable=False),
         sa.Column("last_at", sa.DateTime, nullable=False),
         sqlite_with_rowid=False,
     )
@@ -40,9 +40,9 @@ def upgrade() -> None:
         sa.Column("day", sa.Date, primary_key=True),
         sa.Column("account_key", sa.String(700), primary_key=True),
         sa.Column("server_id", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("messages", sa.Integer, nullable=False),
-        sa.Column("recipients", sa.Integer, nullable=False),
-        sa.Column("external", sa.Integer, nullable=False),
+        sa.Column("messages", sa.BigInteger, nullable=False),
+        sa.Column("recipients", sa.BigInteger, nullable=False),
+        sa.Column("external", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(
