@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,18 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from mailcore import Mailcore
-from mailcore.drafts import ServerDraft
+from mailcore import Mailcore, ledger, library
+from mailcore.drafts import ServerDraft, draft_of
 from mailcore.errors import HeldError, ValidationError
 from mailcore.external_use import Entry, read_csv, record
-from mailcore.models import Change, ExternalUse, LimitUnit, LimitWindow, MailServer, Send, SendStatus
+from mailcore.models import Change, ExternalUse, LimitUnit, LimitWindow, MailServer, Send, SendStatus, Usage
 from mailcore.quota_reports import days, hours, near_the_limit, quotas, runs_out_at
 from mailcore.quotas import Quota, QuotaState
 from mailcore.reservation import claim, settle
 from mailcore.service_figures import FiguresCache
 from mailcore.settings import Settings
 from mailcore.transports.base import Kind, Security
+from mailcore.usage import rename_account, roll_up
 from tests.peers.elastic_server import Answer, ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 
@@ -384,3 +387,114 @@ def test_the_example_for_an_erp_keeps_within_the_quota(core: Mailcore, monkeypat
 
 def draft_values(draft: ServerDraft) -> dict[str, Any]:
     return {name: getattr(draft, name) for name in draft.__slots__}
+
+
+# ---------------------------------------------------------------------- what a caller read long ago
+
+
+def test_of_two_who_reserve_under_one_key_one_may_send(core: Mailcore) -> None:
+    server = register(core, "Uma", daily_limit=5)
+    rows = [core.reserve(server, 1, idempotency_key="nota-1") for _ in range(2)]
+    assert [row.status for row in rows] == [SendStatus.STARTED, SendStatus.UNCERTAIN]
+    assert core.quotas(server_id=server.id)[0].used == 1
+    core.settle(rows[0], SendStatus.ACCEPTED)
+    assert core.reserve(server, 1, idempotency_key="nota-1").status is SendStatus.ACCEPTED
+
+
+def test_a_record_read_before_somebody_changed_it_reserves_nothing(core: Mailcore) -> None:
+    old = register(core, "Uma", daily_limit=2)
+    core.servers.update(old, replace(draft_of(old), username="outra@exemplo.com.br"), SecretStr("nova"))
+    changed = core.reserve(old, 1)
+    assert (changed.status, "server_changed" in changed.diagnosis) == (SendStatus.REJECTED_BY_RULE, True)
+    fresh = core.servers.get(old.id)
+    core.servers.update(fresh, replace(draft_of(fresh), is_active=False))
+    assert "inactive" in core.reserve(fresh, 1).diagnosis
+    core.servers.delete(old.id)
+    assert "server_gone" in core.reserve(fresh, 1).diagnosis
+    assert core.reserve(fresh, "ana@exemplo.com.br").units == 1
+
+
+def test_a_limit_lowered_since_holds(core: Mailcore) -> None:
+    old = register(core, "Uma", daily_limit=100)
+    core.servers.update(old, replace(draft_of(old), daily_limit=1))
+    assert [core.reserve(old, 1).status for _ in range(2)] == [SendStatus.STARTED, SendStatus.REJECTED_BY_RULE]
+
+
+def test_a_renamed_account_takes_its_hold_and_what_is_under_way_along(core: Mailcore) -> None:
+    server = register(core, "Uma", daily_limit=10)
+    under_way, refused = core.reserve(server, 3), core.reserve(server, 1)
+    core.settle(refused, SendStatus.REFUSED, reply="550 5.4.5 Daily user sending limit exceeded", phase="data")
+    rename_account(core.database, server.id, server.account_key, "smtp:novo/uma")
+    assert core.quotas(server_id=server.id)[0].hold is not None
+    core.settle(under_way, SendStatus.FAILED)
+    (quota,) = core.quotas(server_id=server.id)
+    assert (quota.account_key, quota.used, quota.hold is not None) == ("smtp:novo/uma", 0, True)
+
+
+def test_a_paused_account_is_left_out_when_all_are_tested(core: Mailcore) -> None:
+    with SmtpPeer(users={"ana": "certa"}) as peer:
+        draft = ServerDraft(name="A", host=peer.host, port=peer.port, security=Security.NONE, username="ana")
+        server = core.servers.create(replace(draft, from_address="a@a.example"), SecretStr("errada")).server
+        for _ in range(3):
+            core.settle(core.reserve(server, 1), SendStatus.REFUSED, reply="535 5.7.8 wrong", phase="auth")
+        (checked,) = core.check_all()
+        assert (checked.ok, "em pausa" in checked.fault, peer.connections) == (False, True, 0)
+        assert not core.check(server).ok
+        assert peer.connections == 1
+
+
+# ---------------------------------------------------------------------- two at once, and long files
+
+
+def test_two_that_roll_up_at_once_add_nothing_twice(core: Mailcore) -> None:
+    server = register(core, "Uma")
+    old = NOW - timedelta(days=4)
+    record(
+        core.database,
+        core.counting,
+        [Entry(server, old + timedelta(minutes=5 * each), 1) for each in range(48)],
+        now=NOW,
+    )
+    start = threading.Barrier(2)
+
+    def work() -> None:
+        start.wait()
+        roll_up(core.database, now=NOW)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with core.database.read() as session:
+        rows = session.execute(select(Usage.slot, Usage.external)).all()
+    assert sum(row.external for row in rows) == 48
+    assert {row.slot % 3_600 for row in rows} == {0}
+
+
+def test_a_clock_wrong_by_weeks_at_a_start_frees_nothing(
+    open_core: Callable[[], Mailcore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = open_core()
+    server = register(core, "Uma", daily_limit=5)
+    core.settle(core.reserve(server, 5), SendStatus.ACCEPTED)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + timedelta(days=500)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(library, "datetime", Later)
+        open_core()
+    again = open_core()
+    assert again.quotas(server_id=server.id)[0].used == 5
+    assert again.reserve(server, 1).status is SendStatus.REJECTED_BY_RULE
+    assert len(ledger.search(again.database, ledger.LedgerQuery()).sends) == 2
+
+
+def test_a_long_file_is_summed_before_it_is_counted(core: Mailcore) -> None:
+    server = register(core, "Uma")
+    entries = [Entry(server, NOW - timedelta(seconds=each), 100_000_000) for each in range(3_000)]
+    record(core.database, core.counting, entries, now=NOW)
+    assert of(core, server).used == 3_000 * 100_000_000
