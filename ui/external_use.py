@@ -48,11 +48,12 @@ def _by_hand(core: Mailcore, chosen: Quota | None) -> None:
     server = chosen.servers[0]
     st.markdown(f"Conta: **{plain(server.name)}**")
     now = datetime.now(core.settings.zone)
+    nonce = st.session_state.setdefault(_NONCE, uuid4().hex)
     with st.container(horizontal=True):
-        units = st.number_input("Unidades", min_value=1, value=None, step=1, key="external_units", width=160)
+        key = f"external_units_{nonce}"
+        units = st.number_input("Unidades", min_value=1, value=None, step=1, key=key, width=160)
         day = st.date_input("Dia", value="today", format="DD/MM/YYYY", key="external_day", width=160)
         at = st.time_input("Hora", value=now.time().replace(second=0, microsecond=0), key="external_time", width=160)
-    nonce = st.session_state.setdefault(_NONCE, uuid4().hex)
     if not st.button("Registrar", key=f"external_add_{nonce}", type="primary"):
         return
     if units is None:
@@ -88,7 +89,6 @@ def _record(core: Mailcore, entries: list[Entry]) -> None:
         return
     units = sum(entry.units for entry in entries)
     st.session_state[_DONE] = f"Registrado: {number(units)} unidades de consumo externo."
-    # Other widgets from here on: the second half of a double click, or the same file, finds nothing.
+    # Other widgets from here on: the second half of a double click, the same number or file, finds nothing.
     st.session_state[_NONCE] = uuid4().hex
-    st.session_state.pop("external_units", None)
     st.rerun()

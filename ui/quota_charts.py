@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.quotas import Quota
 
-_MOST_SERVERS = 8
+_MOST_SERVERS = 5
+_PT_NUMBERS = "replace(format(datum.value, ',.0f'), regexp(',', 'g'), '.')"
 _OTHERS = "Outros"
 _WEEKDAYS = ("seg", "ter", "qua", "qui", "sex", "sáb", "dom")
 
@@ -23,7 +24,8 @@ _WEEKDAYS = ("seg", "ter", "qua", "qui", "sex", "sáb", "dom")
 def thirty_days(core: Mailcore, chosen: Quota | None) -> None:
     """Bars of the last 30 days, by server; of one account with its limit as a line."""
     servers = {server.id: server.name for server in chosen.servers} if chosen else None
-    used = days(core.database, core.settings.zone, server_ids=list(servers) if servers else None)
+    every = days(core.database, core.settings.zone, server_ids=list(servers) if servers else None)
+    used = [one for one in every if one.recipients or one.external]  # not what was given back
     if not used:
         st.caption("Nada foi enviado nos últimos 30 dias.")
         return
@@ -50,7 +52,7 @@ def thirty_days(core: Mailcore, chosen: Quota | None) -> None:
         "mark": {"type": "bar"},
         "encoding": {
             "x": {"field": "dia", "type": "ordinal", "scale": {"domain": order}, "axis": axis},
-            "y": {"field": "usado", "type": "quantitative", "title": None},
+            "y": {"field": "usado", "type": "quantitative", "title": None, "axis": {"labelExpr": _PT_NUMBERS}},
             "color": {
                 "field": "servidor",
                 "type": "nominal",
@@ -78,7 +80,7 @@ def week_of_hours(core: Mailcore, chosen: Quota | None) -> None:
     """When mail goes out: hour by hour, the last seven days."""
     keys = [chosen.account_key] if chosen else None
     used = hours(core.database, core.settings.zone, account_keys=keys)
-    if not used:
+    if not any(used.values()):
         st.caption("Nada foi enviado nos últimos 7 dias.")
         return
     today = datetime.now(core.settings.zone).date()
@@ -98,7 +100,8 @@ def week_of_hours(core: Mailcore, chosen: Quota | None) -> None:
                     "field": "enviados",
                     "type": "quantitative",
                     "title": None,
-                    "scale": {"range": ["#0b6b7210", "#0b6b72"]},
+                    "scale": {"range": ["#0b6b7218", "#0b6b72"], "domain": [0, max(1, *used.values())]},
+                    "legend": {"labelExpr": _PT_NUMBERS},
                 },
                 "tooltip": [
                     {"field": "dia", "title": "Dia"},

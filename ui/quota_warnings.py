@@ -35,18 +35,22 @@ def show_near_the_limit(core: Mailcore) -> None:
     urgent = [one for one in found if one.state is not QuotaState.NEAR or one.share >= VERY_NEAR]
     close = [one for one in found if one not in urgent]
     if urgent:
-        st.error(f"Cota acabando, esgotada ou bloqueada: {_names(urgent)}. Veja em Cotas.", icon=":material/block:")
+        st.error(f"Cota acabando, esgotada ou bloqueada: {_names(urgent)}", icon=":material/block:")
     if close:
-        st.warning(f"Cota acima de 80 %: {_names(close)}. Veja em Cotas.", icon=":material/warning:")
+        st.warning(f"Cota acima de 80 %: {_names(close)}", icon=":material/warning:")
+    if found:
+        st.page_link("pages/cotas.py", label="Ver em Cotas", icon=":material/monitoring:")
 
 
 def _names(quotas: list[Quota]) -> str:
-    named = [
-        f"**{plain(one.servers[0].name)}** ({words.QUOTA_STATE[one.state].lower()}, {one.share:.0%})"
-        for one in quotas[:_MOST_NAMED]
-    ]
+    named = [f"**{plain(one.servers[0].name)}** ({_state(one)})" for one in quotas[:_MOST_NAMED]]
     more = len(quotas) - len(named)
     return ", ".join(named) + (f" e mais {number(more)}" if more else "")
+
+
+def _state(one: Quota) -> str:
+    state = words.QUOTA_STATE[one.state].lower()
+    return state if one.hold is not None else f"{state}, {100 * one.share:.0f} %"
 
 
 def show_quota_of(core: Mailcore, server: MailServer) -> None:
@@ -58,7 +62,7 @@ def show_quota_of(core: Mailcore, server: MailServer) -> None:
     if quota.hold is not None:
         until = clock(quota.hold.held_until, now, zone) if quota.hold.held_until else "quando alguém resolver"
         why = plain(diagnosis_for(quota.hold.held_code).title)
-        st.error(f"Esta conta está bloqueada e volta {until}: {why}", icon=":material/block:")
+        st.error(f"Esta conta está bloqueada e volta {until}. {why}", icon=":material/block:")
         return
     if quota.limit is None or quota.remaining is None:
         return
@@ -81,9 +85,15 @@ def offer_paid_server(core: Mailcore, send: Send, code: str) -> None:
     paid = core.servers.search(ServerQuery(is_paid=True, is_active=True, page_size=2)).servers
     other = next((server for server in paid if server.id != send.server_id), None)
     if other is not None:
-        st.page_link(
-            "pages/enviar_teste.py",
-            label=f"Usar o servidor pago {plain(other.name)}",
+        # Not a link: one to the page that is open leaves its address as it was.
+        st.button(
+            f"Usar o servidor pago {plain(other.name)}",
+            key="use_paid",
             icon=":material/swap_horiz:",
-            query_params={"servidor": str(other.id)},
+            on_click=_choose,
+            args=(other.id,),
         )
+
+
+def _choose(server_id: int) -> None:
+    st.query_params["servidor"] = str(server_id)

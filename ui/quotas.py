@@ -31,14 +31,14 @@ _STATES = {_ALL: None, **{word: state for state, word in words.QUOTA_STATE.items
 _MARKS = {QuotaState.OK: "✓", QuotaState.NEAR: "!", QuotaState.FULL: "✗", QuotaState.BLOCKED: "⊘"}
 _WIDTHS = {
     "Conta": 214,
-    "Uso": 120,
-    "Usado": 80,
-    "Limite": 92,
-    "Resta": 80,
-    "Estado": 140,
+    "Uso": 104,
+    "Usado": 72,
+    "Limite": 84,
+    "Resta": 72,
+    "Estado": 128,
     "Libera": 216,
-    "Previsão": 150,
-    "No serviço": 180,
+    "Previsão": 130,
+    "No serviço": 190,
 }
 
 
@@ -79,11 +79,14 @@ def _to_first_page() -> None:
 
 def overview(core: Mailcore) -> View:
     """Draw cards and table; return what they show."""
+    if st.session_state.pop("cotas_escolhida", False):
+        st.rerun(scope="app")  # the form below names the account, and stands outside of what refreshes itself
     every = core.quotas()
     matching = _matching(every)
     _cards(every)
     if not every:
         st.info("Ainda não há servidores registrados.", icon=":material/mail:")
+        st.page_link("pages/cadastro.py", label="Registrar um servidor", icon=":material/add:")
         return View([], None)
     if not matching:
         st.info("Nenhuma conta combina com os filtros.", icon=":material/search_off:")
@@ -161,14 +164,14 @@ def _text(one: Quota) -> str:
 
 def _cards(every: list[Quota]) -> None:
     states = [one.state for one in every]
-    limited = [one for one in every if one.remaining is not None]
+    limited = [one for one in every if one.remaining is not None and one.hold is None]
     with st.container(horizontal=True):
-        st.metric("Usado", number(sum(one.used for one in every)), border=True, width=170)
+        st.metric("Usado", number(sum(one.used for one in every)), border=True, width=200)
         left = number(sum(one.remaining or 0 for one in limited)) if limited else "—"
-        st.metric("Resta", left, border=True, width=170, help="Soma das contas que têm limite.")
+        st.metric("Resta", left, border=True, width=200, help="Soma das contas com limite, sem as bloqueadas.")
         near = states.count(QuotaState.NEAR) + states.count(QuotaState.FULL)
-        st.metric("Perto do limite", number(near), border=True, width=170, help="De 80 % em diante, e sem cota.")
-        st.metric("Bloqueadas", number(states.count(QuotaState.BLOCKED)), border=True, width=170)
+        st.metric("Perto do limite", number(near), border=True, width=200, help="De 80 % em diante, e sem cota.")
+        st.metric("Bloqueadas", number(states.count(QuotaState.BLOCKED)), border=True, width=200)
 
 
 def _chosen(matching: list[Quota]) -> Quota | None:
@@ -182,6 +185,7 @@ def _chosen(matching: list[Quota]) -> Quota | None:
 
 def _choose(widget: str, keys: list[str]) -> None:
     ticked = st.session_state[widget]["selection"]["rows"]
+    st.session_state["cotas_escolhida"] = True
     st.session_state["cotas_conta"] = keys[ticked[0]] if ticked and ticked[0] < len(keys) else None
 
 
@@ -204,16 +208,23 @@ def rows(shown: list[Quota], figures: dict[str, ServiceFigures | None], core: Ma
     now, zone = datetime.now(UTC), core.settings.zone
     columns: dict[str, list[Any]] = {
         "Conta": [name_of(one) for one in shown],
+        "Estado": [f"{_MARKS[one.state]} {words.QUOTA_STATE[one.state]}" for one in shown],
         "Uso": [None if one.limit is None else 100 * min(one.share, 1.0) for one in shown],
         "Usado": [number(one.used) for one in shown],
         "Limite": ["sem limite" if one.limit is None else number(one.limit) for one in shown],
-        "Resta": ["" if one.remaining is None else number(one.remaining) for one in shown],
-        "Estado": [f"{_MARKS[one.state]} {words.QUOTA_STATE[one.state]}" for one in shown],
+        "Resta": [_left(one) for one in shown],
         "Libera": [frees_text(one, now, zone) for one in shown],
         "Previsão": [_forecast(one, now, zone) for one in shown],
         "No serviço": [_at_service(figures.get(one.account_key), zone) for one in shown],
     }
     return pa.table(columns)
+
+
+def _left(one: Quota) -> str:
+    """What fits now: nothing through an account on hold, whatever its window says."""
+    if one.remaining is None:
+        return ""
+    return "0" if one.hold is not None else number(one.remaining)
 
 
 def name_of(one: Quota) -> str:
@@ -264,7 +275,8 @@ def details(core: Mailcore, one: Quota) -> None:
         st.markdown(f"**Usado:** {number(own)} por este programa e {number(one.external)} de consumo externo")
         st.markdown("**Cadastros desta conta:**")
         for server in one.servers[:20]:
-            st.page_link("pages/cadastro.py", label=plain(server.name), query_params={"id": str(server.id)})
+            label = f"{plain(server.name)} (número {server.id})"
+            st.page_link("pages/cadastro.py", label=label, query_params={"id": str(server.id)})
     with freeing:
         _frees_list(core, one)
     server = one.servers[0]
@@ -334,5 +346,5 @@ def _service(core: Mailcore, one: Quota, zone: Any) -> None:
 
 def _shown(value: float | str) -> str:
     if isinstance(value, str):
-        return plain(value)
+        return "Ativa" if value.casefold() == "active" else plain(value)
     return number(int(value)) if float(value).is_integer() else f"{value:.1f}".replace(".", ",")
