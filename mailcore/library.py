@@ -11,6 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from sqlalchemy import text
+
 from mailcore.catalog import provider_id
 from mailcore.check import CheckResult, check
 from mailcore.database import Database, make_data_dir
@@ -105,11 +107,11 @@ class Mailcore:
     def _believable_now(self) -> datetime:
         """The present, at most a day after the last time: a clock wrong by weeks must not age what is stored."""
         now = datetime.now(UTC)
+        first = {"name": "tidied_at", "value": now.isoformat()}
+        made = "INSERT INTO installation (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
         with self.database.write() as session:
-            kept = session.get(Installation, "tidied_at")
-            if kept is None:
-                kept = Installation(name="tidied_at", value=now.isoformat())
-                session.add(kept)
+            session.execute(text(made), first)  # of several first starts at once, one makes it
+            kept = session.get_one(Installation, "tidied_at")
             believed = min(now, datetime.fromisoformat(kept.value) + timedelta(days=1))
             kept.value = believed.isoformat()
         return believed
