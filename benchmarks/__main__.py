@@ -8,7 +8,7 @@ from importlib import import_module
 from benchmarks.report import table
 
 NAMES = {
-    "search": "Search through mailcore.servers",
+    "search": "Search through mailcore.registry.servers",
     "pages": "The list page in the browser",
     "quotas": "Reserving units, and what quotas cost to read",
     "checks": "The staged check, replies and the ledger row",

@@ -13,18 +13,17 @@ from pydantic import SecretStr
 
 from benchmarks.report import Figure
 from benchmarks.smtp_peer import Peers, smtp_peers
-from mailcore.compose import compose
-from mailcore.drafts import ServerDraft
-from mailcore.library import Mailcore
-from mailcore.models import SendStatus
-from mailcore.replies import classify
-from mailcore.reservation import claim, settle
+from mailcore.diagnosis.replies import classify
+from mailcore.installation import Mailcore
+from mailcore.messages.compose import compose
+from mailcore.registry.drafts import ServerDraft
+from mailcore.sending.reservation import claim, settle
 from mailcore.settings import KeyringChoice, Settings
-from mailcore.transports.base import Security
+from mailcore.vocabulary import Security, SendStatus
 
 if TYPE_CHECKING:
-    from mailcore.compose import OutgoingMessage
-    from mailcore.models import MailServer
+    from mailcore.messages.compose import OutgoingMessage
+    from mailcore.storage.tables import MailServer
 
 _SERVERS, _ANSWER_SECONDS = 200, 0.2
 _SENDS = 150

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, text
 
-from mailcore.models import CheckState, LimitUnit, LimitWindow, MailServer, SameAddress
-from mailcore.search import search_text
+from mailcore.registry.search import search_text
+from mailcore.storage.tables import MailServer
 from mailcore.text import fold
-from mailcore.transports.base import Kind, Security
+from mailcore.vocabulary import CheckState, Kind, LimitUnit, LimitWindow, SameAddress, Security
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailcore.database import Database
+    from mailcore.storage.database import Database
 
 _TRADES = (
     "Padaria", "Clínica", "Farmácia", "Oficina", "Escola", "Mercado", "Transportadora", "Imobiliária",

@@ -15,13 +15,13 @@ from sqlalchemy import insert, text
 
 from benchmarks.postgres import NoPostgres, postgres_url
 from benchmarks.report import Figure
-from mailcore.drafts import ServerDraft
-from mailcore.library import Mailcore
-from mailcore.models import DailyUsage, MailServer, Send, SendStatus, Usage
-from mailcore.quota_reports import days, hours
+from mailcore.installation import Mailcore
+from mailcore.quota.reports import days, hours
+from mailcore.quota.usage import SLOT_SECONDS
+from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import KeyringChoice, Settings
-from mailcore.transports.base import Security
-from mailcore.usage import SLOT_SECONDS
+from mailcore.storage.tables import DailyUsage, MailServer, Send, Usage
+from mailcore.vocabulary import Security, SendStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.dataset import fill
-from mailcore.library import open_mailcore
+from mailcore.installation import open_mailcore
 from mailcore.settings import KeyringChoice, Settings
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How long a search through ``mailcore.servers`` takes: what the page waits for, page of rows included."""
+"""How long a search through ``mailcore.registry.servers`` takes: what the page waits for, page of rows included."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchmarks.dataset import fill
 from benchmarks.postgres import NoPostgres, postgres_url
 from benchmarks.registries import data_dir
 from benchmarks.report import Figure
-from mailcore.library import Mailcore, open_mailcore
-from mailcore.models import CheckState, MailServer
-from mailcore.search import ServerQuery
+from mailcore.installation import Mailcore, open_mailcore
+from mailcore.registry.search import ServerQuery
 from mailcore.settings import KeyringChoice, Settings
-from mailcore.transports.base import Kind
+from mailcore.storage.tables import MailServer
+from mailcore.vocabulary import CheckState, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -35,7 +35,7 @@ from benchmarks.django_admin.__main__ import USER
 from benchmarks.processes import APP, ROOT, free_port, serving, streamlit
 from benchmarks.registries import data_dir
 from benchmarks.report import Figure
-from mailcore.transports.base import Kind
+from mailcore.vocabulary import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 
 from mailcore import open_mailcore
-from mailcore.drafts import ServerDraft
-from mailcore.external_use import Entry
-from mailcore.models import CheckState, LimitWindow, MailServer
-from mailcore.search import ServerQuery
-from mailcore.transports.base import Kind, Security
+from mailcore.quota.external_use import Entry
+from mailcore.registry.drafts import ServerDraft
+from mailcore.registry.search import ServerQuery
+from mailcore.storage.tables import MailServer
+from mailcore.vocabulary import CheckState, Kind, LimitWindow, Security
 
 _NOTE = "Registro de exemplo, criado por “make demo”. O servidor não existe: um teste diz que não foi encontrado."
 

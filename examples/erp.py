@@ -13,8 +13,8 @@ import sys
 from email.message import EmailMessage
 
 import mailcore
-from mailcore.models import MailServer, SendStatus
-from mailcore.transports.base import Security
+from mailcore.storage.tables import MailServer
+from mailcore.vocabulary import Security, SendStatus
 
 
 def main(server_id: int, recipient: str, invoice: str) -> int:

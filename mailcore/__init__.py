@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mailcore.library import Mailcore, open_mailcore
+    from mailcore.installation import Mailcore, open_mailcore
 
 __all__ = ["Mailcore", "open_mailcore"]
 
@@ -17,7 +17,7 @@ __all__ = ["Mailcore", "open_mailcore"]
 def __getattr__(name: str) -> object:
     # Loaded when first used, so that importing one small module does not load the database.
     if name in __all__:
-        from mailcore import library
+        from mailcore import installation as library
 
         return getattr(library, name)
     raise AttributeError(name)

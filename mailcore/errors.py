@@ -42,7 +42,7 @@ class HeldError(MailcoreError):
 class FieldError:
     """One complaint about one form field.
 
-    ``field`` is the attribute of :class:`mailcore.servers.ServerDraft` (or ``secret``).
+    ``field`` is the attribute of :class:`mailcore.registry.servers.ServerDraft` (or ``secret``).
     """
 
     field: str

@@ -28,7 +28,7 @@ class Topic:
 @cache
 def topics() -> tuple[Topic, ...]:
     """Return every paragraph, in reading order."""
-    text = resources.files("mailcore.messages").joinpath("help.toml").read_text(encoding="utf-8")
+    text = resources.files("mailcore").joinpath("help.toml").read_text(encoding="utf-8")
     return tuple(
         Topic(entry["key"], section, entry["title"], entry.get("short", ""), entry["text"].strip())
         for section, entries in tomllib.loads(text).items()

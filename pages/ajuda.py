@@ -7,7 +7,7 @@ from ui.navigation import enter_through_app
 enter_through_app("ajuda")
 st.title("Ajuda")
 
-from ui.help import diagnoses_table, limits_table, show_topics, topics_to_show
+from ui.ajuda import diagnoses_table, limits_table, show_topics, topics_to_show
 from ui.shortcuts import shortcuts
 
 wanted = st.query_params.get("campo", "")

@@ -8,9 +8,9 @@ enter_through_app("alteracoes")
 st.title("Alterações")  # painted while the rest is being loaded
 st.caption("De uma senha fica registrado só que foi alterada.")
 
+from ui.alteracoes import all_changes
 from ui.context import faults, mailcore
 from ui.shortcuts import shortcuts
-from ui.trail import all_changes
 
 core = mailcore()
 with faults():

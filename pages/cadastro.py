@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui.cadastro import (
+from ui.alteracoes import history
+from ui.cadastro.actions import (
     ask_before_leaving,
     close,
     current_form,
@@ -13,9 +14,7 @@ from ui.cadastro import (
     start_new,
     test_connection,
 )
-from ui.context import faults, mailcore, notices
-from ui.navigation import enter_through_app
-from ui.server_form import (
+from ui.cadastro.form import (
     AUTHENTICATION,
     GENERAL,
     TAB,
@@ -25,8 +24,9 @@ from ui.server_form import (
     is_unsaved,
     point,
 )
+from ui.context import faults, mailcore, notices
+from ui.navigation import enter_through_app
 from ui.shortcuts import shortcuts
-from ui.trail import history
 
 enter_through_app("cadastro")
 core = mailcore()

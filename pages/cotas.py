@@ -8,9 +8,9 @@ enter_through_app("cotas")
 st.title("Cotas")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
-from ui.external_use import external_use
-from ui.quota_charts import thirty_days, week_of_hours
-from ui.quotas import details, filters, overview
+from ui.cotas.charts import thirty_days, week_of_hours
+from ui.cotas.external_use import external_use
+from ui.cotas.overview import details, filters, overview
 from ui.shortcuts import shortcuts
 
 core = mailcore()

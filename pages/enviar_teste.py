@@ -8,8 +8,8 @@ enter_through_app("enviar_teste")
 st.title("Enviar teste")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
+from ui.enviar_teste import choose_server, message_fields, send_pressed, show_last_outcome
 from ui.quota_warnings import show_quota_of
-from ui.sending import choose_server, message_fields, send_pressed, show_last_outcome
 from ui.shortcuts import shortcuts
 
 core = mailcore()

@@ -8,7 +8,7 @@ enter_through_app("envios")
 st.title("Envios")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
-from ui.ledger import filters, opened, table
+from ui.envios import filters, opened, table
 from ui.shortcuts import shortcuts
 
 core = mailcore()

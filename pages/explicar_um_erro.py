@@ -8,7 +8,7 @@ enter_through_app("explicar_um_erro")
 st.title("Explicar um erro")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
-from ui.explaining import pasted_text, show_explanations
+from ui.explicar_um_erro import pasted_text, show_explanations
 from ui.shortcuts import shortcuts
 
 core = mailcore()

@@ -8,7 +8,7 @@ enter_through_app("importar")
 st.title("Importar e exportar")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
-from ui.exchange import downloads, import_pressed, show_imported, show_plan, uploaded_plan
+from ui.importar import downloads, import_pressed, show_imported, show_plan, uploaded_plan
 from ui.shortcuts import shortcuts
 
 core = mailcore()

@@ -8,9 +8,8 @@ enter_through_app("servidores")
 st.title("Servidores de e-mail")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore, notices
-from ui.portfolio import show_attention, test_all
 from ui.quota_warnings import show_near_the_limit
-from ui.server_list import (
+from ui.servidores.listing import (
     ask_to_delete,
     delete_dialog,
     filters,
@@ -19,6 +18,7 @@ from ui.server_list import (
     table,
     test_connection,
 )
+from ui.servidores.portfolio import show_attention, test_all
 from ui.shortcuts import shortcuts
 
 # Leaving comes before drawing: a press is known before its button is on the page again.

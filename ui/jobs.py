@@ -15,7 +15,8 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 
-from mailcore.transports.base import Step, StepListener, StepState
+from mailcore.transports.base import Step, StepListener
+from mailcore.vocabulary import StepState
 from ui.formats import milliseconds, plain
 from ui.words import STEP
 

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mailcore.drafts import LABELS
-from mailcore.ledger import diagnosis_of
-from mailcore.models import SendStatus
+from mailcore.registry.drafts import LABELS
+from mailcore.sending.ledger import diagnosis_of
+from mailcore.vocabulary import SendStatus
 from ui.formats import plain
 from ui.jobs import show_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailcore.check import CheckResult
-    from mailcore.models import Send
-    from mailcore.probing import Suggestion
-    from mailcore.replies import Diagnosis
+    from mailcore.diagnosis.replies import Diagnosis
+    from mailcore.health.check import CheckResult
+    from mailcore.health.probing import Suggestion
+    from mailcore.storage.tables import Send
     from mailcore.transports.base import Step
 
 FIELD_LABELS = {

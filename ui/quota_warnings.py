@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mailcore.quota_reports import near_the_limit
-from mailcore.quotas import VERY_NEAR, QuotaState
-from mailcore.replies import diagnosis_for
-from mailcore.search import ServerQuery
+from mailcore.diagnosis.replies import diagnosis_for
+from mailcore.quota.reports import near_the_limit
+from mailcore.quota.rules import VERY_NEAR
+from mailcore.registry.search import ServerQuery
+from mailcore.vocabulary import QuotaState
 from ui import words
 from ui.formats import clock, number, plain
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
-    from mailcore.models import MailServer, Send
-    from mailcore.quotas import Quota
+    from mailcore.quota.rules import Quota
+    from mailcore.storage.tables import MailServer, Send
 
 _SECONDS = 60
 _MOST_NAMED = 3

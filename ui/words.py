@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailcore.models import CheckState, LimitUnit, LimitWindow, SameAddress, SendStatus
-from mailcore.quotas import QuotaState
-from mailcore.replies import diagnosis_for
-from mailcore.transports.base import Kind, Security
+from mailcore.diagnosis.replies import diagnosis_for
+from mailcore.vocabulary import CheckState, Kind, LimitUnit, LimitWindow, QuotaState, SameAddress, Security, SendStatus
 
 KIND = {Kind.SMTP: "SMTP", Kind.ELASTIC_EMAIL: "Elastic Email"}
 SECURITY = {

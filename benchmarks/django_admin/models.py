@@ -1,4 +1,4 @@
-"""The fields of ``mailcore.models.MailServer`` that a person sees, with the same unique description."""
+"""The fields of ``mailcore.storage.tables.MailServer`` that a person sees, with the same unique description."""
 
 from typing import ClassVar
 

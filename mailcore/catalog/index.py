@@ -9,8 +9,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mailcore.addresses import parse_host
 from mailcore.catalog.data import Provider, providers
+from mailcore.messages.addresses import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from mailcore.addresses import parse_address, split_addresses
 from mailcore.catalog.advice import warnings
 from mailcore.catalog.data import Provider, providers
 from mailcore.catalog.index import canonical, for_domain, for_host, for_mx, mx_match, sharing_host
 from mailcore.catalog.mx import mx_hosts
+from mailcore.messages.addresses import parse_address, split_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

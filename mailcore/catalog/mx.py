@@ -13,7 +13,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from mailcore.catalog.index import canonical
-from mailcore.transports.deadline import Deadline, call_within
+from mailcore.deadline import Deadline, call_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable

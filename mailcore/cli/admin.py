@@ -14,8 +14,8 @@ from mailcore.cli import as_text, output
 from mailcore.cli.as_json import diagnosis_document, suggestion_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
-from mailcore.doctor import examine
-from mailcore.explain import explain as explain_text
+from mailcore.diagnosis.explain import explain as explain_text
+from mailcore.health.doctor import examine
 
 if TYPE_CHECKING:
     from argparse import Namespace

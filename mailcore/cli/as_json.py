@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mailcore.models import SendStatus
-from mailcore.quotas import NEAR, QuotaState
+from mailcore.quota.rules import NEAR
+from mailcore.vocabulary import QuotaState, SendStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from mailcore.catalog.lookup import Suggestion
-    from mailcore.check import CheckResult
-    from mailcore.models import MailServer, Send
-    from mailcore.quotas import Quota
-    from mailcore.replies import Diagnosis
-    from mailcore.service_figures import ServiceFigures
+    from mailcore.diagnosis.replies import Diagnosis
+    from mailcore.health.check import CheckResult
+    from mailcore.health.service_figures import ServiceFigures
+    from mailcore.quota.rules import Quota
+    from mailcore.storage.tables import MailServer, Send
 
 Document = dict[str, Any]
 

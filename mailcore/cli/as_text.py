@@ -7,10 +7,18 @@ import unicodedata
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from mailcore.drafts import LABELS
-from mailcore.models import CheckState, LimitUnit, LimitWindow, SameAddress, SendStatus
-from mailcore.quotas import QuotaState
-from mailcore.transports.base import Kind, Security, StepState
+from mailcore.registry.drafts import LABELS
+from mailcore.vocabulary import (
+    CheckState,
+    Kind,
+    LimitUnit,
+    LimitWindow,
+    QuotaState,
+    SameAddress,
+    Security,
+    SendStatus,
+    StepState,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,13 +26,13 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from mailcore.catalog.lookup import Suggestion
-    from mailcore.check import CheckResult
-    from mailcore.doctor import Report
-    from mailcore.explain import Found
-    from mailcore.models import MailServer, Send
-    from mailcore.portfolio import Attention, Checked
-    from mailcore.quotas import Quota
-    from mailcore.replies import Diagnosis
+    from mailcore.diagnosis.explain import Found
+    from mailcore.diagnosis.replies import Diagnosis
+    from mailcore.health.check import CheckResult
+    from mailcore.health.doctor import Report
+    from mailcore.health.portfolio import Attention, Checked
+    from mailcore.quota.rules import Quota
+    from mailcore.storage.tables import MailServer, Send
     from mailcore.transports.base import Step
 
 KIND = {Kind.SMTP: "SMTP", Kind.ELASTIC_EMAIL: "Elastic Email"}

@@ -7,20 +7,20 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from mailcore import open_mailcore
-from mailcore.addresses import parse_address
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import check_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
-from mailcore.portfolio import attention
-from mailcore.transports.base import Kind, StepState
+from mailcore.health.portfolio import attention
+from mailcore.messages.addresses import parse_address
+from mailcore.vocabulary import Kind, StepState
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from mailcore import Mailcore
-    from mailcore.models import MailServer
-    from mailcore.portfolio import Checked
+    from mailcore.health.portfolio import Checked
+    from mailcore.storage.tables import MailServer
     from mailcore.transports.base import Step
 
 

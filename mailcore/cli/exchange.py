@@ -12,15 +12,15 @@ from mailcore import open_mailcore
 from mailcore.cli import output
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
-from mailcore.drafts import LABELS
-from mailcore.exchange import all_servers, apply_import, plan_import, to_csv, to_json
-from mailcore.exchange_file import MAX_BYTES
+from mailcore.registry.drafts import LABELS
+from mailcore.registry.exchange import all_servers, apply_import, plan_import, to_csv, to_json
+from mailcore.registry.exchange_file import MAX_BYTES
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from mailcore.errors import FieldChange
-    from mailcore.exchange import ImportPlan, Remark
+    from mailcore.registry.exchange import ImportPlan, Remark
 
 _MOST_SHOWN = 60
 """Characters of a value in a line about a change: notes and certificates are long."""

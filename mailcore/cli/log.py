@@ -10,8 +10,8 @@ from mailcore import open_mailcore
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import send_document
 from mailcore.cli.exits import Exit
-from mailcore.ledger import LedgerQuery, search
-from mailcore.models import SendStatus
+from mailcore.sending.ledger import LedgerQuery, search
+from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
     from argparse import Namespace

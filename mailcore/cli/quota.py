@@ -12,15 +12,15 @@ from mailcore.cli import as_text, output
 from mailcore.cli.as_json import quota_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.log import aware
-from mailcore.exchange import all_servers
-from mailcore.external_use import Entry, read_csv
-from mailcore.service_figures import ServiceFigures, has_figures
+from mailcore.health.service_figures import ServiceFigures, has_figures
+from mailcore.quota.external_use import Entry, read_csv
+from mailcore.registry.exchange import all_servers
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from mailcore import Mailcore
-    from mailcore.quotas import Quota
+    from mailcore.quota.rules import Quota
 
 _MOST_BYTES = 20_000_000
 

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailcore import open_mailcore
-from mailcore.addresses import split_addresses
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import send_document, shown_status
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
-from mailcore.compose import compose, from_eml
-from mailcore.models import SendStatus
+from mailcore.messages.addresses import split_addresses
+from mailcore.messages.compose import compose, from_eml
+from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from typing import Any
 
-    from mailcore.compose import OutgoingMessage
-    from mailcore.models import MailServer
+    from mailcore.messages.compose import OutgoingMessage
+    from mailcore.storage.tables import MailServer
 
 _EXITS = {
     SendStatus.ACCEPTED: Exit.DONE,

@@ -13,11 +13,10 @@ from mailcore.cli import as_text, output
 from mailcore.cli.as_json import server_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
-from mailcore.drafts import ServerDraft, draft_of, secret_label
 from mailcore.errors import ValidationError
-from mailcore.models import LimitUnit, LimitWindow, SameAddress
-from mailcore.search import PAGE_SIZE, ServerQuery
-from mailcore.transports.base import Kind, Security
+from mailcore.registry.drafts import ServerDraft, draft_of, secret_label
+from mailcore.registry.search import PAGE_SIZE, ServerQuery
+from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SameAddress, Security
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from mailcore import Mailcore
-    from mailcore.models import MailServer
-    from mailcore.servers import Saved, Servers
+    from mailcore.registry.servers import Saved, Servers
+    from mailcore.storage.tables import MailServer
 
 _CHOICES: dict[str, Callable[[str], object]] = {
     "kind": Kind,

@@ -1,1 +1,1 @@
-"""Texts for people, as data. ``diagnoses.toml`` holds what is said of each diagnosis."""
+"""Messages and addresses as the RFCs have them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailcore.transports.base import Kind
+from mailcore.vocabulary import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

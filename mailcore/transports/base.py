@@ -10,48 +10,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from math import floor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import SecretStr
 
 from mailcore.errors import MailcoreError
+from mailcore.vocabulary import Kind, Outcome, Security, StepState
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailcore.compose import OutgoingMessage
+    from mailcore.messages.compose import OutgoingMessage
 
 
 CHECK_SECONDS = 20.0
 """The longest a check takes: somebody is on the telephone."""
-
-
-class Kind(StrEnum):
-    """The kinds of outgoing server there are."""
-
-    SMTP = "smtp"
-    ELASTIC_EMAIL = "elastic_email"
-
-
-class Security(StrEnum):
-    """How the connection to an SMTP server is encrypted (RFC 8314 names both TLS forms)."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    SSL_TLS = "ssl_tls"
-
-
-class Outcome(StrEnum):
-    """What is known of a message that did not come back as accepted."""
-
-    REFUSED = "refused"
-    """The server said no, in words."""
-    FAILED = "failed"
-    """It was certainly not taken: the connection ended before the message was handed over."""
-    UNCERTAIN = "uncertain"
-    """The connection died after the message was handed over, before the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +46,6 @@ class Connection:
     from_address: str = ""
     base_url: str = ""
     """Elastic Email only: the root above /v2 and /v4."""
-
-
-class StepState(StrEnum):
-    """How far a step has come."""
-
-    RUNNING = "running"
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)

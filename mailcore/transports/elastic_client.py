@@ -23,10 +23,11 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from mailcore.deadline import Deadline, call_within
 from mailcore.errors import ConfigurationError
-from mailcore.transports.base import Outcome, TransportError
-from mailcore.transports.deadline import Deadline, call_within
+from mailcore.transports.base import TransportError
 from mailcore.transports.scrub import scrubber
+from mailcore.vocabulary import Outcome
 
 DEFAULT_URL = "https://api.elasticemail.com"
 

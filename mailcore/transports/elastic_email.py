@@ -16,27 +16,26 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mailcore.deadline import Deadline
 from mailcore.transports.base import (
     CHECK_SECONDS,
     Connection,
     Delivery,
     FailedRecipient,
     Findings,
-    Outcome,
     Receipt,
     Step,
     StepListener,
-    StepState,
     Transport,
     TransportError,
     ignore_steps,
 )
-from mailcore.transports.deadline import Deadline
 from mailcore.transports.elastic_client import Answer, ElasticEmailClient, Limits
 from mailcore.transports.elastic_payload import payload
+from mailcore.vocabulary import Outcome, StepState
 
 if TYPE_CHECKING:
-    from mailcore.compose import OutgoingMessage
+    from mailcore.messages.compose import OutgoingMessage
 
 _ACCOUNT_FIGURES = frozenset(
     {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from email.message import EmailMessage
 
-    from mailcore.compose import OutgoingMessage
+    from mailcore.messages.compose import OutgoingMessage
 
 # What the service writes itself, or what has a place of its own in the request.
 _OWN_HEADERS = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "date", "mime-version", "sender"})

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
     from email.policy import EmailPolicy
 
-    from mailcore.compose import OutgoingMessage
+    from mailcore.messages.compose import OutgoingMessage
 
 CHECK_LIMITS = Limits(resolve=4, connect=6, greeting=10, silence=4, tls=6, command=8, quit=1)
 """Shorter than for a send: here an answer that comes late is an answer too, and somebody is waiting."""

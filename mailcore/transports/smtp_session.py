@@ -18,21 +18,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from mailcore.transports.base import (
-    Certificate,
-    Connection,
-    Outcome,
-    Security,
-    Step,
-    StepListener,
-    StepState,
-    TransportError,
-    ignore_steps,
-)
-from mailcore.transports.deadline import Deadline, resolve
+from mailcore.deadline import Deadline, resolve
+from mailcore.transports.base import Certificate, Connection, Step, StepListener, TransportError, ignore_steps
 from mailcore.transports.scrub import scrubber
 from mailcore.transports.smtp_wire import NotSmtpError, Reply, Wire, as_text
 from mailcore.transports.tls import EXPIRY_WARNING_DAYS, cause_of, certificate_of, client_context, describe
+from mailcore.vocabulary import Outcome, Security, StepState
 
 if TYPE_CHECKING:
     from types import TracebackType

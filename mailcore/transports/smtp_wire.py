@@ -12,7 +12,7 @@ import smtplib
 import socket
 from dataclasses import dataclass
 
-from mailcore.transports.deadline import Deadline
+from mailcore.deadline import Deadline
 
 _MAX_LINE = 8_192  # RFC 5321 §4.5.3.1.5 says 512; real servers write more, none writes this much
 _MAX_REPLY = 65_536

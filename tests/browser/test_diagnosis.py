@@ -12,11 +12,10 @@ import pytest
 from pydantic import SecretStr
 
 from mailcore import Mailcore
-from mailcore.drafts import ServerDraft
-from mailcore.models import CheckState
-from mailcore.search import ServerQuery
+from mailcore.registry.drafts import ServerDraft
+from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
-from mailcore.transports.base import Security
+from mailcore.vocabulary import CheckState, Security
 from tests.peers.certificates import authority_pem
 from tests.peers.smtp_server import Say, SmtpPeer, Stall
 

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from mailcore import Mailcore
-from mailcore.drafts import ServerDraft
-from mailcore.search import ServerQuery
+from mailcore.registry.drafts import ServerDraft
+from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 
 from .driver import expect, open_list, press, settled

@@ -12,10 +12,10 @@ import pytest
 from pydantic import SecretStr
 
 from mailcore import Mailcore
-from mailcore.compose import compose
-from mailcore.drafts import ServerDraft
+from mailcore.messages.compose import compose
+from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
-from mailcore.transports.base import Kind
+from mailcore.vocabulary import Kind
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
 

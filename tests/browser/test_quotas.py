@@ -17,15 +17,16 @@ from xml.etree import ElementTree as ET
 import pytest
 from pydantic import SecretStr
 
-from mailcore import Mailcore, usage
-from mailcore.compose import compose
-from mailcore.drafts import ServerDraft
-from mailcore.external_use import Entry
-from mailcore.holds import SHORTEST_HOLD
-from mailcore.models import MailServer, SameAddress, SendStatus
-from mailcore.reservation import claim, settle
+from mailcore import Mailcore
+from mailcore.messages.compose import compose
+from mailcore.quota import usage
+from mailcore.quota.external_use import Entry
+from mailcore.quota.holds import SHORTEST_HOLD
+from mailcore.registry.drafts import ServerDraft
+from mailcore.sending.reservation import claim, settle
 from mailcore.settings import Settings
-from mailcore.transports.base import Kind, Security
+from mailcore.storage.tables import MailServer
+from mailcore.vocabulary import Kind, SameAddress, Security, SendStatus
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 

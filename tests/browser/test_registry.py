@@ -12,10 +12,10 @@ import pytest
 from pydantic import SecretStr
 
 from mailcore import Mailcore
-from mailcore.drafts import ServerDraft
-from mailcore.search import ServerQuery
+from mailcore.registry.drafts import ServerDraft
+from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
-from mailcore.transports.base import Kind, Security
+from mailcore.vocabulary import Kind, Security
 
 from .driver import (
     choose,
@@ -232,7 +232,7 @@ def test_somebody_elses_save_is_told_and_nothing_is_lost(page: Any, app: Any, co
 def _fields(server: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from mailcore.drafts import draft_of
+    from mailcore.registry.drafts import draft_of
 
     return asdict(draft_of(server))
 

@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from mailcore import Mailcore
-from mailcore.drafts import ServerDraft
+from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
-from mailcore.transports.base import Kind, Security
+from mailcore.vocabulary import Kind, Security
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Drop, Say, SmtpPeer

@@ -19,13 +19,13 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from mailcore import Mailcore
-from mailcore.compose import OutgoingMessage, compose
-from mailcore.drafts import ServerDraft, draft_of
 from mailcore.errors import ConflictError, MailcoreError, RecordGoneError, SecretError, StorageError, ValidationError
-from mailcore.models import CheckState, MailServer, SecretJournal, Send, StoredSecret
-from mailcore.search import ServerQuery
+from mailcore.messages.compose import OutgoingMessage, compose
+from mailcore.registry.drafts import ServerDraft, draft_of
+from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
-from mailcore.transports.base import Kind, Security
+from mailcore.storage.tables import MailServer, SecretJournal, Send, StoredSecret
+from mailcore.vocabulary import CheckState, Kind, Security
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import Drop, Say, SmtpPeer, Stall
 
@@ -179,7 +179,7 @@ def test_3_a_process_killed_mid_send_is_uncertain_at_the_next_start_and_not_rese
     server = at_peer(core, peer)
     peer.script["."] = Stall()
     script = (
-        "from mailcore import open_mailcore; from mailcore.compose import compose\n"
+        "from mailcore import open_mailcore; from mailcore.messages.compose import compose\n"
         "core = open_mailcore()\n"
         f"message = compose(from_address={USER!r}, to=['cliente@outro.example'], text='x')\n"
         f"core.send(core.servers.get({server.id}), message, on_step=lambda step: print(step.name, flush=True))\n"

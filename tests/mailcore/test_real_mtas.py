@@ -15,13 +15,14 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from mailcore.check import CheckResult, check
-from mailcore.compose import OutgoingMessage, compose
-from mailcore.replies import diagnose
+from mailcore.diagnosis.replies import diagnose
+from mailcore.health.check import CheckResult, check
+from mailcore.messages.compose import OutgoingMessage, compose
 from mailcore.transports import transport_for
-from mailcore.transports.base import Connection, Kind, Outcome, Security, StepState, TransportError
+from mailcore.transports.base import Connection, TransportError
 from mailcore.transports.smtp import SmtpTransport
 from mailcore.transports.smtp_session import Limits
+from mailcore.vocabulary import Kind, Outcome, Security, StepState
 from tests.peers.mta import PASSWORD, SMALL, USER, Mta, forms_of
 from tests.peers.mta.exim import running_exim
 from tests.peers.mta.pems import EXPIRED, SELF_SIGNED, WRONG_NAME

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
 from mailcore import Mailcore
-from mailcore.drafts import ServerDraft
-from mailcore.search import ServerQuery
+from mailcore.registry.drafts import ServerDraft
+from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 
 PAGES = {

@@ -16,10 +16,11 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailcore import Mailcore, library
-from mailcore.compose import compose
-from mailcore.models import SendStatus
+from mailcore import Mailcore
+from mailcore import installation as library
+from mailcore.messages.compose import compose
 from mailcore.settings import Settings
+from mailcore.vocabulary import SendStatus
 
 SENDER = "ana@exemplo.com.br"
 

@@ -12,14 +12,15 @@ from email.message import EmailMessage
 import pytest
 from pydantic import SecretStr
 
-from mailcore.compose import OutgoingMessage, compose, from_eml
+from mailcore.diagnosis.replies import diagnose
 from mailcore.errors import ConfigurationError
-from mailcore.replies import diagnose
+from mailcore.messages.compose import OutgoingMessage, compose, from_eml
 from mailcore.transports import elastic_client, transport_for
-from mailcore.transports.base import Connection, Kind, Outcome, Step, StepState, TransportError
+from mailcore.transports.base import Connection, Step, TransportError
 from mailcore.transports.elastic_client import Limits
 from mailcore.transports.elastic_email import ElasticEmailTransport
 from mailcore.transports.elastic_payload import payload
+from mailcore.vocabulary import Kind, Outcome, StepState
 from tests.peers.elastic_server import Answer, Drip, Drop, ElasticPeer, Stall
 
 KEY = "CHAVE-DE-TESTE"

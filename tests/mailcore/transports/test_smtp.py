@@ -13,11 +13,12 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from mailcore.compose import OutgoingMessage, compose, from_eml
+from mailcore.messages.compose import OutgoingMessage, compose, from_eml
 from mailcore.transports import deadline, transport_for
-from mailcore.transports.base import Connection, Kind, Outcome, Security, Step, StepState, TransportError
+from mailcore.transports.base import Connection, Step, TransportError
 from mailcore.transports.smtp import SmtpTransport
 from mailcore.transports.smtp_session import Limits, SmtpSession
+from mailcore.vocabulary import Kind, Outcome, Security, StepState
 from tests.peers import certificates
 from tests.peers.smtp_server import Drip, Drop, Say, SmtpPeer, Stall
 

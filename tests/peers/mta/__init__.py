@@ -29,7 +29,8 @@ from typing import NoReturn
 import pytest
 from pydantic import SecretStr
 
-from mailcore.transports.base import Connection, Kind, Security
+from mailcore.transports.base import Connection
+from mailcore.vocabulary import Kind, Security
 from tests.peers.mta.pems import EXPIRED, GOOD, SELF_SIGNED, WRONG_NAME, authority_pem
 
 USER, PASSWORD = "ana@exemplo.com.br", "çenha-Segr3da-9f41"

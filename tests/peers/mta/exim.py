@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mailcore.transports.base import Security
+from mailcore.vocabulary import Security
 from tests.peers.mta import (
     DOMAIN,
     DOORS,

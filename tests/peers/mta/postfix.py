@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from mailcore.transports.base import Security
+from mailcore.vocabulary import Security
 from tests.peers.mta import (
     DOMAIN,
     DOORS,

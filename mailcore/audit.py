@@ -1,0 +1,124 @@
+"""The changes trail: who changed which field of a record, when, from what to what.
+
+Rows are written in the transaction of the change itself, so neither is there without the other. Of a secret
+only is kept that it changed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from mailcore.storage.tables import Change, MailServer
+from mailcore.vocabulary import ChangeAction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.orm import Session
+
+    from mailcore.storage.database import Database
+
+PAGE_SIZE = 50
+_MOST = 300
+"""Characters of a value that are kept: notes and certificates can be long."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """One page of the trail, newest first, and how many rows match."""
+
+    changes: list[Change]
+    matching: int
+
+
+def note_created(session: Session, server: MailServer) -> None:
+    """Note that a record came into being."""
+    _add(session, server, ChangeAction.CREATED)
+
+
+def note_deleted(session: Session, server: MailServer) -> None:
+    """Note that a record went."""
+    _add(session, server, ChangeAction.DELETED)
+
+
+def note_changed(
+    session: Session, server: MailServer, before: Mapping[str, Any], after: Mapping[str, Any], *, secret: bool = False
+) -> None:
+    """Note each field of ``after`` that differs from ``before``, and the secret where it was changed."""
+    for name, value in after.items():
+        if before[name] != value:
+            _add(session, server, ChangeAction.CHANGED, name, _kept(before[name]), _kept(value))
+    if secret:
+        _add(session, server, ChangeAction.CHANGED, "secret")
+
+
+def note_lifted(session: Session, server: MailServer, code: str) -> None:
+    """Note that a person let an account be used again that was on hold for ``code``."""
+    _add(session, server, ChangeAction.CHANGED, "account_hold", _kept(code), _kept(None))
+
+
+def value_of(stored: str) -> Any:
+    """Return a value as it was, cut where it was long; None for a secret."""
+    return json.loads(stored) if stored else None
+
+
+def read(database: Database, *, server_id: int | None = None, text: str = "", page: int = 1) -> ChangePage:
+    """Return a page of the trail, newest first.
+
+    Args:
+        server_id: only the changes of this record, which may be gone.
+        text: only records or people whose name has this in it.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    conditions = [] if server_id is None else [Change.server_id == server_id]
+    if wanted := text.strip():
+        named = Change.server_name.icontains(wanted, autoescape=True)
+        conditions.append(named | Change.who.icontains(wanted, autoescape=True))
+    with database.read() as session:
+        matching = session.scalar(select(func.count()).select_from(Change).where(*conditions)) or 0
+        rows = session.scalars(
+            select(Change)
+            .where(*conditions)
+            .order_by(Change.id.desc())
+            .limit(PAGE_SIZE)
+            .offset((max(page, 1) - 1) * PAGE_SIZE)
+        ).all()
+    return ChangePage(list(rows), matching)
+
+
+def current_user() -> str:
+    """Return who is at the keyboard: the name of the local account, until there is a login."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # no such account, as in some containers
+        return "desconhecido"
+
+
+def _add(
+    session: Session, server: MailServer, action: ChangeAction, field: str = "", before: str = "", after: str = ""
+) -> None:
+    session.add(
+        Change(
+            at=datetime.now(UTC),
+            who=current_user(),
+            server_id=server.id,
+            server_name=server.name,
+            action=action,
+            field=field,
+            before=before,
+            after=after,
+        )
+    )
+
+
+def _kept(value: Any) -> str:
+    text = f"{value[:_MOST]}…" if isinstance(value, str) and len(value) > _MOST else value
+    return json.dumps(text, ensure_ascii=False)

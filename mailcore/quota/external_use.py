@@ -1,0 +1,157 @@
+"""Use of an account made elsewhere: another program's, somebody's own mail program's. It counts against the quota."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from mailcore.audit import current_user
+from mailcore.errors import FieldError, NotFoundError, ValidationError
+from mailcore.quota import holds, usage
+from mailcore.quota.usage import Amount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mailcore.quota.rules import Counting
+    from mailcore.storage.database import Database
+    from mailcore.storage.tables import MailServer
+
+MOST_UNITS = 100_000_000
+COLUMNS = ("server_id", "at", "units")
+_LABELS = {"units": "Unidades", "at": "Quando", "server_id": "Servidor"}
+_INSERT = """
+INSERT INTO external_use (account_key, server_id, at, units, noted_at, noted_by)
+VALUES (:account, :server, :at, :units, :noted_at, :noted_by)
+"""
+_MOST_LINES = 100_000
+_AHEAD = timedelta(minutes=5)
+"""Clocks differ a little; more than this ahead is a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """So many units of a server's account used elsewhere at a moment."""
+
+    server: MailServer
+    at: datetime
+    """Aware."""
+    units: int
+
+
+def record(database: Database, counting: Counting, entries: Sequence[Entry], *, now: datetime | None = None) -> None:
+    """Count the entries, all or none.
+
+    Raises:
+        ValidationError: one cannot be: no units, or not yet.
+        StorageError: the database could not be written; nothing was counted.
+    """
+    moment = now or datetime.now(UTC)
+    for entry in entries:
+        _check(entry, moment)
+    who = current_user()
+    with database.fast_write() as cursor:
+        # In one order, so that two who enter the same accounts do not wait for each other.
+        for key in sorted({entry.server.account_key for entry in entries}):
+            holds.lock(database, cursor, key)
+        cursor.execute_many(_INSERT, [_values(database, entry, moment, who) for entry in entries])
+        for (server, _, _), (units, newest) in _summed(entries, counting).items():
+            amount = Amount(external=units)
+            usage.add(database, cursor, server.account_key, server.id, newest, amount, counting.zone)
+
+
+def _values(database: Database, entry: Entry, now: datetime, who: str) -> dict[str, object]:
+    return {
+        "account": entry.server.account_key,
+        "server": entry.server.id,
+        "at": database.stored(entry.at),
+        "units": entry.units,
+        "noted_at": database.stored(now),
+        "noted_by": who,
+    }
+
+
+def _summed(entries: Sequence[Entry], counting: Counting) -> dict[tuple[MailServer, int, date], tuple[int, datetime]]:
+    """Units and the newest moment by server, slot and day: a long file must not hold an account for long."""
+    sums: dict[tuple[MailServer, int, date], tuple[int, datetime]] = {}
+    for entry in entries:
+        key = entry.server, usage.slot_of(entry.at), entry.at.astimezone(counting.zone).date()
+        units, newest = sums.get(key, (0, entry.at))
+        sums[key] = units + entry.units, max(newest, entry.at)
+    return sums
+
+
+def read_csv(data: bytes, servers: Iterable[MailServer], counting: Counting) -> list[Entry]:
+    """Return what a file with the columns server_id, at and units says.
+
+    Args:
+        servers: those it may name.
+
+    Raises:
+        ValidationError: with a sentence for each line that cannot be used; of such a file nothing is taken.
+    """
+    by_id = {server.id: server for server in servers}
+    text = _decoded(data)
+    lines = text.splitlines()
+    delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
+    reader = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter)
+    missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+    if missing:
+        raise ValidationError(
+            [FieldError("file", f"Linha 1: faltam as colunas {', '.join(missing)}. Use server_id, at e units.")]
+        )
+    entries, errors = [], []
+    for row in reader:
+        try:
+            entries.append(_entry(row, by_id, counting))
+        except (ValueError, NotFoundError) as error:
+            errors.append(FieldError("file", f"Linha {reader.line_num}: {error}"))
+        if len(entries) + len(errors) > _MOST_LINES:
+            raise ValidationError([FieldError("file", f"O arquivo tem mais de {_MOST_LINES} linhas; divida-o.")])
+    if errors:
+        raise ValidationError(errors)
+    if not entries:
+        raise ValidationError([FieldError("file", "O arquivo não tem nenhuma linha abaixo do cabeçalho.")])
+    return entries
+
+
+def _entry(row: dict[str, str | None], by_id: dict[int, MailServer], counting: Counting) -> Entry:
+    text = {name: (row.get(name) or "").strip() for name in COLUMNS}
+    if not text["server_id"].isascii() or not text["server_id"].isdigit():
+        raise ValueError("server_id: use o número do servidor.")
+    server = by_id.get(int(text["server_id"][:12]))
+    if server is None:
+        raise ValueError(f"server_id: não há servidor com o número {text['server_id']}.")
+    try:
+        at = datetime.fromisoformat(text["at"])
+    except ValueError:
+        raise ValueError("at: use data e hora como 2026-11-23T14:05-03:00.") from None
+    if not text["units"].isascii() or not text["units"].isdigit():
+        raise ValueError("units: use um número inteiro a partir de 1.")
+    entry = Entry(server, at if at.tzinfo else at.replace(tzinfo=counting.zone), int(text["units"][:12]))
+    _check(entry, datetime.now(UTC))
+    return entry
+
+
+def _check(entry: Entry, now: datetime) -> None:
+    errors = []
+    if not 1 <= entry.units <= MOST_UNITS:
+        errors.append(FieldError("units", f"{_LABELS['units']}: use um número inteiro a partir de 1."))
+    if entry.at > now + _AHEAD:
+        errors.append(FieldError("at", f"{_LABELS['at']}: este momento ainda não chegou."))
+    if entry.at.year < 2000:
+        errors.append(FieldError("at", f"{_LABELS['at']}: use uma data depois do ano 2000."))
+    if errors:
+        raise ValidationError(errors)
+
+
+def _decoded(data: bytes) -> str:
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise ValidationError([FieldError("file", "O arquivo não é um CSV de texto. Salve-o como CSV em UTF-8.")])

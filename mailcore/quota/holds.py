@@ -1,0 +1,199 @@
+"""An account on hold: nothing is tried through it until the provider takes mail again, or a person lifts it.
+
+A refusal for quota, whatever its code, holds the account until its window frees. Refused logins in a row hold it
+until somebody looks: a provider that sees a wrong password again and again blocks the account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import update
+
+from mailcore.catalog import for_host
+from mailcore.errors import HeldError
+from mailcore.storage.tables import Account
+from mailcore.vocabulary import SendStatus
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy.orm import Session
+
+    from mailcore.diagnosis.replies import Diagnosis
+    from mailcore.storage.database import Database, FastCursor
+
+MOST_AUTH_FAILURES = 3
+"""Refused logins in a row that put an account on hold. Providers publish no figure; Microsoft's smart lockout
+begins at ten (learn.microsoft.com, "smart lockout"), others are stricter."""
+
+SHORTEST_HOLD = timedelta(hours=1)
+WHOLE_WINDOW = timedelta(hours=24)
+
+_SELECT = "SELECT held_since, held_until, held_code, held_reply, auth_failures FROM account WHERE key = :key"
+_NEW = """
+INSERT INTO account (key, held_code, held_reply, auth_failures) VALUES (:key, '', '', 0) ON CONFLICT (key) DO NOTHING
+"""
+_HOLD = """
+UPDATE account SET held_since = :since, held_until = :until, held_code = :code, held_reply = :reply WHERE key = :key
+"""
+_CLEAR = """
+UPDATE account SET held_since = NULL, held_until = NULL, held_code = '', held_reply = '', auth_failures = 0
+WHERE key = :key
+"""
+_FAILED = "UPDATE account SET auth_failures = :failures WHERE key = :key"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """An account as stored; whether it is on hold now is for :meth:`is_held` to say."""
+
+    held_since: datetime | None = None
+    held_until: datetime | None = None
+    held_code: str = ""
+    held_reply: str = ""
+    auth_failures: int = 0
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether nothing may be tried through it at this moment."""
+        return self.held_since is not None and (self.held_until is None or now < self.held_until)
+
+
+def state_of(account: Account | None) -> AccountState:
+    """Return what a row of the table says; no row means nothing ever happened."""
+    if account is None:
+        return AccountState()
+    return AccountState(
+        account.held_since, account.held_until, account.held_code, account.held_reply, account.auth_failures
+    )
+
+
+def lock(database: Database, cursor: FastCursor, key: str) -> AccountState:
+    """Return an account's state; until the transaction ends nobody else reserves or settles in this account."""
+    statement = _SELECT if database.is_sqlite else f"{_SELECT} FOR UPDATE"
+    row = cursor.row(statement, {"key": key})
+    if row is None:
+        cursor.execute(_NEW, {"key": key})
+        row = cursor.row(statement, {"key": key})
+    since, until, code, reply, failures = row or (None, None, "", "", 0)
+    return AccountState(
+        database.moment(since) if since else None,
+        database.moment(until) if until else None,
+        code,
+        reply,
+        failures,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What became of one send, as far as its account is concerned."""
+
+    status: SendStatus
+    reason: Diagnosis | None
+    """Why it was refused, in whole or for some recipients."""
+    begun_at: datetime
+    until: datetime
+    """When the account returns, should this have been a refusal for quota; see :func:`end_of_hold`."""
+    now: datetime
+
+
+def note_outcome(database: Database, cursor: FastCursor, key: str, state: AccountState, after: After) -> None:
+    """Hold the account, or forgive it, after what became of a send."""
+    waits_for_person = state.held_since is not None and state.held_until is None
+    if after.reason is not None and after.reason.category == "quota":
+        if not waits_for_person:
+            _hold(database, cursor, key, after.reason, after.now, after.until)
+    elif after.status is SendStatus.ACCEPTED:
+        # One begun before the hold says nothing of whether the provider takes mail again.
+        is_news = state.held_since is None or after.begun_at > state.held_since
+        if is_news and (state.auth_failures or state.held_since is not None):
+            cursor.execute(_CLEAR, {"key": key})
+    elif after.reason is not None and after.reason.category == "auth":
+        failures = state.auth_failures + 1
+        cursor.execute(_FAILED, {"key": key, "failures": failures})
+        if failures >= MOST_AUTH_FAILURES:
+            _hold(database, cursor, key, after.reason, after.now, None)
+
+
+def _hold(
+    database: Database, cursor: FastCursor, key: str, diagnosis: Diagnosis, now: datetime, until: datetime | None
+) -> None:
+    cursor.execute(
+        _HOLD,
+        {
+            "key": key,
+            "since": database.stored(now),
+            "until": database.stored(until) if until else None,
+            "code": diagnosis.code,
+            "reply": diagnosis.reply[:2_000],
+        },
+    )
+
+
+def end_of_hold(host: str, now: datetime, window_frees: datetime | None, *, is_explained: bool) -> datetime:
+    """Return when an account refused for quota may be tried again.
+
+    Args:
+        host: the server's, for the catalogue's rule: at Yandex every try while blocked adds 24 hours
+            (yandex.ru/support/yandex-360, "limits"), so a whole day passes first.
+        window_frees: when the window frees something by our own count; None where it holds nothing.
+        is_explained: our own count is near the limit, so it knows what the provider counted; else most of the use
+            was made elsewhere, and only a whole window is safe.
+    """
+    provider = for_host(host)
+    if (provider is not None and provider.no_probing) or not is_explained or window_frees is None:
+        return now + WHOLE_WINDOW
+    return max(window_frees, now + SHORTEST_HOLD)
+
+
+def refuse_probing(state: AccountState, host: str, zone: ZoneInfo) -> None:
+    """Refuse to contact a server whose provider lengthens a block with every try, while the account is on hold.
+
+    Raises:
+        HeldError: it is such a server, and on hold.
+    """
+    provider = for_host(host)
+    if provider is None or not provider.no_probing or not state.is_held(datetime.now(UTC)) or not state.held_until:
+        return
+    until = state.held_until.astimezone(zone).strftime("%d/%m às %H:%M")
+    raise HeldError(
+        f"A conta está bloqueada pelo provedor até {until}, e ali cada tentativa aumenta o bloqueio em um dia. "
+        "Nada foi tentado: teste depois disso."
+    )
+
+
+def refuse_pause(state: AccountState) -> None:
+    """Refuse to try a login again that was refused several times in a row.
+
+    Raises:
+        HeldError: it was.
+    """
+    if state.held_since is not None and state.held_until is None:
+        raise HeldError(
+            "A conta está em pausa, porque o login foi recusado várias vezes seguidas. Corrija a senha no cadastro, ou "
+            "teste só este servidor."
+        )
+
+
+def lift(session: Session, key: str) -> None:
+    """Let an account be used again, because a person says so."""
+    session.execute(update(Account).where(Account.key == key).values(**_FREE))
+
+
+def forgive_logins(session: Session, key: str) -> None:
+    """Forget refused logins, and the hold they led to: there is a new password to try."""
+    waits_for_person = Account.held_since.is_not(None) & Account.held_until.is_(None)
+    session.execute(update(Account).where(Account.key == key).values(auth_failures=0))
+    session.execute(update(Account).where(Account.key == key, waits_for_person).values(**_FREE))
+
+
+_FREE: dict[str, Any] = {
+    "held_since": None,
+    "held_until": None,
+    "held_code": "",
+    "held_reply": "",
+    "auth_failures": 0,
+}

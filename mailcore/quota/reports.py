@@ -1,0 +1,311 @@
+"""How accounts stand: what the analysts' page, the list and the command line show.
+
+Every figure is read from the slots of ``usage.py``, so the cost follows accounts, not history; only the slot that
+the window's beginning cuts is looked at row by row, which makes the figures exact.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, select, text
+
+from mailcore.quota.holds import AccountState, state_of
+from mailcore.quota.rules import Freeing, Quota, rule_for
+from mailcore.quota.usage import HOUR_SECONDS, SLOT_SECONDS, slot_of
+from mailcore.storage.tables import Account, MailServer
+from mailcore.vocabulary import LimitWindow, QuotaState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy import BindParameter
+    from sqlalchemy.orm import Session
+
+    from mailcore.quota.rules import Counting, Rule
+    from mailcore.storage.database import Database
+
+PACE = timedelta(hours=1)
+"""Over which the present pace is measured."""
+CHART_DAYS, HEAT_DAYS = 30, 7
+
+_IN: BindParameter[Any] = bindparam("accounts", expanding=True)
+# CROSS JOIN keeps SQLite at walking from each account into its own slots, and means the same to PostgreSQL.
+_WHOLE_SLOTS = """
+SELECT k.account_key, sum(u.messages), sum(u.recipients), sum(u.external),
+sum(CASE WHEN u.slot >= :pace THEN u.messages ELSE 0 END), sum(CASE WHEN u.slot >= :pace THEN u.recipients ELSE 0 END)
+FROM (SELECT DISTINCT account_key FROM mail_server {only}) AS k
+CROSS JOIN usage AS u WHERE u.account_key = k.account_key AND u.slot > :edge GROUP BY k.account_key
+"""
+_CUT_SLOT = """
+SELECT account_key, count(*), sum(counted), 0, max(at) FROM send
+WHERE at > :since AND at < :edge_end AND counted > 0 {only} GROUP BY account_key
+UNION ALL SELECT account_key, 0, 0, sum(units), max(at) FROM external_use
+WHERE at > :since AND at < :edge_end {only} GROUP BY account_key
+"""
+_ONE_SLOT = """
+SELECT account_key, slot, sum(messages), sum(recipients), sum(external), max(last_at) FROM usage
+WHERE account_key = :account AND slot > :edge GROUP BY account_key, slot ORDER BY slot
+"""
+_FIRST_SLOTS = """
+SELECT u.account_key, sum(u.messages), sum(u.recipients), sum(u.external), max(u.last_at)
+FROM (SELECT k.account_key, (SELECT min(slot) FROM usage AS f WHERE f.account_key = k.account_key AND f.slot > :edge
+AND f.messages + f.external > 0) AS slot FROM (SELECT DISTINCT account_key FROM mail_server {only}) AS k) AS first
+CROSS JOIN usage AS u WHERE u.account_key = first.account_key AND u.slot = first.slot GROUP BY u.account_key
+"""
+
+
+@dataclass(slots=True)
+class _Part:
+    """What one window of one account holds."""
+
+    messages: int = 0
+    recipients: int = 0
+    external: int = 0
+    pace_messages: int = 0
+    pace_recipients: int = 0
+    first: tuple[int, int, int, datetime] | None = None
+    """Messages, recipients, units from elsewhere and the newest moment of the first whole slot."""
+    cut: tuple[int, int, int, datetime] | None = None
+    """Messages, recipients, units from elsewhere and the newest moment of the slot that the beginning cuts."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayUse:
+    """What went through one server on one day."""
+
+    day: date
+    server_id: int
+    messages: int
+    recipients: int
+    external: int
+
+
+def quotas(
+    database: Database,
+    counting: Counting,
+    *,
+    server_id: int | None = None,
+    account_keys: Sequence[str] | None = None,
+    every_slot: bool = False,
+    now: datetime | None = None,
+) -> list[Quota]:
+    """Return how every account stands, by the description of its first record.
+
+    Args:
+        server_id: only the account of this server.
+        account_keys: only these accounts.
+        every_slot: :attr:`Quota.frees` lists all that is used; else only what frees first.
+        now: aware; the present where it is not given.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    moment = now or datetime.now(UTC)
+    with database.read() as session:
+        grouped = _grouped(session, server_id, account_keys)
+        is_part = server_id is not None or account_keys is not None
+        states = _states(session, grouped, is_part=is_part)
+        rules = {key: rule_for(servers, counting) for key, servers in grouped.items()}
+        by_beginning: dict[datetime, list[str]] = defaultdict(list)
+        for key, rule in rules.items():
+            by_beginning[rule.since(moment)].append(key)
+        parts: dict[str, _Part] = {}
+        for since, keys in by_beginning.items():
+            only = keys if is_part or len(by_beginning) > 1 else None
+            parts |= _parts(database, session, since, only, moment)
+        found = []
+        for key, servers in grouped.items():
+            rule, part = rules[key], parts.get(key, _Part())
+            frees = _frees(database, session, key, rule, part, moment, every=every_slot)
+            found.append(_quota(key, servers, rule, part, frees, states.get(key), moment))
+    return found
+
+
+def near_the_limit(database: Database, counting: Counting, *, now: datetime | None = None) -> list[Quota]:
+    """Return the accounts from 80 % of their limit on, and those on hold, the fullest first.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    moment = now or datetime.now(UTC)
+    recent = "SELECT DISTINCT account_key FROM usage WHERE slot > :begins"
+    with database.read() as session:
+        keys = set(session.scalars(text(recent), {"begins": slot_of(moment - timedelta(days=2))}))
+        keys |= set(session.scalars(select(Account.key).where(Account.held_since.is_not(None))))
+    found = quotas(database, counting, account_keys=sorted(keys), now=moment) if keys else []
+    return sorted((one for one in found if one.state is not QuotaState.OK), key=lambda one: -one.share)
+
+
+def days(
+    database: Database, zone: ZoneInfo, *, server_ids: Sequence[int] | None = None, now: datetime | None = None
+) -> list[DayUse]:
+    """Return what went through each server on each of the last 30 days, today included.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    first = (now or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=CHART_DAYS)
+    statement = (
+        "SELECT day, server_id, sum(messages), sum(recipients), sum(external) FROM daily_usage "
+        "WHERE day > :first{only} GROUP BY day, server_id ORDER BY day"
+    )
+    with database.read() as session:
+        rows = _run(
+            session,
+            statement.replace("{only}", " AND server_id IN :accounts" if server_ids is not None else ""),
+            {"first": first.isoformat() if database.is_sqlite else first},
+            list(server_ids) if server_ids is not None else None,
+        )
+    return [
+        DayUse(date.fromisoformat(str(day)), server, int(messages), int(recipients), int(external))
+        for day, server, messages, recipients, external in rows
+    ]
+
+
+def hours(
+    database: Database, zone: ZoneInfo, *, account_keys: Sequence[str] | None = None, now: datetime | None = None
+) -> dict[tuple[date, int], int]:
+    """Return the recipients of each hour of the last seven local days: (day, hour) → how many.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    moment = now or datetime.now(UTC)
+    first = moment.astimezone(zone).date() - timedelta(days=HEAT_DAYS - 1)
+    begins = int(datetime(first.year, first.month, first.day, tzinfo=zone).timestamp())
+    only = "WHERE account_key IN :accounts" if account_keys is not None else ""
+    statement = f"""
+    SELECT u.slot / {HOUR_SECONDS}, sum(u.recipients + u.external)
+    FROM (SELECT DISTINCT account_key FROM mail_server {only}) AS k
+    CROSS JOIN usage AS u WHERE u.account_key = k.account_key AND u.slot >= :begins GROUP BY 1
+    """  # noqa: S608 - words of our own
+    with database.read() as session:
+        rows = _run(session, statement, {"begins": begins}, list(account_keys) if account_keys is not None else None)
+    found: dict[tuple[date, int], int] = defaultdict(int)
+    for hour, units in rows:
+        local = datetime.fromtimestamp(int(hour) * HOUR_SECONDS, zone)
+        found[local.date(), local.hour] += int(units)
+    return dict(found)
+
+
+def runs_out_at(quota: Quota, now: datetime) -> datetime | None:
+    """Return when the quota is used up at the pace of the last hour; None where it is not, before it frees."""
+    if not quota.remaining or not quota.pace:
+        return None
+    ends = now + PACE * (quota.remaining / quota.pace)
+    return ends if ends < quota.rule.frees(now) else None
+
+
+def _grouped(
+    session: Session, server_id: int | None, account_keys: Sequence[str] | None
+) -> dict[str, list[MailServer]]:
+    query = select(MailServer).order_by(MailServer.name_key)
+    if server_id is not None:
+        own = select(MailServer.account_key).where(MailServer.id == server_id).scalar_subquery()
+        query = query.where(MailServer.account_key == own)
+    if account_keys is not None:
+        query = query.where(MailServer.account_key.in_(account_keys))
+    grouped: dict[str, list[MailServer]] = {}
+    for server in session.scalars(query):
+        grouped.setdefault(server.account_key, []).append(server)
+    return grouped
+
+
+def _states(session: Session, grouped: dict[str, list[MailServer]], *, is_part: bool) -> dict[str, AccountState]:
+    noted = select(Account).where((Account.held_since.is_not(None)) | (Account.auth_failures > 0))
+    if is_part:
+        noted = noted.where(Account.key.in_(list(grouped)))
+    return {account.key: state_of(account) for account in session.scalars(noted)}
+
+
+def _parts(
+    database: Database, session: Session, since: datetime, keys: list[str] | None, now: datetime
+) -> dict[str, _Part]:
+    edge = slot_of(since)
+    parts: dict[str, _Part] = defaultdict(_Part)
+    whole = _WHOLE_SLOTS.replace("{only}", "WHERE account_key IN :accounts" if keys is not None else "")
+    for row in _run(session, whole, {"edge": edge, "pace": slot_of(now - PACE)}, keys):
+        key, messages, recipients, external, pace_messages, pace_recipients = row
+        parts[key] = _Part(int(messages), int(recipients), int(external), int(pace_messages), int(pace_recipients))
+    first = _FIRST_SLOTS.replace("{only}", "WHERE account_key IN :accounts" if keys is not None else "")
+    for key, messages, recipients, external, newest in _run(session, first, {"edge": edge}, keys):
+        parts[key].first = (int(messages), int(recipients), int(external), database.moment(newest))
+    cut = _CUT_SLOT.replace("{only}", "AND account_key IN :accounts" if keys is not None else "")
+    end = datetime.fromtimestamp(edge + SLOT_SECONDS, UTC)
+    between = {"since": database.stored(since), "edge_end": database.stored(end)}
+    for key, messages, recipients, external, newest in _run(session, cut, between, keys):
+        part = parts[key]
+        part.messages += int(messages)
+        part.recipients += int(recipients)
+        part.external += int(external)
+        before = part.cut or (0, 0, 0, since)
+        part.cut = (
+            before[0] + int(messages),
+            before[1] + int(recipients),
+            before[2] + int(external),
+            max(before[3], database.moment(newest)),
+        )
+    return dict(parts)
+
+
+def _frees(
+    database: Database, session: Session, key: str, rule: Rule, part: _Part, now: datetime, *, every: bool
+) -> tuple[Freeing, ...]:
+    if not every and rule.window is LimitWindow.CALENDAR_DAY:
+        used = rule.units(part.messages, part.recipients) + part.external
+        return (Freeing(rule.frees(now), used),) if used else ()
+    found = []
+    if part.cut:
+        messages, recipients, external, newest = part.cut
+        found.append(Freeing(rule.frees(newest), rule.units(messages, recipients) + external))
+    if every:
+        edge = {"account": key, "edge": slot_of(rule.since(now))}
+        for _, _, messages, recipients, external, last in session.execute(text(_ONE_SLOT), edge):
+            units = rule.units(int(messages), int(recipients)) + int(external)
+            found.append(Freeing(rule.frees(database.moment(last)), units))
+    elif part.first and not found:
+        messages, recipients, external, newest = part.first
+        found.append(Freeing(rule.frees(newest), rule.units(messages, recipients) + external))
+    return _together(freeing for freeing in found if freeing.units > 0)
+
+
+def _together(found: Iterable[Freeing]) -> tuple[Freeing, ...]:
+    """Units that free at one moment (midnight, say) as one entry, soonest first."""
+    by_moment: dict[datetime, int] = defaultdict(int)
+    for freeing in found:
+        by_moment[freeing.at] += freeing.units
+    return tuple(Freeing(at, units) for at, units in sorted(by_moment.items()))
+
+
+def _quota(
+    key: str,
+    servers: list[MailServer],
+    rule: Rule,
+    part: _Part,
+    frees: tuple[Freeing, ...],
+    state: AccountState | None,
+    now: datetime,
+) -> Quota:
+    state = state or AccountState()
+    return Quota(
+        account_key=key,
+        servers=tuple(servers),
+        rule=rule,
+        used=rule.units(part.messages, part.recipients) + part.external,
+        external=part.external,
+        frees=frees,
+        pace=rule.units(part.pace_messages, part.pace_recipients),
+        hold=state if state.is_held(now) else None,
+    )
+
+
+def _run(session: Session, statement: str, values: dict[str, Any], keys: list[Any] | None) -> list[Any]:
+    prepared = text(statement)
+    if keys is None:
+        return list(session.execute(prepared, values))
+    return list(session.execute(prepared.bindparams(_IN), values | {"accounts": keys}))

@@ -1,0 +1,177 @@
+"""What accounts used, summed up in slots of time, so that a sum costs the same whatever the number of sends.
+
+A slot is five minutes long, which every time zone's midnight is a border of. Slots too old for any window are put
+together to hours; a table of days, in the configured zone, serves the charts of a month.
+
+The statements are plain SQL on the driver's own cursor, because reserving runs through them; SQLite and PostgreSQL
+take the same text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text, update
+
+from mailcore.storage.tables import Account, DailyUsage, ExternalUse, MailServer, Send, Usage
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from mailcore.storage.database import Database, FastCursor
+
+SLOT_SECONDS = 300
+HOUR_SECONDS = 3_600
+FINE_FOR = timedelta(hours=50)
+"""How long slots of five minutes are kept apart: a window of 24 hours, and a clock set back by a day."""
+HOURS_FOR = timedelta(days=40)
+"""How long hours are kept."""
+
+_ADD = """
+INSERT INTO usage (account_key, slot, server_id, messages, recipients, external, last_at)
+VALUES (:account, :slot, :server, :messages, :recipients, :external, :at)
+ON CONFLICT (account_key, slot, server_id) DO UPDATE SET messages = usage.messages + excluded.messages,
+recipients = usage.recipients + excluded.recipients, external = usage.external + excluded.external,
+last_at = CASE WHEN excluded.last_at > usage.last_at THEN excluded.last_at ELSE usage.last_at END
+"""
+_ADD_DAY = """
+INSERT INTO daily_usage (day, account_key, server_id, messages, recipients, external)
+VALUES (:day, :account, :server, :messages, :recipients, :external)
+ON CONFLICT (day, account_key, server_id) DO UPDATE SET messages = daily_usage.messages + excluded.messages,
+recipients = daily_usage.recipients + excluded.recipients, external = daily_usage.external + excluded.external
+"""
+# Whole slots from their sums; of the slot that the window's beginning cuts, each row.
+USED = """
+SELECT coalesce(sum(messages), 0), coalesce(sum(recipients), 0) FROM (
+SELECT sum(messages + external) AS messages, sum(recipients + external) AS recipients
+FROM usage WHERE account_key = :account AND slot > :edge
+UNION ALL SELECT count(*), sum(counted) FROM send
+WHERE account_key = :account AND at > :since AND at < :edge_end AND counted > 0
+UNION ALL SELECT sum(units), sum(units) FROM external_use
+WHERE account_key = :account AND at > :since AND at < :edge_end) AS parts
+"""
+# What counts of the slot that the window's beginning cuts, and the newest of it.
+CUT = """
+SELECT coalesce(sum(messages), 0), coalesce(sum(recipients), 0), max(newest) FROM (
+SELECT count(*) AS messages, sum(counted) AS recipients, max(at) AS newest FROM send
+WHERE account_key = :account AND at > :since AND at < :edge_end AND counted > 0
+UNION ALL SELECT sum(units), sum(units), max(at) FROM external_use
+WHERE account_key = :account AND at > :since AND at < :edge_end) AS parts
+"""
+_OLD = "usage WHERE slot < :before AND slot % 3600 <> 0"
+_TO_HOURS = """
+INSERT INTO usage (account_key, slot, server_id, messages, recipients, external, last_at)
+SELECT account_key, slot / 3600 * 3600, server_id, sum(messages), sum(recipients), sum(external), max(last_at)
+FROM {old} GROUP BY 1, 2, 3
+ON CONFLICT (account_key, slot, server_id) DO UPDATE SET messages = usage.messages + excluded.messages,
+recipients = usage.recipients + excluded.recipients, external = usage.external + excluded.external,
+last_at = CASE WHEN excluded.last_at > usage.last_at THEN excluded.last_at ELSE usage.last_at END
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What is counted at once; negative where it is given back."""
+
+    messages: int = 0
+    recipients: int = 0
+    external: int = 0
+
+
+def slot_of(moment: datetime) -> int:
+    """Return the slot a moment falls into: its beginning, in seconds since 1970."""
+    return int(moment.timestamp()) // SLOT_SECONDS * SLOT_SECONDS
+
+
+def add(
+    database: Database,
+    cursor: FastCursor,
+    account_key: str,
+    server_id: int,
+    at: datetime,
+    amount: Amount,
+    zone: ZoneInfo,
+) -> None:
+    """Count an amount at a moment, or, where it is negative, give it back there."""
+    values = {
+        "account": account_key,
+        "server": server_id,
+        "slot": slot_of(at),
+        "at": database.stored(at),
+        "day": at.astimezone(zone).date().isoformat(),
+        "messages": amount.messages,
+        "recipients": amount.recipients,
+        "external": amount.external,
+    }
+    cursor.execute(_ADD, {name: value for name, value in values.items() if name != "day"})
+    cursor.execute(_ADD_DAY, {name: value for name, value in values.items() if name not in ("slot", "at")})
+
+
+def window_parameters(database: Database, account_key: str, since: datetime) -> dict[str, object]:
+    """Return what :data:`USED` is asked with.
+
+    Args:
+        since: exclusive: a moment later is inside.
+    """
+    edge = slot_of(since)
+    return {
+        "account": account_key,
+        "edge": edge,
+        "since": database.stored(since),
+        "edge_end": database.stored(datetime.fromtimestamp(edge + SLOT_SECONDS, UTC)),
+    }
+
+
+def used(database: Database, cursor: FastCursor, account_key: str, since: datetime) -> tuple[int, int]:
+    """Return the messages and the recipients counted after ``since``, whatever the clock says now."""
+    row = cursor.row(USED, window_parameters(database, account_key, since))
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def roll_up(database: Database, *, now: datetime | None = None) -> None:
+    """Put old slots together, and drop the oldest: cost follows accounts, not history.
+
+    Raises:
+        StorageError: the database could not be written.
+    """
+    moment = now or datetime.now(UTC)
+    fine = {"before": slot_of(moment - FINE_FOR) // HOUR_SECONDS * HOUR_SECONDS}
+    hours = {"before": slot_of(moment - HOURS_FOR)}
+    with database.read() as session:
+        old = "SELECT EXISTS (SELECT 1 FROM usage WHERE slot < :before AND slot % 3600 <> 0)"
+        if not session.scalar(text(old), fine):
+            return
+    with database.write_connection() as connection:
+        if database.is_sqlite:
+            connection.execute(text(_TO_HOURS.replace("{old}", _OLD)), fine)
+            connection.execute(text(f"DELETE FROM {_OLD}"), fine)  # noqa: S608 - words of our own
+        else:
+            # In one statement: of two that roll up at once, the other finds nothing to add a second time.
+            gone = f"WITH gone AS (DELETE FROM {_OLD} RETURNING *) "  # noqa: S608
+            connection.execute(text(gone + _TO_HOURS.replace("{old}", "gone")), fine)
+        connection.execute(text("DELETE FROM usage WHERE slot < :before"), hours)
+
+
+def rename_account(database: Database, server_id: int, old: str, new: str) -> None:
+    """Let everything that was counted for a server under one key count under another, its hold included.
+
+    Raises:
+        StorageError: the database could not be written; nothing was changed.
+    """
+    with database.write() as session:
+        # In one order, so that two renames cannot block each other.
+        rows = {key: session.get(Account, key, with_for_update=True) for key in sorted((old, new))}
+        before, after = rows[old], rows[new]
+        if before is not None and before.held_since is not None:
+            if after is None:
+                after = Account(key=new)
+                session.add(after)
+            if after.held_since is None:
+                for name in ("held_since", "held_until", "held_code", "held_reply", "auth_failures"):
+                    setattr(after, name, getattr(before, name))
+        session.execute(update(MailServer).where(MailServer.id == server_id).values(account_key=new))
+        for table in (Send, Usage, DailyUsage, ExternalUse):
+            ours = table.server_id == server_id, table.account_key == old
+            session.execute(update(table).where(*ours).values(account_key=new))

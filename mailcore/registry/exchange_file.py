@@ -1,0 +1,340 @@
+"""Servers as a CSV or JSON file and back: what such a file looks like, and nothing of what it means.
+
+A file never holds a secret. CSV follows RFC 4180; read are also a semicolon or a tab between the cells, a
+byte-order mark, UTF-16 and Windows-1252, as Excel writes them in Brazil.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from mailcore.csv_cells import cell, read_cell, text_of
+from mailcore.registry.drafts import LABELS
+from mailcore.text import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from mailcore.storage.tables import MailServer
+
+MAX_BYTES = 20_000_000
+"""The largest file that is read: 10,000 servers have about 3 MB."""
+
+FIELDS = (
+    *("name", "kind", "host", "port", "security", "verify_certificate", "username", "from_address", "from_name"),
+    *("reply_to", "is_paid", "is_active", "is_default", "daily_limit", "limit_unit", "limit_window", "same_address"),
+    *("notes", "ca_pem"),
+)
+"""Fields of a :class:`mailcore.registry.drafts.ServerDraft` that a file sets."""
+
+_CHECK = ("last_check_state", "last_check_at", "last_check_category")
+_TIMES = ("created_at", "updated_at")
+_READ_ONLY = frozenset({"has_secret", "last_check", *_CHECK, *_TIMES})
+CSV_COLUMNS = ("id", *FIELDS[:7], "has_secret", *FIELDS[7:17], *_CHECK, *_TIMES, *FIELDS[17:])
+
+_SHORT_LABELS = {
+    "numero": "id",
+    "padrao": "is_default",
+    "porta": "port",
+    "remetente": "from_address",
+    "seguranca": "security",
+    "tipo": "kind",
+}
+_COLUMN_OF = {
+    **{fold(LABELS[name]): name for name in FIELDS},
+    **_SHORT_LABELS,
+    **{name: name for name in ("id", *FIELDS, *_READ_ONLY)},
+}
+_SECRET_WORDS = frozenset(
+    {"apikey", "chave", "credential", "pass", "passwd", "password", "pwd", "secret", "senha", "token"}
+)
+
+_DELIMITERS = (";", ",", "\t")
+_MOST_HINTED = 60
+"""Characters of a column's name that a sentence repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to say about one place of a file."""
+
+    line: int
+    """CSV: the line of the file where the record begins, the header being 1. JSON: which record, from 1."""
+    column: str
+    """The column as the file calls it; empty where it is about the whole record or file."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a file: field (or ``id``) → its text, for the fields the file has."""
+
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(slots=True)
+class Sheet:
+    """A file as read, with what could not be read."""
+
+    records: list[Record] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)
+    """Field (or ``id``) → its column as the file calls it."""
+    errors: list[Remark] = field(default_factory=list)
+    is_json: bool = False
+
+    def column(self, name: str) -> str:
+        """What the file calls a field, or the field's own name where the file has it not."""
+        return self.columns.get(name, name)
+
+
+def export_rows(servers: Iterable[MailServer], zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Return what a JSON file says of each server; of its secret only whether there is one."""
+    return [_document(server, zone) for server in servers]
+
+
+def to_json(servers: Iterable[MailServer], zone: ZoneInfo) -> str:
+    """Return the servers as one JSON document; times are ISO 8601 in ``zone``."""
+    return json.dumps(export_rows(servers, zone), ensure_ascii=False, indent=2) + "\n"
+
+
+def to_csv(servers: Iterable[MailServer], zone: ZoneInfo, *, delimiter: str = ",") -> str:
+    """Return the servers as CSV; with CRLF, as RFC 4180 wants it."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter)
+    writer.writerow(CSV_COLUMNS)
+    for document in export_rows(servers, zone):
+        check = document["last_check"]
+        flat = document | {f"last_check_{name}": value for name, value in check.items()}
+        writer.writerow([cell(flat[name]) for name in CSV_COLUMNS])
+    return text.getvalue()
+
+
+def template_csv(*, delimiter: str = ";") -> str:
+    """Return a CSV with a header alone: the columns a file can set."""
+    text = StringIO(newline="")
+    csv.writer(text, delimiter=delimiter).writerow(("id", *FIELDS))
+    return text.getvalue()
+
+
+def read(data: bytes) -> Sheet:
+    """Read a CSV or JSON file, whichever it is; what cannot be read is among the errors."""
+    sheet = Sheet()
+    if len(data) > MAX_BYTES:
+        return _refused(sheet, f"O arquivo é grande demais; cabem até {MAX_BYTES // 1_000_000} MB.")
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):  # ZIP and OLE, what spreadsheets are made of
+        return _refused(sheet, "Isto é uma planilha. Abra-a e salve como “CSV UTF-8 (separado por vírgulas)”.")
+    text = _decoded(data)
+    if text is None or "\0" in text:
+        return _refused(sheet, "Este arquivo não é um texto CSV nem JSON.")
+    if not text.strip():
+        return _refused(sheet, "O arquivo está vazio.")
+    if text.lstrip()[0] in "[{":
+        _read_json(sheet, text)
+    else:
+        _read_csv(sheet, text)
+    return sheet
+
+
+def _refused(sheet: Sheet, sentence: str) -> Sheet:
+    sheet.errors.append(Remark(1, "", sentence))
+    return sheet
+
+
+def _document(server: MailServer, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "id": server.id,
+        "name": server.name,
+        "kind": server.kind.value,
+        "host": server.host or None,
+        "port": server.port,
+        "security": server.security.value,
+        "verify_certificate": server.verify_certificate,
+        "username": server.username or None,
+        "has_secret": server.secret_ref is not None,
+        "from_address": server.from_address,
+        "from_name": server.from_name or None,
+        "reply_to": server.reply_to or None,
+        "is_paid": server.is_paid,
+        "is_active": server.is_active,
+        "is_default": server.is_default,
+        "daily_limit": server.daily_limit,
+        "limit_unit": server.limit_unit.value,
+        "limit_window": server.limit_window.value,
+        "same_address": server.same_address.value,
+        "last_check": {
+            "state": server.last_check_state.value,
+            "at": _moment(server.last_check_at, zone),
+            "category": server.last_check_category,
+        },
+        "created_at": _moment(server.created_at, zone),
+        "updated_at": _moment(server.updated_at, zone),
+        "notes": server.notes or None,
+        "ca_pem": server.ca_pem or None,
+    }
+
+
+def _moment(value: datetime | None, zone: ZoneInfo) -> str | None:
+    return value.astimezone(zone).isoformat(timespec="seconds") if value else None
+
+
+def _decoded(data: bytes) -> str | None:
+    """The text; UTF-16 only with its mark, and Windows-1252 for what is no UTF-8."""
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+def _read_csv(sheet: Sheet, text: str) -> None:
+    rows = _rows(text, _delimiter(text))
+    try:
+        line, header = next(rows, (1, []))
+        names = _header(sheet, line, header)
+        if names:
+            for line, cells in rows:
+                _add_row(sheet, line, header, names, cells)
+    except _UnreadableError as error:
+        sheet.errors.append(Remark(error.line, "", str(error)))
+
+
+class _UnreadableError(Exception):
+    def __init__(self, line: int) -> None:
+        self.line = line
+        super().__init__("Não consegui ler daqui em diante: confira as aspas, que abrem e fecham uma célula.")
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row that has anything in it, with the line it begins on: a quoted cell may have line feeds."""
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:  # its own words are English, and may repeat what stands there
+            raise _UnreadableError(line) from None
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+        line = reader.line_num + 1
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter under which the first row has most columns we know."""
+
+    def known(delimiter: str) -> int:
+        try:
+            _, cells = next(_rows(text, delimiter))
+        except (_UnreadableError, StopIteration):
+            return 0
+        return sum(fold(cell) in _COLUMN_OF for cell in cells)
+
+    return max(_DELIMITERS, key=known)
+
+
+def _header(sheet: Sheet, line: int, header: list[str]) -> list[str | None]:
+    """The field of each column, None for one that is not read; empty where this is no header at all."""
+    while header and not header[-1].strip():
+        header.pop()
+    if not any(fold(cell) in _COLUMN_OF or _is_secret(cell) for cell in header):
+        sheet.errors.append(
+            Remark(
+                line,
+                "",
+                "Não há nenhuma coluna conhecida. A primeira linha traz os nomes das colunas, por exemplo "
+                "name;host;port;from_address. Baixe o modelo para começar.",
+            )
+        )
+        return []
+    return [_field(sheet, line, cell) for cell in header]
+
+
+def _field(sheet: Sheet, line: int, name: str) -> str | None:
+    """Which field a column sets; a column nobody knows, or twice there, is among the errors once."""
+    shown = " ".join(name.split())[:_MOST_HINTED]
+    found = _COLUMN_OF.get(fold(name))
+    if found in _READ_ONLY:
+        return None
+    if found is None:
+        if _is_secret(name):
+            sentence = (
+                "Senhas e chaves não são importadas. Apague esta coluna, também do arquivo guardado, e digite cada "
+                "senha no cadastro do servidor."
+            )
+        else:
+            near = get_close_matches(fold(name), _COLUMN_OF, 1)
+            sentence = f"Coluna desconhecida.{f' Seria “{_COLUMN_OF[near[0]]}”?' if near else ' Apague-a do arquivo.'}"
+        sheet.errors.append(Remark(line, shown, sentence))
+    elif found in sheet.columns and not sheet.is_json:
+        sheet.errors.append(Remark(line, shown, f"Esta coluna está duas vezes, a outra como “{sheet.columns[found]}”."))
+        return None
+    else:
+        sheet.columns.setdefault(found, shown)
+    return found
+
+
+def _is_secret(name: str) -> bool:
+    words = set(re.split(r"[^a-z0-9]+", fold(name)))
+    return fold(name) not in _COLUMN_OF and bool(words & _SECRET_WORDS or {"api", "key"} <= words)
+
+
+def _add_row(sheet: Sheet, line: int, header: list[str], names: list[str | None], cells: list[str]) -> None:
+    if len(cells) < len(header) or any(cell.strip() for cell in cells[len(header) :]):
+        sentence = (
+            f"Esta linha tem {len(cells)} células e o cabeçalho {len(header)}. Confira as aspas e os separadores."
+        )
+        sheet.errors.append(Remark(line, "", sentence))
+        return
+    found = {name: read_cell(cell) for name, cell in zip(names, cells, strict=False) if name}
+    sheet.records.append(Record(line, found))
+
+
+def _read_json(sheet: Sheet, text: str) -> None:
+    sheet.is_json = True
+    try:
+        documents = json.loads(text)
+    except json.JSONDecodeError as error:
+        sheet.errors.append(Remark(error.lineno, "", f"Isto não é JSON a partir da linha {error.lineno}."))
+        return
+    except (ValueError, RecursionError):  # a number of thousands of digits; brackets without end
+        _refused(sheet, "Isto não é um JSON que eu consiga ler.")
+        return
+    if not isinstance(documents, list):
+        _refused(sheet, "O JSON precisa ser uma lista de servidores, entre [ e ].")
+        return
+    names: dict[str, str | None] = {}
+    for number, document in enumerate(documents, 1):
+        if not isinstance(document, dict):
+            sheet.errors.append(Remark(number, "", "Este item da lista não é um servidor, entre { e }."))
+            continue
+        _add_document(sheet, number, document, names)
+
+
+def _add_document(sheet: Sheet, number: int, document: dict[str, Any], names: dict[str, str | None]) -> None:
+    cells: dict[str, str] = {}
+    for key, value in document.items():
+        if key not in names:
+            names[key] = _field(sheet, number, key)
+        name = names[key]
+        if name is None:
+            continue
+        if name in cells:
+            sheet.errors.append(Remark(number, key[:_MOST_HINTED], "Este campo está duas vezes neste servidor."))
+        elif isinstance(value, dict | list):
+            sheet.errors.append(Remark(number, key[:_MOST_HINTED], "Aqui cabe um texto ou um número só."))
+        else:
+            cells[name] = text_of(value)
+    sheet.records.append(Record(number, cells))

@@ -1,0 +1,1 @@
+"""Passwords and keys: the store over a keyring, and the keyring in our own database."""

@@ -1,0 +1,187 @@
+"""Reading the ledger: what was sent when, through which server, and what became of it.
+
+Rows are written in ``reservation.py``; here they are found, exported, and dropped when they are old.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, select
+
+from mailcore.csv_cells import cell
+from mailcore.diagnosis.replies import Diagnosis
+from mailcore.errors import NotFoundError
+from mailcore.storage.tables import Send
+from mailcore.vocabulary import SendStatus
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy import ColumnElement
+
+    from mailcore.storage.database import Database
+
+PAGE_SIZE = 50
+MOST_EXPORTED = 100_000
+"""Rows of one export: more than a spreadsheet is comfortable with, and little enough to be made at once."""
+
+_MOST_PURGED = 5_000
+"""Rows deleted in one transaction, so that no send waits long for the lock."""
+
+CSV_COLUMNS = (
+    *("id", "at", "server_id", "server_name", "status", "units", "recipients", "message_id", "provider_id", "reply"),
+    *("warnings", "diagnosis_code", "diagnosis_title", "follow_state", "follow_failures"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerQuery:
+    """Which rows; every condition given must hold."""
+
+    server_id: int | None = None
+    server_name: str = ""
+    """A part of the server's description at the time of sending."""
+    since: datetime | None = None
+    """Aware; from this moment on."""
+    until: datetime | None = None
+    """Aware; before this moment."""
+    status: SendStatus | None = None
+    """``uncertain`` takes in what is under way or was interrupted (``started``): nobody knows of those either."""
+    recipient: str = ""
+    """A part of a recipient's address."""
+    page: int = 1
+    page_size: int = PAGE_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPage:
+    """One page of rows, newest first, and how many match in all."""
+
+    sends: list[Send]
+    matching: int
+    number: int
+
+
+def search(database: Database, query: LedgerQuery) -> LedgerPage:
+    """Return one page of the rows that match; a page past the end is the last one.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    conditions = _conditions(query)
+    with database.read() as session:
+        matching = session.scalar(select(func.count()).select_from(Send).where(*conditions)) or 0
+        last = max(1, -(-matching // query.page_size))
+        number = min(max(query.page, 1), last)
+        sends = session.scalars(
+            select(Send)
+            .where(*conditions)
+            .order_by(Send.at.desc(), Send.id.desc())
+            .limit(query.page_size)
+            .offset((number - 1) * query.page_size)
+        ).all()
+    return LedgerPage(list(sends), matching, number)
+
+
+def get(database: Database, send_id: int) -> Send:
+    """Return one row.
+
+    Raises:
+        NotFoundError: there is none with this id (any more).
+        StorageError: the database could not be read.
+    """
+    with database.read() as session:
+        send = session.get(Send, send_id)
+    if send is None:
+        raise NotFoundError(f"Não há envio com o número {send_id}: ele pode ter passado do prazo de guarda.")
+    return send
+
+
+def diagnosis_of(send: Send) -> Diagnosis | None:
+    """Return why a send did not go, as it was worked out then."""
+    return Diagnosis(**json.loads(send.diagnosis)) if send.diagnosis else None
+
+
+def to_csv(database: Database, query: LedgerQuery, zone: ZoneInfo, *, delimiter: str = ",") -> str:
+    """Return the rows that match as CSV (RFC 4180), newest first, at most :data:`MOST_EXPORTED`.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    text = StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter)
+    writer.writerow(CSV_COLUMNS)
+    newest = select(Send).where(*_conditions(query)).order_by(Send.at.desc(), Send.id.desc()).limit(MOST_EXPORTED)
+    with database.read() as session:
+        for send in session.scalars(newest.execution_options(yield_per=1_000)):
+            writer.writerow([cell(value) for value in _cells(send, zone)])
+    return text.getvalue()
+
+
+def purge(database: Database, retention_days: int, *, now: datetime | None = None) -> int:
+    """Delete up to 5,000 of the rows older than ``retention_days``; return how many went.
+
+    What is ``started`` stays, however old: first it becomes ``uncertain`` (see ``reservation.py``).
+
+    Args:
+        retention_days: 0 keeps everything.
+        now: aware; the present where it is not given.
+
+    Raises:
+        StorageError: the database could not be written.
+    """
+    if not retention_days:
+        return 0
+    before = (now or datetime.now(UTC)) - timedelta(days=retention_days)
+    old = select(Send.id).where(Send.at < before, Send.status != SendStatus.STARTED).order_by(Send.at)
+    with database.read() as session:
+        ids = list(session.scalars(old.limit(_MOST_PURGED)))
+    if ids:
+        with database.write_connection() as connection:
+            connection.execute(delete(Send).where(Send.id.in_(ids)))
+    return len(ids)
+
+
+def _conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.server_id is not None:
+        conditions.append(Send.server_id == query.server_id)
+    if query.since is not None:
+        conditions.append(Send.at >= query.since)
+    if query.until is not None:
+        conditions.append(Send.at < query.until)
+    if query.status is SendStatus.UNCERTAIN:
+        conditions.append(Send.status.in_([SendStatus.UNCERTAIN, SendStatus.STARTED]))
+    elif query.status is not None:
+        conditions.append(Send.status == query.status)
+    for column, text in ((Send.recipients, query.recipient), (Send.server_name, query.server_name)):
+        if wanted := text.replace("\0", "").strip():
+            conditions.append(column.icontains(wanted, autoescape=True))
+    return conditions
+
+
+def _cells(send: Send, zone: ZoneInfo) -> list[object]:
+    diagnosis = diagnosis_of(send)
+    return [
+        send.id,
+        send.at.astimezone(zone).isoformat(timespec="seconds"),
+        send.server_id,
+        send.server_name,
+        send.status.value,
+        send.units,
+        " ".join(send.recipients.split("\n")),
+        send.message_id,
+        send.provider_id,
+        " ".join(send.reply.split()),
+        " ".join(send.warnings.split()),
+        diagnosis.code if diagnosis else "",
+        diagnosis.title if diagnosis else "",
+        send.follow_state,
+        send.follow_failures,
+    ]

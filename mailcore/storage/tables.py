@@ -1,0 +1,319 @@
+"""The tables. Times are stored in UTC; what a column means to the user is said in ``drafts.py``."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Enum,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from mailcore.vocabulary import (
+    ChangeAction,
+    CheckState,
+    Kind,
+    LimitUnit,
+    LimitWindow,
+    SameAddress,
+    Security,
+    SendStatus,
+)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept as UTC without a zone so that both databases sort and compare it alike."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _text_enum(kind: type[StrEnum]) -> Enum:
+    """Store the value, not the Python name, as plain text: a new value needs no migration."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=20,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Base(DeclarativeBase):
+    """Common ground of the tables."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UTCDateTime,
+        **{
+            kind: _text_enum(kind)
+            for kind in (
+                Kind,
+                Security,
+                LimitUnit,
+                LimitWindow,
+                SameAddress,
+                CheckState,
+                SendStatus,
+                ChangeAction,
+            )
+        },
+    }
+
+
+class MailServer(Base):
+    """One registered server. Its identity is ``id``, which is never used again after a delete."""
+
+    __tablename__ = "mail_server"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    version: Mapped[int] = mapped_column(default=1)
+    name: Mapped[str] = mapped_column(String(200))
+    name_key: Mapped[str] = mapped_column(String(400))
+    """``fold(name)``: what makes a description unique and what the list is sorted by."""
+    kind: Mapped[Kind]
+    host: Mapped[str] = mapped_column(String(255))
+    port: Mapped[int | None]
+    security: Mapped[Security]
+    security_auto: Mapped[bool]
+    """``security`` was derived from the port ("Automático") and follows it when it changes."""
+    verify_certificate: Mapped[bool]
+    ca_pem: Mapped[str] = mapped_column(Text)
+    username: Mapped[str] = mapped_column(String(320))
+    account_key: Mapped[str] = mapped_column(String(700), default="")
+    """What the provider counts by (see ``accounts.py``): records that share it share a quota."""
+    secret_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
+    """Where the secret is kept (backend and name), never the secret."""
+    from_address: Mapped[str] = mapped_column(String(320))
+    from_name: Mapped[str] = mapped_column(String(200))
+    reply_to: Mapped[str] = mapped_column(String(320))
+    is_paid: Mapped[bool]
+    is_active: Mapped[bool]
+    is_default: Mapped[bool]
+    daily_limit: Mapped[int | None]
+    limit_unit: Mapped[LimitUnit]
+    limit_window: Mapped[LimitWindow]
+    same_address: Mapped[SameAddress]
+    notes: Mapped[str] = mapped_column(Text)
+    search_text: Mapped[str] = mapped_column(Text)
+    """What a search looks through, folded; each field ends in a line feed (see ``search.py``)."""
+    last_check_state: Mapped[CheckState] = mapped_column(default=CheckState.NEVER)
+    last_check_at: Mapped[datetime | None]
+    last_check_category: Mapped[str | None] = mapped_column(String(20))
+    certificate_ends_at: Mapped[datetime | None]
+    """Until when the certificate is valid that the last check met; None where it met none."""
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(200))
+
+    __table_args__ = (
+        Index("uq_mail_server_name_key", "name_key", unique=True),
+        Index(
+            "uq_mail_server_default",
+            "is_default",
+            unique=True,
+            sqlite_where=text("is_default"),
+            postgresql_where=text("is_default"),
+        ),
+        # Covers the list's filters, so counting 100,000 rows reads no table page.
+        Index("ix_mail_server_filters", "is_active", "is_paid", "kind", "last_check_state"),
+        Index("ix_mail_server_certificate", "certificate_ends_at"),
+        Index("ix_mail_server_account", "account_key"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class SecretJournal(Base):
+    """Names of secrets that exist in a keyring but belong to no record (yet, or any more).
+
+    A name is written here before its secret is stored, and taken out in the transaction that commits
+    the record pointing at it; what a crash leaves behind is swept at the next start.
+    """
+
+    __tablename__ = "secret_journal"
+
+    ref: Mapped[str] = mapped_column(String(80), primary_key=True)
+    condemned: Mapped[bool] = mapped_column(default=False)
+    """A sweep has claimed it: no record may adopt it any more."""
+    created_at: Mapped[datetime]
+
+
+class StoredSecret(Base):
+    """One ciphertext of the database keyring; the key is never in the database."""
+
+    __tablename__ = "stored_secret"
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    ciphertext: Mapped[str] = mapped_column(Text)
+
+
+class Send(Base):
+    """The ledger: one row for one message handed, or about to be handed, to a server. No bodies."""
+
+    __tablename__ = "send"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(String(255), unique=True)
+    server_id: Mapped[int]
+    """No foreign key: the history outlives the record, and ids are never used again."""
+    server_name: Mapped[str] = mapped_column(String(200))
+    """The description at the time of sending."""
+    status: Mapped[SendStatus]
+    units: Mapped[int]
+    recipients: Mapped[str] = mapped_column(Text)
+    """One address a line."""
+    message_id: Mapped[str] = mapped_column(String(998))
+    provider_id: Mapped[str] = mapped_column(String(255), default="")
+    reply: Mapped[str] = mapped_column(Text, default="")
+    warnings: Mapped[str] = mapped_column(Text, default="")
+    diagnosis: Mapped[str] = mapped_column(Text, default="")
+    """The Diagnosis as JSON, or empty."""
+    owner: Mapped[str] = mapped_column(String(80), default="")
+    """The process that holds a ``started`` row (see ``reservation.py``)."""
+    at: Mapped[datetime]
+    account_key: Mapped[str] = mapped_column(String(700), default="")
+    """The account it counts for, as it was when it was sent."""
+    counted: Mapped[int] = mapped_column(default=0)
+    """Recipients it counts; 0 once it is certain that the message was not taken."""
+    frees_at: Mapped[datetime | None]
+    """Refused for quota: when it would fit; None where it was not, or never will."""
+    followed_at: Mapped[datetime | None]
+    """When the service was last asked what became of it (Elastic Email); None where it never was."""
+    follow_state: Mapped[str] = mapped_column(String(40), default="")
+    """The service's own word for its state: ``submitted``, ``in_progress``, ``complete``."""
+    follow_failures: Mapped[str] = mapped_column(Text, default="")
+    """Recipients it could not be delivered to, as JSON: ``[{"address", "category", "error"}]``; or empty."""
+
+    __table_args__ = (
+        Index("ix_send_server_at", "server_id", "at"),
+        Index("ix_send_at", "at"),
+        Index("ix_send_account", "account_key", "at", "counted"),
+        # At start the rows of dead processes are looked for: few among millions.
+        Index(
+            "ix_send_started",
+            "status",
+            sqlite_where=text("status = 'started'"),
+            postgresql_where=text("status = 'started'"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Account(Base):
+    """What is known of an account besides its use: whether it is on hold, and how often its login failed."""
+
+    __tablename__ = "account"
+
+    key: Mapped[str] = mapped_column(String(700), primary_key=True)
+    held_since: Mapped[datetime | None]
+    """None where it is not on hold."""
+    held_until: Mapped[datetime | None]
+    """When it returns by itself; None while on hold: not before a person lifts it."""
+    held_code: Mapped[str] = mapped_column(String(40), default="")
+    """The Diagnosis that put it on hold."""
+    held_reply: Mapped[str] = mapped_column(Text, default="")
+    auth_failures: Mapped[int] = mapped_column(default=0)
+    """Refused logins since the last one that worked."""
+
+
+class Usage(Base):
+    """What an account used, summed up in slots of time: sums cost the same whatever the number of sends.
+
+    A slot is five minutes long; old ones are put together to hours, and those to days (see ``usage.py``).
+    """
+
+    __tablename__ = "usage"
+
+    account_key: Mapped[str] = mapped_column(String(700), primary_key=True)
+    slot: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """When it begins, in seconds since 1970 (UTC)."""
+    server_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    messages: Mapped[int] = mapped_column(BigInteger)
+    recipients: Mapped[int] = mapped_column(BigInteger)
+    external: Mapped[int] = mapped_column(BigInteger)
+    """Units used elsewhere, as somebody entered them."""
+    last_at: Mapped[datetime]
+    """The newest of what it holds."""
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class DailyUsage(Base):
+    """What went through a server on one day of the configured time zone."""
+
+    __tablename__ = "daily_usage"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    account_key: Mapped[str] = mapped_column(String(700), primary_key=True)
+    server_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    messages: Mapped[int] = mapped_column(BigInteger)
+    recipients: Mapped[int] = mapped_column(BigInteger)
+    external: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class ExternalUse(Base):
+    """Use of an account made elsewhere, entered by a person or from a file."""
+
+    __tablename__ = "external_use"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    account_key: Mapped[str] = mapped_column(String(700))
+    server_id: Mapped[int]
+    at: Mapped[datetime]
+    units: Mapped[int]
+    noted_at: Mapped[datetime]
+    noted_by: Mapped[str] = mapped_column(String(200))
+
+    __table_args__ = (Index("ix_external_use_account", "account_key", "at"), {"sqlite_autoincrement": True})
+
+
+class Installation(Base):
+    """Values this installation made for itself once, by name."""
+
+    __tablename__ = "installation"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class Change(Base):
+    """The changes trail: one row for each field of each save, and one for a record that came or went."""
+
+    __tablename__ = "change"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(200))
+    server_id: Mapped[int]
+    """No foreign key: the trail outlives the record."""
+    server_name: Mapped[str] = mapped_column(String(200))
+    action: Mapped[ChangeAction]
+    field: Mapped[str] = mapped_column(String(40), default="")
+    """Which field (see ``drafts.LABELS``); empty where the whole record came or went."""
+    before: Mapped[str] = mapped_column(Text, default="")
+    """As JSON; empty for a secret, of which only is known that it changed."""
+    after: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = (
+        Index("ix_change_server", "server_id", "id"),
+        Index("ix_change_at", "at"),
+        {"sqlite_autoincrement": True},
+    )

@@ -1,0 +1,99 @@
+"""The words that everything shares: what a value may be, whoever stores, sends or shows it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The kinds of outgoing server there are."""
+
+    SMTP = "smtp"
+    ELASTIC_EMAIL = "elastic_email"
+
+
+class Security(StrEnum):
+    """How the connection to an SMTP server is encrypted (RFC 8314 names both TLS forms)."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    SSL_TLS = "ssl_tls"
+
+
+class Outcome(StrEnum):
+    """What is known of a message that did not come back as accepted."""
+
+    REFUSED = "refused"
+    """The server said no, in words."""
+    FAILED = "failed"
+    """It was certainly not taken: the connection ended before the message was handed over."""
+    UNCERTAIN = "uncertain"
+    """The connection died after the message was handed over, before the answer."""
+
+
+class StepState(StrEnum):
+    """How far a step has come."""
+
+    RUNNING = "running"
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class LimitUnit(StrEnum):
+    """What a provider counts against the daily limit."""
+
+    RECIPIENTS = "recipients"
+    MESSAGES = "messages"
+
+
+class LimitWindow(StrEnum):
+    """Over which time the limit counts."""
+
+    ROLLING_24H = "rolling_24h"
+    CALENDAR_DAY = "calendar_day"
+
+
+class SameAddress(StrEnum):
+    """What to do with a message whose origin is also its destination."""
+
+    BLOCK = "block"
+    WARN = "warn"
+    ALLOW = "allow"
+
+
+class CheckState(StrEnum):
+    """What the last check of a server found."""
+
+    NEVER = "never"
+    OK = "ok"
+    FAILED = "failed"
+
+
+class SendStatus(StrEnum):
+    """What became of one message. ``started`` is what a dead process leaves behind."""
+
+    STARTED = "started"
+    ACCEPTED = "accepted"
+    REFUSED = Outcome.REFUSED.value
+    FAILED = Outcome.FAILED.value
+    UNCERTAIN = Outcome.UNCERTAIN.value
+    REJECTED_BY_RULE = "rejected_by_rule"
+
+
+class ChangeAction(StrEnum):
+    """What was done to a record."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DELETED = "deleted"
+
+
+class QuotaState(StrEnum):
+    """How an account stands."""
+
+    OK = "ok"
+    NEAR = "near"
+    FULL = "full"
+    BLOCKED = "blocked"

@@ -1,0 +1,122 @@
+"""Faults of the database are sentences, and nothing is lost by them."""
+
+from __future__ import annotations
+
+import sqlite3
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import event, text
+
+from mailcore import Mailcore
+from mailcore.errors import ConfigurationError, StorageError
+from mailcore.registry.drafts import ServerDraft
+from mailcore.registry.search import ServerQuery
+from mailcore.settings import Settings
+from mailcore.storage.database import Database
+
+
+def register(core: Mailcore, name: str = "Padaria") -> None:
+    draft = ServerDraft(name=name, host="smtp.x.example", username="a@x.example", from_address="a@x.example")
+    core.servers.create(draft, SecretStr("senha-8812"))
+
+
+@pytest.fixture
+def sqlite_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mailcore:
+    monkeypatch.setattr("mailcore.storage.database.BUSY_TIMEOUT_SECONDS", 0.2)
+    return Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
+
+
+def test_a_locked_database_is_a_sentence_and_the_next_try_saves(sqlite_core: Mailcore) -> None:
+    lock = sqlite3.connect(sqlite_core.database.file, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match="ocupado"):
+        register(sqlite_core)
+    assert sqlite_core.servers.search(ServerQuery()).total == 0  # reading goes on
+    lock.execute("ROLLBACK")
+    register(sqlite_core)
+
+
+def test_a_full_disk_is_a_sentence_and_nothing_half_is_stored(sqlite_core: Mailcore) -> None:
+    register(sqlite_core)
+    with sqlite_core.database.read() as session:
+        pages = session.scalar(text("PRAGMA page_count"))
+    sqlite_core.database.dispose()
+
+    @event.listens_for(sqlite_core.database.engine, "connect")
+    def fill_up(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    draft = ServerDraft(name="Grande", host="x.example", username="u", from_address="a@x.example", notes="x" * 4_000)
+
+    def fill_the_disk() -> None:
+        for number in range(200):
+            sqlite_core.servers.create(replace(draft, name=f"Grande {number}"), SecretStr("s"))
+
+    with pytest.raises(StorageError, match="cheio"):
+        fill_the_disk()
+    total = sqlite_core.servers.search(ServerQuery()).total
+    assert sqlite_core.servers.search(ServerQuery(text="padaria")).matching == 1
+    with sqlite_core.database.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM mail_server")) == total
+
+
+def test_a_read_only_database_is_a_sentence(sqlite_core: Mailcore) -> None:
+    @event.listens_for(sqlite_core.database.engine, "connect")
+    def protect(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    sqlite_core.database.dispose()
+    with pytest.raises(StorageError, match="protegido"):
+        register(sqlite_core)
+    assert sqlite_core.servers.search(ServerQuery()).total == 0
+
+
+def test_what_is_no_database_is_a_sentence(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "mailcore.db").write_bytes(b"isto nao e um banco de dados" * 100)
+    with pytest.raises(StorageError, match="danificado"):
+        Mailcore(Settings(data_dir=data, keyring="database"))
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file stands in the way")
+    with pytest.raises(StorageError, match="pasta de dados"):
+        Mailcore(Settings(data_dir=tmp_path / "data" / "inner", keyring="database"))
+
+
+def test_a_postgresql_that_does_not_answer_is_a_sentence_without_its_password(tmp_path: Path) -> None:
+    url = "postgresql://ana:senha-9917@127.0.0.1:1/mailcore"
+    with pytest.raises(StorageError, match="não respondeu") as raised:
+        Mailcore(Settings(database_url=url, data_dir=tmp_path / "data", keyring="database"))
+    assert "senha-9917" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("url", ["isto não é", "oracle://ana:senha-9917@host/x", "mysql+nada://ana:senha-9917@h/x"])
+def test_a_url_that_is_none_is_a_sentence_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="MAILCORE_DATABASE_URL") as raised:
+        Database(url)
+    assert "senha-9917" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_write_that_raises_leaves_no_trace(core: Mailcore) -> None:
+
+    def write_and_fail() -> None:
+        with core.database.write() as session:
+            session.execute(text("INSERT INTO stored_secret (name, ciphertext) VALUES ('a', 'b')"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
+    with core.database.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM stored_secret")) == 0
+
+
+def test_the_data_folder_is_its_owners_alone(open_core: Callable[[], Mailcore], settings: Settings) -> None:
+    open_core()
+    assert settings.data_dir.stat().st_mode & 0o777 == 0o700

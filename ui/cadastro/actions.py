@@ -1,0 +1,276 @@
+"""What the buttons of the page Cadastro do, and what it says when something is in the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import streamlit as st
+
+from mailcore.errors import (
+    ConflictError,
+    MailcoreError,
+    NotFoundError,
+    RecordGoneError,
+    ValidationError,
+)
+from mailcore.registry.drafts import LABELS
+from ui import words
+from ui.cadastro.form import (
+    GENERAL,
+    TAB,
+    ServerForm,
+    copy_form,
+    draft_of_form,
+    fill,
+    forget,
+    is_unsaved,
+    open_form,
+    put,
+    typed_secret,
+    was_left,
+)
+from ui.formats import date_time, plain
+from ui.jobs import watch
+from ui.outcome import show_check
+
+if TYPE_CHECKING:
+    from mailcore import Mailcore
+    from mailcore.health.probing import Suggestion
+
+_FORM = "cadastro"
+
+
+def current_form(core: Mailcore) -> ServerForm:
+    """Return the form on screen: the one this session has open, if it is of the record in the URL."""
+    wanted, copied = _id_in_url("id"), _id_in_url("copia")
+    form: ServerForm | None = st.session_state.get(_FORM)
+    if form is not None and _is_of(form, wanted, copied) and not was_left(form):
+        return form
+    try:
+        if copied is not None and wanted is None:
+            original = core.servers.get(copied)
+            form = copy_form(original, core.servers.name_for_copy(original.name))
+        else:
+            form = open_form(core.servers.get(wanted) if wanted is not None else None)
+    except NotFoundError:
+        st.title("Cadastro")
+        st.error("Este servidor não existe mais: foi apagado. Volte à lista ou registre um novo.")
+        st.page_link("pages/servidores.py", label="Servidores de e-mail", icon=":material/list:")
+        st.stop()
+    _show(form)
+    chosen: tuple[int, Suggestion] | None = st.session_state.pop("chosen_suggestion", None)
+    if chosen is not None and chosen[0] == wanted:
+        _use(form, chosen[1])
+    asked_for = st.query_params.get("campo", "")
+    if asked_for in LABELS:
+        form.points_at = asked_for
+    return form
+
+
+def _is_of(form: ServerForm, wanted: int | None, copied: int | None) -> bool:
+    return (form.opened.id if form.opened else None) == wanted and (wanted is not None or form.copy_of == copied)
+
+
+def _id_in_url(name: str) -> int | None:
+    text = st.query_params.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 18 else None
+
+
+def save(core: Mailcore, form: ServerForm) -> None:
+    """ "Salvar": store what stands in the fields; the page then closes to the list."""
+    _store(core, form)
+
+
+def close() -> None:
+    """Go back to the list, the way it was left."""
+    st.session_state.pop(_FORM, None)
+    forget()
+    st.switch_page("pages/servidores.py", query_params=st.session_state.get("list_query", {}))
+
+
+def save_and_continue(core: Mailcore, form: ServerForm) -> None:
+    """ "Salvar e continuar": store, then an empty form."""
+    if _store(core, form):
+        _replace(ServerForm())
+
+
+def start_new(form: ServerForm) -> None:
+    """ "Novo": an empty form, asking first when something unsaved would be lost."""
+    if is_unsaved(form):
+        form.asks_to_leave = True
+    else:
+        _replace(ServerForm())
+
+
+def _replace(form: ServerForm) -> None:
+    _show(form)
+    if form.opened is None:
+        st.query_params.clear()
+    else:
+        st.query_params["id"] = str(form.opened.id)
+
+
+def _show(form: ServerForm) -> None:
+    st.session_state[_FORM] = form
+    st.session_state[TAB] = GENERAL
+    fill(form)
+
+
+def _store(core: Mailcore, form: ServerForm) -> bool:
+    """Save once; a second press of the same form finds it saved and does nothing more."""
+    if form.saved:
+        return True
+    _clear_messages(form)
+    draft, secret = draft_of_form(form), typed_secret(form)
+    try:
+        if form.opened is None:
+            saved = core.servers.create(draft, secret)
+        else:
+            saved = core.servers.update(form.opened, draft, secret, remove_secret=form.remove_secret)
+    except ValidationError as error:
+        _blame(form, error)
+        return False
+    except ConflictError as error:
+        form.conflict = error
+        return False
+    except RecordGoneError:
+        form.gone = True
+        return False
+    except MailcoreError as error:
+        form.fault = str(error)
+        return False
+    form.saved = True
+    forget()
+    st.session_state["selected_id"], st.session_state["ticked_id"] = saved.server.id, None
+    st.session_state["notices"] = [f"“{saved.server.name}” foi salvo.", *saved.notes]
+    return True
+
+
+def _clear_messages(form: ServerForm) -> None:
+    form.errors, form.fault, form.conflict, form.gone, form.asks_to_leave = [], "", None, False, False
+    form.check, form.points_at, form.pointed = None, None, False
+    form.tries += 1
+
+
+def _blame(form: ServerForm, error: ValidationError) -> None:
+    form.errors = error.errors
+    form.points_at = error.errors[0].field
+
+
+def show_problems(form: ServerForm) -> None:
+    """Above the tabs: what a save or a test found wrong, so that it is seen from either tab."""
+    if form.errors:
+        sentences = "\n".join(f"- {plain(error.message)}" for error in form.errors)
+        st.error(f"Ainda não dá para continuar:\n\n{sentences}", icon=":material/error:")
+    if form.fault:
+        st.error(form.fault, icon=":material/error:")
+
+
+def show_conflict(core: Mailcore, form: ServerForm) -> None:
+    """Somebody else saved or deleted the record meanwhile: say who and what, and offer the ways out."""
+    if form.gone:
+        st.warning("Este servidor **foi apagado por outra pessoa**. O que você digitou continua aqui.")
+        st.button(
+            "Registrar de novo",
+            key=form.button("register_again"),
+            on_click=_register_again,
+            args=(core, form),
+        )
+    if form.conflict is None:
+        return
+    conflict = form.conflict
+    when = date_time(conflict.when, core.settings.zone)
+    fields = ", ".join(LABELS[change.field] for change in conflict.changes) or "nenhum campo visível"
+    st.warning(
+        f"Este servidor **foi alterado por outra pessoa** ({plain(conflict.who)}, em {when}). Mudou: {fields}. "
+        "O que você digitou continua aqui.",
+        icon=":material/group:",
+    )
+    with st.container(horizontal=True):
+        st.button("Manter o meu", key=form.button("keep_mine"), on_click=_keep_mine, args=(core, form))
+        st.button("Usar o da outra pessoa", key=form.button("take_theirs"), on_click=_take_theirs, args=(core, form))
+    with st.expander("Ver as diferenças"):
+        for change in conflict.changes:
+            before, after = (words.value(change.field, value) for value in (change.before, change.after))
+            if change.field == "secret":
+                st.markdown(f"- **{LABELS['secret']}**: alterada")
+            else:
+                st.markdown(f"- **{LABELS[change.field]}**: {plain(before)} → {plain(after)}")
+
+
+def _keep_mine(core: Mailcore, form: ServerForm) -> None:
+    """Save what is typed over the other person's save."""
+    if form.opened is None:
+        return
+    try:
+        form.opened = core.servers.get(form.opened.id)
+    except NotFoundError:
+        form.conflict, form.gone = None, True
+        return
+    save(core, form)
+
+
+def _take_theirs(core: Mailcore, form: ServerForm) -> None:
+    if form.opened is None:
+        return
+    try:
+        _replace(open_form(core.servers.get(form.opened.id)))
+    except NotFoundError:
+        form.conflict, form.gone = None, True
+
+
+def _register_again(core: Mailcore, form: ServerForm) -> None:
+    """Save what is typed as a new record; its password went with the old one and must be typed."""
+    form.opened, form.gone = None, False
+    st.query_params.clear()
+    save(core, form)
+
+
+def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
+    """ "Testar conexão": connect and log in with what is typed, unsaved; show the steps and the outcome."""
+    if start:
+        _clear_messages(form)
+        draft, secret, opened = draft_of_form(form), typed_secret(form), form.opened
+        try:
+            form.check, _ = watch(
+                uuid4().hex,
+                "Testando a conexão",
+                lambda on_step: core.check_draft(draft, secret, opened, on_step),
+            )
+        except ValidationError as error:
+            _blame(form, error)
+        if form.check is not None and form.check.diagnosis is not None and form.check.diagnosis.field:
+            form.points_at = form.check.diagnosis.field
+        st.rerun()
+    if form.check is not None:
+        show_check(form.check, None, lambda suggestion: _use(form, suggestion))
+
+
+def _use(form: ServerForm, suggestion: Suggestion) -> None:
+    """Fill in what was tried and works, and open the field that is next."""
+    put(form, suggestion.values)
+    _clear_messages(form)
+    asks_again = form.opened is not None and form.opened.secret_ref is not None and typed_secret(form) is None
+    form.points_at = "secret" if asks_again else suggestion.field
+    what = "Digite a senha de novo, teste e salve." if asks_again else "Teste de novo e salve."
+    st.session_state.setdefault("notices", []).append(f"Preenchido. {what}")
+
+
+def ask_before_leaving(form: ServerForm) -> None:
+    """Open the question that "Novo" leads to when something typed would be lost."""
+    if form.asks_to_leave:
+        form.asks_to_leave = False
+        _leave_dialog(form)
+
+
+@st.dialog("Descartar o que foi digitado?")
+def _leave_dialog(form: ServerForm) -> None:
+    st.write("Há dados que ainda não foram salvos. Um cadastro novo começa vazio.")
+    with st.container(horizontal=True):
+        if st.button("Continuar editando", key=form.button("stay")):
+            st.rerun()
+        if st.button(
+            "Descartar e começar um novo", key=form.button("discard"), on_click=_replace, args=(ServerForm(),)
+        ):
+            st.rerun()

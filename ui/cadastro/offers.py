@@ -1,0 +1,134 @@
+"""The sender's row of the form, and what the catalogue offers for the address typed there.
+
+The row is a fragment: each keystroke looks the domain up without running the page again. What is not a known
+domain is asked of the DNS in the background, so that typing never waits for a name server.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from mailcore.catalog.lookup import Suggestion, suggest
+from mailcore.catalog.mx import mx_hosts
+from mailcore.vocabulary import LimitUnit, LimitWindow, Security
+from ui import words
+from ui.formats import number, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_FILLED = "offer_filled"
+_WAIT_SECONDS = 2.5
+_POLL_SECONDS = 0.25
+_FEMININE = frozenset({"locaweb", "kinghost", "hostgator_br", "hostgator_us", "hostinger", "godaddy", "umbler"})
+_CONFIDENCE = {
+    "secondary": " Valor citado por terceiros, não pelo provedor.",
+    "unverified": " Valor de baixa confiança: visto só em código público.",
+}
+
+
+def offer(address: str, key: str, put: Callable[[dict[str, Any]], None]) -> None:
+    """Say what is known of the provider of ``address``, warn of what will fail, and offer to fill the form.
+
+    Args:
+        key: of the button.
+        put: fills the form with values.
+    """
+    if st.session_state.pop(_FILLED, False):
+        st.rerun(scope="app")  # the other fields stand outside this fragment
+    found = _suggestion(address)
+    if found is None:
+        return
+    name = short_name(found)
+    stands = st.session_state.get("field_host", "").strip()
+    # Where no password opens the account there is nothing to fill: the warning below says so.
+    if found.host not in ("", stands) and set(found.auth) != {"oauth2"}:
+        of = "da" if found.provider_id in _FEMININE else "do"
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                f"Preencher com os dados {of} {name}",
+                key=key,
+                icon=":material/auto_fix_high:",
+                on_click=_fill,
+                args=(put, values_of(found)),
+            )
+            st.caption(summary(found))
+    for warning in found.warnings:
+        st.warning(plain(warning), icon=":material/warning:")
+
+
+def _fill(put: Callable[[dict[str, Any]], None], values: dict[str, Any]) -> None:
+    put(values)
+    st.session_state[_FILLED] = True
+
+
+def short_name(found: Suggestion) -> str:
+    """ "Gmail" of "Gmail (gratuito)"."""
+    return found.provider_name.partition(" (")[0].partition(" / ")[0]
+
+
+def summary(found: Suggestion) -> str:
+    """The settings in one line, with how far the limit can be trusted."""
+    security = words.SECURITY[Security(found.security)]
+    text = f"{found.host}, porta {found.port}, {security}."
+    if found.daily_limit:
+        unit = words.UNIT[LimitUnit(found.limit_unit)].lower()
+        text += f" Limite: {number(found.daily_limit)} {unit} por dia.{_CONFIDENCE.get(found.confidence, '')}"
+    return plain(text)
+
+
+def values_of(found: Suggestion) -> dict[str, Any]:
+    """The form's fields as the catalogue fills them; a limit nobody published is empty, whoever's stood there."""
+    values: dict[str, Any] = {
+        "host": found.host,
+        "port": found.port,
+        "security": Security(found.security),
+        "requires_auth": True,
+        "username": found.username,
+    }
+    if found.is_paid is not None:
+        values["is_paid"] = found.is_paid
+    values["daily_limit"] = found.daily_limit
+    if found.daily_limit:
+        values["limit_unit"] = LimitUnit(found.limit_unit)
+    if found.limit_window:
+        values["limit_window"] = LimitWindow(found.limit_window)
+    return values
+
+
+@st.cache_resource(show_spinner=False)
+def _askers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2, thread_name_prefix="mailcore-mx")
+
+
+def _suggestion(address: str) -> Suggestion | None:
+    """By the domain at once; by the DNS as soon as it answers."""
+    local, _, domain = address.strip().rpartition("@")
+    if not local or "." not in domain.strip("."):
+        return None
+    known = suggest(address, mx=lambda _: [])
+    if known is not None:
+        return known
+    asked: tuple[str, float, Future[list[str]]] | None = st.session_state.get("mx_asked")
+    if asked is None or asked[0] != domain:
+        asked = (domain, time.monotonic(), _askers().submit(mx_hosts, domain))
+        st.session_state["mx_asked"] = asked
+    _, since, answer = asked
+    if not answer.done() and time.monotonic() - since < _WAIT_SECONDS:
+        _look_again()
+        return None
+    hosts = answer.result() if answer.done() else []
+    return suggest(address, mx=lambda _: hosts) if hosts else None
+
+
+@st.fragment(run_every=_POLL_SECONDS)
+def _look_again() -> None:
+    """Draw the form again once the DNS has answered or time is up; until then nothing but this runs."""
+    _, since, answer = st.session_state["mx_asked"]
+    if answer.done() or time.monotonic() - since >= _WAIT_SECONDS:
+        st.rerun(scope="app")

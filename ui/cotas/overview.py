@@ -1,0 +1,350 @@
+"""The page "Cotas": cards, one row an account, its charts, and what a person can do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from mailcore.diagnosis.replies import diagnosis_for
+from mailcore.health.service_figures import has_figures
+from mailcore.quota.reports import runs_out_at
+from mailcore.text import fold
+from mailcore.vocabulary import QuotaState
+from ui import words
+from ui.cotas.files import to_csv, to_excel
+from ui.formats import clock, date_time, number, plain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mailcore import Mailcore
+    from mailcore.health.service_figures import ServiceFigures
+    from mailcore.quota.rules import Quota
+
+PAGE_SIZE = 50
+_ALL = "Todos"
+_STATES = {_ALL: None, **{word: state for state, word in words.QUOTA_STATE.items()}}
+_MARKS = {QuotaState.OK: "✓", QuotaState.NEAR: "!", QuotaState.FULL: "✗", QuotaState.BLOCKED: "⊘"}
+_WIDTHS = {
+    "Conta": 214,
+    "Uso": 104,
+    "Usado": 72,
+    "Limite": 84,
+    "Resta": 72,
+    "Estado": 128,
+    "Libera": 216,
+    "Previsão": 130,
+    "No serviço": 190,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is on screen: every account that matches, and the chosen one."""
+
+    matching: list[Quota]
+    chosen: Quota | None
+
+
+def filters() -> None:
+    """Draw the filters, as the query string has them at first."""
+    asked = st.query_params
+    st.session_state.setdefault("cotas_busca", asked.get("busca", "")[:200])
+    if "cotas_estado" not in st.session_state:
+        wanted = asked.get("estado", _ALL)
+        st.session_state["cotas_estado"] = wanted if wanted in _STATES else _ALL
+    st.session_state.setdefault("cotas_pagina", 1)
+    if "cotas_conta" not in st.session_state and (server := asked.get("servidor", "")).isdecimal():
+        st.session_state["cotas_servidor"] = int(server[:9])
+    with st.container(horizontal=True):
+        st.text_input(
+            "Buscar",
+            key="cotas_busca",
+            type="search",
+            live="200ms",
+            placeholder="descrição, usuário ou servidor",
+            on_change=_to_first_page,
+            width=420,
+        )
+        st.selectbox("Estado", list(_STATES), key="cotas_estado", on_change=_to_first_page, filter_mode=None, width=190)
+
+
+def _to_first_page() -> None:
+    st.session_state["cotas_pagina"] = 1
+
+
+def overview(core: Mailcore) -> View:
+    """Draw cards and table; return what they show."""
+    if st.session_state.pop("cotas_escolhida", False):
+        st.rerun(scope="app")  # the form below names the account, and stands outside of what refreshes itself
+    every = core.quotas()
+    matching = _matching(every)
+    _cards(every)
+    if not every:
+        st.info("Ainda não há servidores registrados.", icon=":material/mail:")
+        st.page_link("pages/cadastro.py", label="Registrar um servidor", icon=":material/add:")
+        return View([], None)
+    if not matching:
+        st.info("Nenhuma conta combina com os filtros.", icon=":material/search_off:")
+        return View([], None)
+    pages = -(-len(matching) // PAGE_SIZE)
+    page = min(st.session_state["cotas_pagina"], pages)
+    st.session_state["cotas_pagina"] = page
+    shown = matching[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    figures = {one.account_key: _figures(core, one) for one in shown}
+    keys = [one.account_key for one in shown]
+    chosen = _chosen(matching)
+    widget = f"cotas_{hash(tuple(keys)) & 0xFFFFFFFF:x}"
+    position = [keys.index(chosen.account_key)] if chosen and chosen.account_key in keys else []
+    st.dataframe(
+        rows(shown, figures, core),
+        key=widget,
+        hide_index=True,
+        on_select=lambda: _choose(widget, keys),
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": position}},
+        height="content" if len(shown) <= 12 else 460,
+        column_config={
+            **{name: st.column_config.Column(width=width) for name, width in _WIDTHS.items()},
+            "Uso": st.column_config.ProgressColumn(
+                "Uso", min_value=0.0, max_value=100.0, format="%.0f %%", width=_WIDTHS["Uso"]
+            ),
+        },
+        alt="Cotas",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("1 conta" if len(matching) == 1 else f"{number(len(matching))} contas")
+        if pages > 1:
+            st.pagination(pages, key="cotas_pagina")
+        for name, mime, make in (
+            ("CSV", "text/csv", to_csv),
+            ("Excel", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", to_excel),
+        ):
+            st.download_button(
+                f"Baixar {name}",
+                data=partial(make, matching, core.settings.zone),
+                file_name=f"cotas.{'csv' if name == 'CSV' else 'xlsx'}",
+                mime=mime,
+                key=f"cotas_{name.lower()}",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+    st.caption(
+        f"Atualizado às {datetime.now(core.settings.zone):%H:%M:%S}. “Usado” é o que saiu por este programa, mais o "
+        "consumo externo registrado; o que sai por fora sem registro não aparece."
+    )
+    _remember_view(chosen)
+    return View(matching, chosen)
+
+
+def _matching(every: list[Quota]) -> list[Quota]:
+    wanted = _STATES[st.session_state["cotas_estado"]]
+    terms = fold(st.session_state["cotas_busca"] or "").split()
+    found = [one for one in every if wanted in (None, one.state)]
+    if terms:
+        found = [one for one in found if all(term in _text(one) for term in terms)]
+    # What needs somebody first; then as it was, for rows that move while one reads are rows one loses.
+    order = {QuotaState.BLOCKED: 0, QuotaState.FULL: 1, QuotaState.NEAR: 2, QuotaState.OK: 3}
+    found.sort(key=lambda one: (order[one.state], -one.share))
+    view = (st.session_state["cotas_busca"], st.session_state["cotas_estado"])
+    kept_view, places = st.session_state.get("cotas_ordem", (None, {}))
+    if kept_view == view:
+        found.sort(key=lambda one: places.get(one.account_key, len(places)))
+    st.session_state["cotas_ordem"] = (view, {one.account_key: place for place, one in enumerate(found)})
+    return found
+
+
+def _text(one: Quota) -> str:
+    return fold(" ".join(f"{server.name} {server.username} {server.host}" for server in one.servers))
+
+
+def _cards(every: list[Quota]) -> None:
+    states = [one.state for one in every]
+    limited = [one for one in every if one.remaining is not None and one.hold is None]
+    with st.container(horizontal=True):
+        st.metric("Usado", number(sum(one.used for one in every)), border=True, width=200)
+        left = number(sum(one.remaining or 0 for one in limited)) if limited else "—"
+        st.metric("Resta", left, border=True, width=200, help="Soma das contas com limite, sem as bloqueadas.")
+        near = states.count(QuotaState.NEAR) + states.count(QuotaState.FULL)
+        st.metric("Perto do limite", number(near), border=True, width=200, help="De 80 % em diante, e sem cota.")
+        st.metric("Bloqueadas", number(states.count(QuotaState.BLOCKED)), border=True, width=200)
+
+
+def _chosen(matching: list[Quota]) -> Quota | None:
+    server = st.session_state.pop("cotas_servidor", None)
+    for one in matching:
+        if server is not None and any(each.id == server for each in one.servers):
+            st.session_state["cotas_conta"] = one.account_key
+    wanted = st.session_state.get("cotas_conta")
+    return next((one for one in matching if one.account_key == wanted), None)
+
+
+def _choose(widget: str, keys: list[str]) -> None:
+    ticked = st.session_state[widget]["selection"]["rows"]
+    st.session_state["cotas_escolhida"] = True
+    st.session_state["cotas_conta"] = keys[ticked[0]] if ticked and ticked[0] < len(keys) else None
+
+
+def _remember_view(chosen: Quota | None) -> None:
+    state = st.session_state["cotas_estado"]
+    view = {
+        "busca": st.session_state["cotas_busca"] or "",
+        "estado": "" if state == _ALL else state,
+        "servidor": str(chosen.servers[0].id) if chosen else "",
+    }
+    view = {name: text for name, text in view.items() if text}
+    if st.query_params.to_dict() != view:
+        st.query_params.from_dict(view)
+
+
+def rows(shown: list[Quota], figures: dict[str, ServiceFigures | None], core: Mailcore) -> pa.Table:
+    """One row for each account, in the order given."""
+    import pyarrow as pa
+
+    now, zone = datetime.now(UTC), core.settings.zone
+    columns: dict[str, list[Any]] = {
+        "Conta": [name_of(one) for one in shown],
+        "Estado": [f"{_MARKS[one.state]} {words.QUOTA_STATE[one.state]}" for one in shown],
+        "Uso": [None if one.limit is None else 100 * min(one.share, 1.0) for one in shown],
+        "Usado": [number(one.used) for one in shown],
+        "Limite": ["sem limite" if one.limit is None else number(one.limit) for one in shown],
+        "Resta": [_left(one) for one in shown],
+        "Libera": [frees_text(one, now, zone) for one in shown],
+        "Previsão": [_forecast(one, now, zone) for one in shown],
+        "No serviço": [_at_service(figures.get(one.account_key), zone) for one in shown],
+    }
+    return pa.table(columns)
+
+
+def _left(one: Quota) -> str:
+    """What fits now: nothing through an account on hold, whatever its window says."""
+    if one.remaining is None:
+        return ""
+    return "0" if one.hold is not None else number(one.remaining)
+
+
+def name_of(one: Quota) -> str:
+    """The description of the account's record, or of its first with how many more."""
+    first, *more = [server.name for server in one.servers]
+    return f"{first} (+{len(more)})" if more else first
+
+
+def frees_text(one: Quota, now: datetime, zone: Any) -> str:
+    """ "libera 37 às 14:20"; for an account on hold, until when."""
+    if one.hold is not None:
+        return f"volta {clock(one.hold.held_until, now, zone)}" if one.hold.held_until else "espera uma pessoa"
+    if not one.frees:
+        return ""
+    return f"libera {number(one.frees[0].units)} {clock(one.frees[0].at, now, zone)}"
+
+
+def _forecast(one: Quota, now: datetime, zone: Any) -> str:
+    ends = runs_out_at(one, now)
+    return f"acaba {clock(ends, now, zone)}" if ends else ""
+
+
+def _figures(core: Mailcore, one: Quota) -> ServiceFigures | None:
+    server = one.servers[0]
+    return core.figures.latest(server) if has_figures(server) else None
+
+
+def _at_service(figures: ServiceFigures | None, zone: Any) -> str:
+    if figures is None:
+        return ""
+    sent, limit = figures.sent_today.value, figures.daily_limit.value
+    read = figures.read_at.astimezone(zone).strftime("%H:%M")
+    return f"{sent if sent is not None else '?'} de {limit if limit is not None else '?'} (lido {read})"
+
+
+def details(core: Mailcore, one: Quota) -> None:
+    """The chosen account: why it is on hold, and its records, how it frees, and the service's own figures."""
+    st.subheader(plain(name_of(one)))
+    _hold(core, one)
+    records, freeing = st.columns(2)
+    zone = core.settings.zone
+    with records:
+        unit, window = words.UNIT[one.rule.unit].lower(), words.WINDOW[one.rule.window].lower()
+        limit = f"{number(one.limit)} {unit}, {window}" if one.limit is not None else "sem limite no cadastro"
+        margin = f" (margem de segurança de {one.rule.margin_percent} %)" if one.rule.margin_percent else ""
+        st.markdown(f"**Limite:** {limit}{margin}")
+        own = one.used - one.external
+        st.markdown(f"**Usado:** {number(own)} por este programa e {number(one.external)} de consumo externo")
+        st.markdown("**Cadastros desta conta:**")
+        for server in one.servers[:20]:
+            label = f"{plain(server.name)} (número {server.id})"
+            st.page_link("pages/cadastro.py", label=label, query_params={"id": str(server.id)})
+    with freeing:
+        _frees_list(core, one)
+    server = one.servers[0]
+    if has_figures(server):
+        _service(core, one, zone)
+
+
+def _hold(core: Mailcore, one: Quota) -> None:
+    if one.hold is None:
+        return
+    why = diagnosis_for(one.hold.held_code)
+    until = date_time(one.hold.held_until, core.settings.zone) if one.hold.held_until else "alguém resolver"
+    st.error(f"**Bloqueada até {until}.** {plain(why.title)}", icon=":material/block:")
+    st.markdown(f"**Por quê:** {plain(why.cause)}")
+    st.markdown(f"**O que fazer:** {plain(why.remedy)}")
+    if one.hold.held_reply:
+        st.code(one.hold.held_reply, language=None, wrap_lines=True)
+    if st.button(
+        "Liberar agora",
+        key="cotas_liberar",
+        help="Só se o provedor já voltou a aceitar: tentar antes pode aumentar o bloqueio. Fica nas Alterações quem "
+        "liberou.",
+    ):
+        core.lift_hold(one.servers[0])
+        st.rerun()
+
+
+def _frees_list(core: Mailcore, one: Quota) -> None:
+    full = core.quotas(server_id=one.servers[0].id, every_slot=True)
+    frees = full[0].frees if full else ()
+    if not frees:
+        st.caption("Nada foi usado na janela: tudo está livre.")
+        return
+    st.markdown("**Quando libera:**")
+    lines = [f"- {number(each.units)} em {date_time(each.at, core.settings.zone)}" for each in frees[:8]]
+    if len(frees) > 8:
+        rest = sum(each.units for each in frees[8:])
+        lines.append(f"- e mais {number(rest)} até {date_time(frees[-1].at, core.settings.zone)}")
+    st.markdown("\n".join(lines))
+
+
+def _service(core: Mailcore, one: Quota, zone: Any) -> None:
+    figures = core.figures.latest(one.servers[0])
+    st.markdown("**Números da Elastic Email**")
+    if figures is None:
+        st.caption("Lendo do serviço…")
+        return
+    names = {
+        "Limite diário": figures.daily_limit,
+        "Créditos": figures.credits,
+        "Reputação": figures.reputation,
+        "Situação": figures.status,
+        "Enviados hoje": figures.sent_today,
+        "Entregues hoje": figures.delivered_today,
+    }
+    with st.container(horizontal=True):
+        for name, figure in names.items():
+            shown = "—" if figure.value is None else _shown(figure.value)
+            st.metric(name, shown, border=True, width=160, help=figure.reason or None)
+    if figures.left_today is not None:
+        st.caption(f"Pelos números do serviço, restam {number(figures.left_today)} hoje.")
+    missing = {reason for _, reason in figures.unavailable()}
+    for reason in sorted(missing):
+        st.caption(f"Não foi possível ler tudo: {plain(reason)}")
+    st.caption(f"Lido do serviço às {figures.read_at.astimezone(zone):%H:%M:%S}.")
+
+
+def _shown(value: float | str) -> str:
+    if isinstance(value, str):
+        return "Ativa" if value.casefold() == "active" else plain(value)
+    return number(int(value)) if float(value).is_integer() else f"{value:.1f}".replace(".", ",")

@@ -1,0 +1,229 @@
+"""The page "Importar e exportar": the downloads, what a file would do, and one import for one press."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import streamlit as st
+
+from mailcore.errors import ConflictError, NotFoundError, ValidationError
+from mailcore.registry.drafts import LABELS
+from mailcore.registry.exchange import all_servers, apply_import, plan_import, template_csv, to_csv, to_json
+from mailcore.registry.exchange_file import MAX_BYTES
+from mailcore.vocabulary import Kind
+from ui import words
+from ui.formats import number, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pyarrow as pa
+
+    from mailcore import Mailcore
+    from mailcore.registry.exchange import ImportPlan, Remark
+
+_NONCE, _PLAN, _DONE, _LATE = "import_nonce", "import_plan", "import_done", "import_late"
+_MOST_ROWS = 1_000
+_MOST_SENTENCES = 20
+_MOST_LINES = 6
+_EXCEL = "utf-8-sig"
+"""With its mark, and ";" between the cells, a double click opens the file in a Brazilian Excel."""
+
+
+def downloads(core: Mailcore) -> None:
+    """Draw the downloads; a file is made when it is asked for, not each time the page is drawn."""
+    st.caption(
+        "Todos os servidores, sem as senhas. O CSV abre no Excel: altere o que quiser, salve como CSV e importe "
+        "de volta."
+    )
+    with st.container(horizontal=True):
+        for kind, mime, make in (("CSV", "text/csv", _csv), ("JSON", "application/json", _json)):
+            st.download_button(
+                f"Baixar {kind}",
+                data=partial(make, core),
+                file_name=f"servidores.{kind.lower()}",
+                mime=mime,
+                key=f"export_{kind.lower()}",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+
+
+def _csv(core: Mailcore) -> bytes:
+    return to_csv(all_servers(core.database), core.settings.zone, delimiter=";").encode(_EXCEL)
+
+
+def _json(core: Mailcore) -> bytes:
+    return to_json(all_servers(core.database), core.settings.zone).encode()
+
+
+def uploaded_plan(core: Mailcore) -> ImportPlan | None:
+    """Draw the choice of a file; return what the chosen one would do, worked out once."""
+    st.caption(
+        "Uma linha sem número (coluna id) registra um servidor novo; com número, altera aquele. Antes de gravar, "
+        "você vê aqui o que vai mudar. Se houver um erro em qualquer linha, nada do arquivo é importado."
+    )
+    st.download_button(
+        "Baixar modelo vazio",
+        data=lambda: template_csv().encode(_EXCEL),
+        file_name="modelo.csv",
+        mime="text/csv",
+        key="export_template",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/table:",
+    )
+    # No list of types: a spreadsheet gets a sentence that says what to do, in place of Streamlit's English one.
+    uploaded = st.file_uploader(
+        "Arquivo CSV ou JSON",
+        key=f"import_file_{st.session_state.setdefault(_NONCE, uuid4().hex)}",
+        max_upload_size=MAX_BYTES // 1_000_000,
+        on_change=_forget,
+    )
+    if uploaded is None:
+        return None
+    kept: tuple[str, ImportPlan] | None = st.session_state.get(_PLAN)
+    if kept is None or kept[0] != uploaded.file_id:
+        with st.spinner("Conferindo o arquivo…"):
+            kept = (uploaded.file_id, plan_import(core.database, uploaded.getvalue()))
+            st.session_state[_PLAN] = kept
+    return kept[1]
+
+
+def _forget() -> None:
+    """Another file: what was said of the last one is over."""
+    for name in (_PLAN, _DONE, _LATE):
+        st.session_state.pop(name, None)
+
+
+def show_plan(plan: ImportPlan) -> None:
+    """Show what the file would do, or what is wrong with it."""
+    if sentence := st.session_state.get(_LATE):
+        st.warning(f"{plain(sentence)} Nada foi importado. Confira abaixo o que mudaria agora.", icon=":material/sync:")
+    if plan.errors:
+        count = len(plan.errors)
+        found = "um erro" if count == 1 else f"{number(count)} erros"
+        st.error(
+            f"O arquivo tem **{found}**, e nada dele será importado. Corrija, salve e escolha o arquivo de novo.",
+            icon=":material/error:",
+        )
+        _sentences(plan, plan.errors)
+        return
+    st.markdown(
+        f"O arquivo registra **{_servers(len(plan.created), 'novo')}**, altera **{_servers(len(plan.changed))}** e "
+        f"deixa **{number(plan.unchanged)}** como está."
+        if plan.does_something
+        else "Tudo o que está no arquivo já está registrado assim: não há nada a importar."
+    )
+    if plan.warnings:
+        with st.expander(f"Avisos ({number(len(plan.warnings))})", icon=":material/warning:", expanded=True):
+            _sentences(plan, plan.warnings)
+    if plan.changed:
+        st.subheader("Alterados")
+        _table(_changed_table(plan), "Alterados", sum(len(one.changes) for one in plan.changed))
+    if plan.created:
+        st.subheader("Novos")
+        _table(_created_table(plan), "Novos", len(plan.created))
+
+
+def import_pressed(core: Mailcore, plan: ImportPlan) -> None:
+    """ "Importar": one import for one press.
+
+    The button is another one once the import is done: the second half of a double click finds nothing.
+    """
+    nonce = st.session_state[_NONCE]
+    if not st.button("Importar", key=f"import_{nonce}", type="primary", disabled=not plan.does_something):
+        return
+    try:
+        with st.spinner("Importando…"):
+            apply_import(core.servers, plan)
+            # At once: with the next thing drawn, a second press may already end this run.
+            _forget()
+            st.session_state[_DONE] = (len(plan.created), len(plan.changed), len(plan.warnings))
+            st.session_state[_NONCE] = uuid4().hex
+    except (ConflictError, NotFoundError, ValidationError) as error:
+        st.session_state.pop(_PLAN, None)  # to be worked out anew
+        st.session_state[_LATE] = str(error)
+    st.rerun()
+
+
+def show_imported() -> None:
+    """Say what the last import did, and where to see it."""
+    done: tuple[int, int, int] | None = st.session_state.get(_DONE)
+    if done is None:
+        return
+    created, changed, warned = done
+    st.success(
+        f"Importado: **{_servers(created, 'novo')}** e **{_servers(changed)}** com alterações."
+        + (" As senhas que faltam digitam-se no cadastro de cada servidor." if warned else ""),
+        icon=":material/check:",
+    )
+    st.page_link("pages/servidores.py", label="Ver os servidores", icon=":material/list:")
+
+
+def _servers(count: int, kind: str = "") -> str:
+    plural = "" if count == 1 else "s"
+    return f"{number(count)} servidor{'es' if plural else ''}{f' {kind}{plural}' if kind else ''}"
+
+
+def _sentences(plan: ImportPlan, remarks: Iterable[Remark]) -> None:
+    """One line for each thing to say, with all the lines of the file it is about."""
+    lines: dict[tuple[str, str], list[int]] = {}
+    for remark in remarks:
+        lines.setdefault((remark.column, remark.message), []).append(remark.line)
+    shown = [
+        f"- **{_where(plan, where, column)}**: {plain(message)}"
+        for (column, message), where in list(lines.items())[:_MOST_SENTENCES]
+    ]
+    st.markdown("\n".join(shown))
+    if len(lines) > _MOST_SENTENCES:
+        st.caption(f"E mais {number(len(lines) - _MOST_SENTENCES)}.")
+
+
+def _where(plan: ImportPlan, lines: list[int], column: str) -> str:
+    word = ("Item" if len(lines) == 1 else "Itens") if plan.is_json else ("Linha" if len(lines) == 1 else "Linhas")
+    listed = ", ".join(map(str, lines[:_MOST_LINES]))
+    more = f" e mais {number(len(lines) - _MOST_LINES)}" if len(lines) > _MOST_LINES else ""
+    return plain(f"{word} {listed}{more}{f', coluna {column}' if column else ''}")
+
+
+def _table(table: pa.Table, name: str, total: int) -> None:
+    st.dataframe(table, hide_index=True, height="content" if table.num_rows <= 10 else 390, alt=name)
+    if total > table.num_rows:
+        st.caption(f"As primeiras {number(table.num_rows)} de {number(total)}.")
+
+
+def _changed_table(plan: ImportPlan) -> pa.Table:
+    import pyarrow as pa
+
+    rows = [(one, change) for one in plan.changed for change in one.changes][:_MOST_ROWS]
+    columns: dict[str, list[Any]] = {
+        "Item" if plan.is_json else "Linha": [str(one.line) for one, _ in rows],
+        "Servidor": [f"{one.server.id} {one.server.name}" for one, _ in rows],
+        "Campo": [LABELS[change.field] for _, change in rows],
+        "De": [words.value(change.field, change.before) for _, change in rows],
+        "Para": [words.value(change.field, change.after) for _, change in rows],
+    }
+    return pa.table(columns)
+
+
+def _created_table(plan: ImportPlan) -> pa.Table:
+    import pyarrow as pa
+
+    rows = plan.created[:_MOST_ROWS]
+    smtp = [one.draft.kind is Kind.SMTP for one in rows]
+    columns: dict[str, list[Any]] = {
+        "Item" if plan.is_json else "Linha": [str(one.line) for one in rows],
+        "Descrição": [one.draft.name for one in rows],
+        "Tipo": [words.KIND[one.draft.kind] for one in rows],
+        "Servidor": [one.draft.host for one in rows],
+        "Porta": [str(one.draft.port or "") for one in rows],
+        "Segurança": [
+            words.SECURITY[one.draft.security] if is_smtp else "HTTPS" for one, is_smtp in zip(rows, smtp, strict=True)
+        ],
+        "Usuário": [one.draft.username for one in rows],
+        "Remetente": [one.draft.from_address for one in rows],
+    }
+    return pa.table(columns)

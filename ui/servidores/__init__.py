@@ -1,0 +1,1 @@
+"""What the page Servidores de e-mail shows."""
