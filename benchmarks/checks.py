@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from benchmarks.report import Figure
 from benchmarks.smtp_peer import Peers, smtp_peers
+from mailcore.actor import Actor
 from mailcore.diagnosis.replies import classify
 from mailcore.installation import Mailcore
 from mailcore.messages.compose import compose
@@ -127,4 +128,4 @@ def _register(core: Mailcore, peers: Peers, number: int) -> MailServer:
         username=_USER,
         from_address=_USER,
     )
-    return core.servers.create(draft, SecretStr("senha")).server
+    return core.servers.create(draft, SecretStr("senha"), actor=Actor("benchmark")).server

@@ -15,6 +15,7 @@ from sqlalchemy import insert, text
 
 from benchmarks.postgres import NoPostgres, postgres_url
 from benchmarks.report import Figure
+from mailcore.actor import Actor
 from mailcore.installation import Mailcore
 from mailcore.quota.reports import days, hours
 from mailcore.quota.usage import SLOT_SECONDS
@@ -200,4 +201,4 @@ def _register(core: Mailcore, name: str, *, limit: int) -> MailServer:
         from_address="a@exemplo.com.br",
         daily_limit=limit,
     )
-    return core.servers.create(draft, SecretStr("senha")).server
+    return core.servers.create(draft, SecretStr("senha"), actor=Actor("benchmark")).server

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 
 from mailcore import open_mailcore
+from mailcore.actor import Actor
 from mailcore.quota.external_use import Entry
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
@@ -66,11 +67,11 @@ def main() -> None:
             limit_window=LimitWindow.CALENDAR_DAY if paid else LimitWindow.ROLLING_24H,
             notes=_NOTE,
         )
-        server = core.servers.create(draft, SecretStr("senha-de-exemplo")).server
+        server = core.servers.create(draft, SecretStr("senha-de-exemplo"), actor=Actor("demo")).server
         if state != "never":
             core.servers.record_check(server, CheckState(state), category)
         if limit:
-            core.record_external_use(list(_made_up_use(server, limit)))
+            core.record_external_use(list(_made_up_use(server, limit)), actor=Actor("demo"))
     core.servers.create(
         ServerDraft(
             name="[Exemplo] Elastic Email — campanhas",
@@ -82,6 +83,7 @@ def main() -> None:
             notes=_NOTE,
         ),
         SecretStr("chave-de-exemplo"),
+        actor=Actor("demo"),
     )
 
 

@@ -6,7 +6,6 @@ only is kept that it changed.
 
 from __future__ import annotations
 
-import getpass
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,9 +21,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from mailcore.actor import Actor
     from mailcore.storage.database import Database
 
 PAGE_SIZE = 50
+_LONGEST_NAME = 200
 _MOST = 300
 """Characters of a value that are kept: notes and certificates can be long."""
 
@@ -37,30 +38,36 @@ class ChangePage:
     matching: int
 
 
-def note_created(session: Session, server: MailServer) -> None:
+def note_created(session: Session, server: MailServer, *, actor: Actor) -> None:
     """Note that a record came into being."""
-    _add(session, server, ChangeAction.CREATED)
+    _add(session, server, actor, ChangeAction.CREATED)
 
 
-def note_deleted(session: Session, server: MailServer) -> None:
+def note_deleted(session: Session, server: MailServer, *, actor: Actor) -> None:
     """Note that a record went."""
-    _add(session, server, ChangeAction.DELETED)
+    _add(session, server, actor, ChangeAction.DELETED)
 
 
 def note_changed(
-    session: Session, server: MailServer, before: Mapping[str, Any], after: Mapping[str, Any], *, secret: bool = False
+    session: Session,
+    server: MailServer,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    *,
+    actor: Actor,
+    secret: bool = False,
 ) -> None:
     """Note each field of ``after`` that differs from ``before``, and the secret where it was changed."""
     for name, value in after.items():
         if before[name] != value:
-            _add(session, server, ChangeAction.CHANGED, name, _kept(before[name]), _kept(value))
+            _add(session, server, actor, ChangeAction.CHANGED, name, _kept(before[name]), _kept(value))
     if secret:
-        _add(session, server, ChangeAction.CHANGED, "secret")
+        _add(session, server, actor, ChangeAction.CHANGED, "secret")
 
 
-def note_lifted(session: Session, server: MailServer, code: str) -> None:
+def note_lifted(session: Session, server: MailServer, code: str, *, actor: Actor) -> None:
     """Note that a person let an account be used again that was on hold for ``code``."""
-    _add(session, server, ChangeAction.CHANGED, "account_hold", _kept(code), _kept(None))
+    _add(session, server, actor, ChangeAction.CHANGED, "account_hold", _kept(code), _kept(None))
 
 
 def value_of(stored: str) -> Any:
@@ -94,21 +101,19 @@ def read(database: Database, *, server_id: int | None = None, text: str = "", pa
     return ChangePage(list(rows), matching)
 
 
-def current_user() -> str:
-    """Return who is at the keyboard: the name of the local account, until there is a login."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # no such account, as in some containers
-        return "desconhecido"
-
-
 def _add(
-    session: Session, server: MailServer, action: ChangeAction, field: str = "", before: str = "", after: str = ""
+    session: Session,
+    server: MailServer,
+    actor: Actor,
+    action: ChangeAction,
+    field: str = "",
+    before: str = "",
+    after: str = "",
 ) -> None:
     session.add(
         Change(
             at=datetime.now(UTC),
-            who=current_user(),
+            who=actor.name[:_LONGEST_NAME],
             server_id=server.id,
             server_name=server.name,
             action=action,

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from mailcore.actor import Actor
     from mailcore.messages.compose import OutgoingMessage
     from mailcore.quota.rules import Quota
     from mailcore.storage.tables import MailServer, Send
@@ -312,11 +313,11 @@ class Mailcore:
             self.database, self.counting, row, outcome, host=host, reply=reply, diagnosis=diagnosis, taken=taken
         )
 
-    def record_external_use(self, entries: Sequence[Entry]) -> None:
+    def record_external_use(self, entries: Sequence[Entry], *, actor: Actor) -> None:
         """Count use made elsewhere; see :func:`mailcore.quota.external_use.record`."""
-        record(self.database, self.counting, entries)
+        record(self.database, self.counting, entries, actor=actor)
 
-    def lift_hold(self, server: MailServer) -> None:
+    def lift_hold(self, server: MailServer, *, actor: Actor) -> None:
         """Let an account be used again because a person says so; the trail keeps who.
 
         Raises:
@@ -325,7 +326,7 @@ class Mailcore:
         with self.database.write() as session:
             state = state_of(session.get(Account, server.account_key, with_for_update=True))
             if state.held_since is not None:
-                note_lifted(session, server, state.held_code)
+                note_lifted(session, server, state.held_code, actor=actor)
             lift(session, server.account_key)
 
     @cached_property

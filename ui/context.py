@@ -14,6 +14,7 @@ from ui.formats import plain
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
+    from mailcore.actor import Actor
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,13 @@ def mailcore() -> Mailcore:
     except MailcoreError:
         _log.exception("tidying failed")  # the page at hand need not suffer for it
     return core
+
+
+def current_actor() -> Actor:
+    """Return who is at this screen: the user of the computer, for there is no login yet."""
+    from mailcore.actor import computer_user
+
+    return computer_user()
 
 
 @contextmanager

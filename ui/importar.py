@@ -14,6 +14,7 @@ from mailcore.registry.exchange import all_servers, apply_import, plan_import, t
 from mailcore.registry.exchange_file import MAX_BYTES
 from mailcore.vocabulary import Kind
 from ui import words
+from ui.context import current_actor
 from ui.formats import number, plain
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def import_pressed(core: Mailcore, plan: ImportPlan) -> None:
         return
     try:
         with st.spinner("Importando…"):
-            apply_import(core.servers, plan)
+            apply_import(core.servers, plan, actor=current_actor())
             # At once: with the next thing drawn, a second press may already end this run.
             _forget()
             st.session_state[_DONE] = (len(plan.created), len(plan.changed), len(plan.warnings))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailcore import open_mailcore
+from mailcore.actor import computer_user
 from mailcore.cli import output
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
@@ -40,7 +41,7 @@ def import_(args: Namespace) -> Exit:
     with closing(open_mailcore()) as core:
         plan = plan_import(core.database, data)
         if plan.does_something and not args.dry_run:
-            apply_import(core.servers, plan)
+            apply_import(core.servers, plan, actor=computer_user())
     counts = (0, 0) if plan.errors else (len(plan.created), len(plan.changed))
     document = {
         "created": counts[0],

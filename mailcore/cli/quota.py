@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailcore import open_mailcore
+from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import quota_document
 from mailcore.cli.exits import Exit, WrongUseError
@@ -40,7 +41,7 @@ def add_external(args: Namespace) -> Exit:
         raise WrongUseError("Diga --server e --units, ou --file, um dos dois.")
     with closing(open_mailcore()) as core:
         entries = _from_file(args, core) if args.file is not None else [_single(args, core)]
-        core.record_external_use(entries)
+        core.record_external_use(entries, actor=computer_user())
         keys = {entry.server.account_key: entry.server.id for entry in entries}
         found = [one for server_id in keys.values() for one in core.quotas(server_id=server_id, every_slot=True)]
         _show(args, core, found, as_list=len(found) != 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mailcore import open_mailcore
+from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import server_document
 from mailcore.cli.exits import Exit, WrongUseError
@@ -73,7 +74,7 @@ def add(args: Namespace) -> Exit:
     """Register a server; what is not given is as in an empty form, with SSL on "Automático"."""
     draft = _changed(ServerDraft(requires_auth=False, security_auto=True), args)
     with closing(open_mailcore()) as core:
-        saved = _save(args, draft, lambda secret: core.servers.create(draft, secret))
+        saved = _save(args, draft, lambda secret: core.servers.create(draft, secret, actor=computer_user()))
         _show(args, core, saved.server)
     return Exit.DONE
 
@@ -85,7 +86,7 @@ def edit(args: Namespace) -> Exit:
         draft = _changed(draft_of(opened), args)
         if draft == draft_of(opened) and not args.secret_stdin:
             raise WrongUseError("Nada a mudar: dê ao menos uma opção com um valor novo.")
-        saved = _save(args, draft, lambda secret: core.servers.update(opened, draft, secret))
+        saved = _save(args, draft, lambda secret: core.servers.update(opened, draft, secret, actor=computer_user()))
         _show(args, core, saved.server)
     return Exit.DONE
 
@@ -96,7 +97,7 @@ def delete(args: Namespace) -> Exit:
         server = core.servers.get(args.id)
         if not args.yes and not _confirmed(server):
             raise WrongUseError("Nada foi apagado.")
-        deleted = core.servers.delete(server.id)
+        deleted = core.servers.delete(server.id, actor=computer_user())
     output.show(args, {"deleted": server.id}, lambda: f"Servidor {server.id} “{server.name}” apagado.")
     if deleted.new_default is not None:
         say(f"O servidor padrão agora é {deleted.new_default.id} “{deleted.new_default.name}”.")

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from mailcore.audit import current_user
 from mailcore.errors import FieldError, NotFoundError, ValidationError
 from mailcore.quota import holds, usage
 from mailcore.quota.usage import Amount
@@ -16,6 +15,7 @@ from mailcore.quota.usage import Amount
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mailcore.actor import Actor
     from mailcore.quota.rules import Counting
     from mailcore.storage.database import Database
     from mailcore.storage.tables import MailServer
@@ -42,7 +42,9 @@ class Entry:
     units: int
 
 
-def record(database: Database, counting: Counting, entries: Sequence[Entry], *, now: datetime | None = None) -> None:
+def record(
+    database: Database, counting: Counting, entries: Sequence[Entry], *, actor: Actor, now: datetime | None = None
+) -> None:
     """Count the entries, all or none.
 
     Raises:
@@ -52,25 +54,24 @@ def record(database: Database, counting: Counting, entries: Sequence[Entry], *, 
     moment = now or datetime.now(UTC)
     for entry in entries:
         _check(entry, moment)
-    who = current_user()
     with database.fast_write() as cursor:
         # In one order, so that two who enter the same accounts do not wait for each other.
         for key in sorted({entry.server.account_key for entry in entries}):
             holds.lock(database, cursor, key)
-        cursor.execute_many(_INSERT, [_values(database, entry, moment, who) for entry in entries])
+        cursor.execute_many(_INSERT, [_values(database, entry, moment, actor) for entry in entries])
         for (server, _, _), (units, newest) in _summed(entries, counting).items():
             amount = Amount(external=units)
             usage.add(database, cursor, server.account_key, server.id, newest, amount, counting.zone)
 
 
-def _values(database: Database, entry: Entry, now: datetime, who: str) -> dict[str, object]:
+def _values(database: Database, entry: Entry, now: datetime, actor: Actor) -> dict[str, object]:
     return {
         "account": entry.server.account_key,
         "server": entry.server.id,
         "at": database.stored(entry.at),
         "units": entry.units,
         "noted_at": database.stored(now),
-        "noted_by": who,
+        "noted_by": actor.name,
     }
 
 

@@ -44,6 +44,7 @@ from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SameAddress, Secur
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from mailcore.actor import Actor
     from mailcore.registry.servers import Servers
     from mailcore.storage.database import Database
 
@@ -172,7 +173,7 @@ def plan_import(database: Database, data: bytes) -> ImportPlan:
         return _Planning(session, sheet).run()
 
 
-def apply_import(servers: Servers, plan: ImportPlan) -> list[MailServer]:
+def apply_import(servers: Servers, plan: ImportPlan, *, actor: Actor) -> list[MailServer]:
     """Do what the plan says, all of it or nothing, and return the servers as stored.
 
     Raises:
@@ -184,7 +185,7 @@ def apply_import(servers: Servers, plan: ImportPlan) -> list[MailServer]:
     if plan.errors:
         raise ValueError("a plan with errors cannot be applied")
     changes: list[tuple[MailServer | None, ServerDraft]] = [(one.server, one.draft) for one in plan.changed]
-    return servers.apply(changes + [(None, one.draft) for one in plan.created])
+    return servers.apply(changes + [(None, one.draft) for one in plan.created], actor=actor)
 
 
 @dataclass(slots=True)

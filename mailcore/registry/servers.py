@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from mailcore.audit import current_user, note_changed, note_created, note_deleted
+from mailcore.audit import note_changed, note_created, note_deleted
 from mailcore.errors import (
     ConflictError,
     FieldChange,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
     from sqlalchemy.orm import InstrumentedAttribute, Session
 
+    from mailcore.actor import Actor
     from mailcore.secrets.store import SecretStore
     from mailcore.storage.database import Database
 
@@ -149,7 +150,7 @@ class Servers:
         with self._database.read() as session:
             return session.scalar(select(MailServer).where(MailServer.is_default))
 
-    def create(self, draft: ServerDraft, secret: SecretStr | None = None) -> Saved:
+    def create(self, draft: ServerDraft, secret: SecretStr | None = None, *, actor: Actor) -> Saved:
         """Register a server together with its secret.
 
         Raises:
@@ -164,12 +165,12 @@ class Servers:
             now = datetime.now(UTC)
             server = MailServer(version=1, created_at=now, secret_ref=ref)
             _refuse_double(session, cleaned.draft.name, None)
-            _take_over_default(session, cleaned.draft, None)
-            _fill(server, cleaned.draft, now)
+            _take_over_default(session, cleaned.draft, None, actor)
+            _fill(server, cleaned.draft, now, actor)
             server.account_key = account
             session.add(server)
             session.flush()  # for its id
-            note_created(session, server)
+            note_created(session, server, actor=actor)
             return server
 
         return Saved(self._store(store, secret), cleaned.notes)
@@ -180,6 +181,7 @@ class Servers:
         draft: ServerDraft,
         secret: SecretStr | None = None,
         *,
+        actor: Actor,
         remove_secret: bool = False,
     ) -> Saved:
         """Change a server. No ``secret`` keeps the stored one, unless ``remove_secret``.
@@ -210,7 +212,7 @@ class Servers:
             if server.version != opened.version:
                 raise _conflict(opened, server)
             _refuse_double(session, cleaned.draft.name, server.id)
-            _take_over_default(session, cleaned.draft, server.id)
+            _take_over_default(session, cleaned.draft, server.id, actor)
             if not keeps:
                 released[:] = [server.secret_ref] if server.secret_ref else []
                 for old in released:
@@ -220,11 +222,11 @@ class Servers:
             if secret_changed or any(getattr(server, name) != getattr(cleaned.draft, name) for name in CHECK_BOUND):
                 _forget_check(server)
             before = _values(server)
-            _fill(server, cleaned.draft, datetime.now(UTC))
+            _fill(server, cleaned.draft, datetime.now(UTC), actor)
             server.account_key = account
             if secret_changed:
                 forgive_logins(session, account)
-            note_changed(session, server, before, _values(server), secret=secret_changed)
+            note_changed(session, server, before, _values(server), actor=actor, secret=secret_changed)
             server.version += 1
             return server
 
@@ -233,7 +235,7 @@ class Servers:
             self._secrets.drop(old)
         return Saved(server, cleaned.notes)
 
-    def apply(self, changes: Sequence[tuple[MailServer | None, ServerDraft]]) -> list[MailServer]:
+    def apply(self, changes: Sequence[tuple[MailServer | None, ServerDraft]], *, actor: Actor) -> list[MailServer]:
         """Register and change many servers at once, all or none; return them in the order given.
 
         No secret is taken: who logs in is registered without one, and a changed record loses its own where a
@@ -252,13 +254,13 @@ class Servers:
         released: list[str] = []
         with _doubles(), self._database.write() as session:
             stored = _lock_unchanged(session, [opened for opened, _ in drafts if opened is not None])
-            _make_way(session, stored, drafts)
+            _make_way(session, stored, drafts, actor)
             now = datetime.now(UTC)
             servers = [stored[opened.id] if opened else MailServer(version=1, created_at=now) for opened, _ in drafts]
             for server, (opened, draft) in zip(servers, drafts, strict=True):
                 server.account_key = self._account(draft, None, opened.account_key if opened else "")
                 if opened is None:
-                    _fill(server, draft, now)
+                    _fill(server, draft, now, actor)
                     session.add(server)
                     continue
                 lost = None if draft.requires_auth and not _moved(opened, draft) else opened.secret_ref
@@ -268,18 +270,18 @@ class Servers:
                     server.secret_ref = None
                 if lost is not None or any(getattr(opened, name) != getattr(draft, name) for name in CHECK_BOUND):
                     _forget_check(server)
-                _fill(server, draft, now)
-                note_changed(session, server, _values(opened), _values(server), secret=lost is not None)
+                _fill(server, draft, now, actor)
+                note_changed(session, server, _values(opened), _values(server), actor=actor, secret=lost is not None)
                 server.version += 1
             session.flush()  # for the new ids
             for server, (opened, _) in zip(servers, drafts, strict=True):
                 if opened is None:
-                    note_created(session, server)
+                    note_created(session, server, actor=actor)
         for ref in released:
             self._secrets.drop(ref)
         return servers
 
-    def delete(self, server_id: int) -> Deleted:
+    def delete(self, server_id: int, *, actor: Actor) -> Deleted:
         """Delete a server and its secret; the history of its sends stays.
 
         Raises:
@@ -291,13 +293,13 @@ class Servers:
             if server is None:
                 raise RecordGoneError("Este servidor já foi apagado por outra pessoa.")
             heir = _heir(session, server) if server.is_default else None
-            note_deleted(session, server)
+            note_deleted(session, server, actor=actor)
             session.delete(server)
             session.flush()
             if heir is not None:
                 heir.is_default = True
-                note_changed(session, heir, {"is_default": False}, {"is_default": True})
-                _touch(heir)
+                note_changed(session, heir, {"is_default": False}, {"is_default": True}, actor=actor)
+                _touch(heir, actor)
             if server.secret_ref:
                 self._secrets.release(session, server.secret_ref)
         if server.secret_ref:
@@ -476,23 +478,23 @@ def _ask_again(draft: ServerDraft, moved: list[str]) -> FieldError:
     )
 
 
-def _fill(server: MailServer, draft: ServerDraft, now: datetime) -> None:
+def _fill(server: MailServer, draft: ServerDraft, now: datetime, actor: Actor) -> None:
     for name in _STORED_FIELDS:
         setattr(server, name, getattr(draft, name))
     server.name_key = fold(draft.name)
     server.search_text = search_text(draft.name, draft.host, draft.username, draft.from_address, draft.notes)
     server.updated_at = now
-    server.updated_by = current_user()
+    server.updated_by = actor.name
 
 
 def _values(server: MailServer) -> dict[str, Any]:
     return {name: getattr(server, name) for name in _STORED_FIELDS}
 
 
-def _touch(server: MailServer) -> None:
+def _touch(server: MailServer, actor: Actor) -> None:
     server.version += 1
     server.updated_at = datetime.now(UTC)
-    server.updated_by = current_user()
+    server.updated_by = actor.name
 
 
 def _forget_check(server: MailServer) -> None:
@@ -526,14 +528,14 @@ def _doubles() -> Iterator[None]:
         raise StorageError("Outra pessoa gravou ao mesmo tempo. Nada foi perdido: salve de novo.") from None
 
 
-def _take_over_default(session: Session, draft: ServerDraft, own_id: int | None) -> None:
+def _take_over_default(session: Session, draft: ServerDraft, own_id: int | None, actor: Actor) -> None:
     if not draft.is_default:
         return
     holder = session.scalar(select(MailServer).where(MailServer.is_default))
     if holder is not None and holder.id != own_id:
         holder.is_default = False
-        note_changed(session, holder, {"is_default": True}, {"is_default": False})
-        _touch(holder)
+        note_changed(session, holder, {"is_default": True}, {"is_default": False}, actor=actor)
+        _touch(holder, actor)
         session.flush()  # before the new default is written: the index allows one
 
 
@@ -552,7 +554,10 @@ def _lock_unchanged(session: Session, opened: list[MailServer]) -> dict[int, Mai
 
 
 def _make_way(
-    session: Session, stored: dict[int, MailServer], drafts: list[tuple[MailServer | None, ServerDraft]]
+    session: Session,
+    stored: dict[int, MailServer],
+    drafts: list[tuple[MailServer | None, ServerDraft]],
+    actor: Actor,
 ) -> None:
     """Free the descriptions and the default that change hands, so that no row meets another on the way."""
     names: dict[str, str] = {}
@@ -575,7 +580,7 @@ def _make_way(
     if len(defaults) > 1:
         raise ValidationError([FieldError("is_default", f"{LABELS['is_default']}: só um servidor pode ser o padrão.")])
     for opened, draft in defaults:
-        _take_over_default(session, draft, opened.id if opened else None)
+        _take_over_default(session, draft, opened.id if opened else None, actor)
 
 
 def _heir(session: Session, server: MailServer) -> MailServer | None:

@@ -16,6 +16,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 from mailcore.vocabulary import CheckState, Security
+from tests.actors import ME
 from tests.peers.certificates import authority_pem
 from tests.peers.smtp_server import Say, SmtpPeer, Stall
 
@@ -78,7 +79,7 @@ def register(core: Mailcore, name: str, port: int = 587, *, password: str = PASS
         "username": USER,
         "from_address": USER,
     }
-    return core.servers.create(ServerDraft(**(values | changes)), SecretStr(password)).server.id
+    return core.servers.create(ServerDraft(**(values | changes)), SecretStr(password), actor=ME).server.id
 
 
 def stored(core: Mailcore) -> dict[str, Any]:
@@ -461,7 +462,7 @@ def test_the_trail_says_who_changed_what_from_what_to_what(
 def test_the_trail_is_searched_and_keeps_what_was_deleted(page: Any, app: Any, core: Mailcore) -> None:
     gone = register(core, "Padaria São João")
     register(core, "Quitanda")
-    core.servers.delete(gone)
+    core.servers.delete(gone, actor=ME)
     open_trail(page, app.url)
     expect(page.get_by_text("3 alterações")).to_be_visible()
     field(page, "Buscar").press_sequentially("padaria")
@@ -537,7 +538,7 @@ def test_a_second_copy_does_not_clash_with_the_first(page: Any, app: Any, core: 
 
 def test_a_copy_of_a_record_that_is_gone_says_so(page: Any, app: Any, core: Mailcore) -> None:
     server_id = register(core, "Padaria")
-    core.servers.delete(server_id)
+    core.servers.delete(server_id, actor=ME)
     page.goto(f"{app.url}/cadastro?copia={server_id}")
     expect(page.get_by_text("Este servidor não existe mais: foi apagado.")).to_be_visible()
     no_traceback(page, app)

@@ -14,6 +14,7 @@ from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
+from tests.actors import ME
 
 from .driver import expect, open_list, press, settled
 
@@ -53,7 +54,7 @@ def test_a_file_with_an_error_is_corrected_and_imported_once(
     page: Any, app: Any, core: Mailcore, page_frames: list[bytes], console_errors: list[str]
 ) -> None:
     draft = ServerDraft(name="São João", host="smtp.a.example", from_address="a@a.example", username="a@a.example")
-    server = core.servers.create(draft, SecretStr(PASSWORD)).server
+    server = core.servers.create(draft, SecretStr(PASSWORD), actor=ME).server
     change = f"{server.id};São João;smtp.b.example;a@a.example;a@a.example\n"
     bad = HEADER + change + ";Açougue;smtp.c.example;c.example;\n"
     open_page(page, app.url)
@@ -94,7 +95,7 @@ def test_what_was_downloaded_changes_nothing_when_it_comes_back(page: Any, app: 
     for number in range(3):
         name = f"=SOMA({number})"
         draft = ServerDraft(name=name, host="smtp.a.example", from_address="a@a.example", username="a")
-        core.servers.create(draft, SecretStr(PASSWORD))
+        core.servers.create(draft, SecretStr(PASSWORD), actor=ME)
     open_page(page, app.url)
     for kind in ("CSV", "JSON"):
         with page.expect_download() as download:
@@ -112,11 +113,11 @@ def test_what_was_downloaded_changes_nothing_when_it_comes_back(page: Any, app: 
 
 def test_a_save_by_somebody_else_since_the_preview_is_shown_anew(page: Any, app: Any, core: Mailcore) -> None:
     draft = ServerDraft(name="Loja", host="smtp.a.example", from_address="a@a.example", requires_auth=False)
-    opened = core.servers.create(draft).server
+    opened = core.servers.create(draft, actor=ME).server
     open_page(page, app.url)
     choose_file(page, "x.json", json.dumps([{"id": opened.id, "from_name": "Loja"}]).encode())
     expect(page.get_by_text("altera 1 servidor", exact=False)).to_be_visible()
-    core.servers.update(opened, draft)
+    core.servers.update(opened, draft, actor=ME)
     press(page, "Importar")
     expect(page.get_by_text("Este servidor foi alterado por outra pessoa", exact=False)).to_be_visible()
     settled(page)

@@ -16,6 +16,7 @@ from mailcore.messages.compose import compose
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
 from mailcore.vocabulary import Kind
+from tests.actors import ME
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
 
@@ -60,7 +61,7 @@ def send(core: Mailcore, name: str, to: str, peer: SmtpPeer | None = None) -> in
             requires_auth=False,
             from_address="ana@exemplo.com.br",
         )
-    server = core.servers.create(draft, None if peer else SecretStr(KEY)).server
+    server = core.servers.create(draft, None if peer else SecretStr(KEY), actor=ME).server
     message = compose(from_address="ana@exemplo.com.br", to=[to], subject="Aviso", text="Corpo-que-não-se-guarda")
     return core.send(server, message).id
 

@@ -27,6 +27,7 @@ from mailcore.sending.reservation import claim, settle
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import Kind, SameAddress, Security, SendStatus
+from tests.actors import ME
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 
@@ -84,7 +85,9 @@ def register(core: Mailcore, peer: SmtpPeer | None, name: str = "Padaria", **cha
         "from_address": f"{name.lower().replace(' ', '.')}@exemplo.com.br",
     }
     password = changes.pop("password", None)
-    return core.servers.create(ServerDraft(**(values | changes)), SecretStr(password) if password else None).server
+    return core.servers.create(
+        ServerDraft(**(values | changes)), SecretStr(password) if password else None, actor=ME
+    ).server
 
 
 def register_service(core: Mailcore, key: str = KEY, **changes: Any) -> MailServer:
@@ -94,7 +97,7 @@ def register_service(core: Mailcore, key: str = KEY, **changes: Any) -> MailServ
         "from_address": "news@exemplo.com.br",
         "is_paid": True,
     }
-    return core.servers.create(ServerDraft(**(values | changes)), SecretStr(key)).server
+    return core.servers.create(ServerDraft(**(values | changes)), SecretStr(key), actor=ME).server
 
 
 def send(core: Mailcore, server: MailServer, *to: str) -> Any:
@@ -337,7 +340,7 @@ def test_the_files_hold_the_figures_on_screen(
     sent_before(core, formula, timedelta(hours=1), 4)
     sent_before(core, other, timedelta(hours=1), 7)
     entry = Entry(formula, datetime.now(UTC) - timedelta(hours=2), 3)
-    core.record_external_use([entry])
+    core.record_external_use([entry], actor=ME)
     open_quotas(page, app.url)
     on_screen = {row["Conta"]: row for row in rows(page)}
     text = downloaded(page, "CSV").decode("utf-8-sig")

@@ -16,6 +16,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 from mailcore.vocabulary import Kind, Security
+from tests.actors import ME
 
 from .driver import (
     choose,
@@ -49,7 +50,7 @@ def app(tmp_path: Path, core: Mailcore, streamlit_server: Callable[..., Any]) ->
 
 def register(core: Mailcore, name: str, **changes: Any) -> int:
     draft = {"host": "smtp.exemplo.example", "from_address": "a@exemplo.example", "username": "a@exemplo.example"}
-    return core.servers.create(ServerDraft(name=name, **(draft | changes)), SecretStr(PASSWORD)).server.id
+    return core.servers.create(ServerDraft(name=name, **(draft | changes)), SecretStr(PASSWORD), actor=ME).server.id
 
 
 def stored(core: Mailcore) -> list[Any]:
@@ -219,7 +220,7 @@ def test_somebody_elses_save_is_told_and_nothing_is_lost(page: Any, app: Any, co
     open_form(page, app.url, server_id)
     field(page, "Nome do remetente").fill("O meu nome")
     opened = core.servers.get(server_id)
-    core.servers.update(opened, ServerDraft(**_fields(opened) | {"reply_to": "sac@exemplo.example"}))
+    core.servers.update(opened, ServerDraft(**_fields(opened) | {"reply_to": "sac@exemplo.example"}), actor=ME)
     press(page, "Salvar")
     expect(page.get_by_text("foi alterado por outra pessoa")).to_be_visible()
     expect(page.get_by_text("Mudou: Responder para")).to_be_visible()
@@ -242,7 +243,7 @@ def test_theirs_can_be_taken(page: Any, app: Any, core: Mailcore) -> None:
     open_form(page, app.url, server_id)
     field(page, "Nome do remetente").fill("O meu nome")
     opened = core.servers.get(server_id)
-    core.servers.update(opened, ServerDraft(**_fields(opened) | {"from_name": "O nome dela"}))
+    core.servers.update(opened, ServerDraft(**_fields(opened) | {"from_name": "O nome dela"}), actor=ME)
     press(page, "Salvar")
     press(page, "Usar o da outra pessoa")
     expect(field(page, "Nome do remetente")).to_have_value("O nome dela")
@@ -252,7 +253,7 @@ def test_a_record_deleted_meanwhile_can_be_registered_anew(page: Any, app: Any, 
     server_id = register(core, "Padaria")
     open_form(page, app.url, server_id)
     field(page, "Nome do remetente").fill("Padaria")
-    core.servers.delete(server_id)
+    core.servers.delete(server_id, actor=ME)
     press(page, "Salvar")
     expect(page.get_by_text("foi apagado por outra pessoa")).to_be_visible()
     tab(page, "Autenticação")

@@ -13,6 +13,7 @@ from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
 from mailcore.vocabulary import Kind, Security
+from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
@@ -67,7 +68,7 @@ def register(core: Mailcore, smtp: SmtpPeer, **changes: Any) -> int:
         "username": USER,
         "from_address": USER,
     }
-    return core.servers.create(ServerDraft(**(values | changes)), SecretStr(PASSWORD)).server.id
+    return core.servers.create(ServerDraft(**(values | changes)), SecretStr(PASSWORD), actor=ME).server.id
 
 
 def no_trace_of(secret: str, app: Any, frames: list[bytes]) -> None:

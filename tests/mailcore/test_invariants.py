@@ -26,6 +26,7 @@ from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer, SecretJournal, Send, StoredSecret
 from mailcore.vocabulary import CheckState, Kind, Security
+from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import Drop, Say, SmtpPeer, Stall
 
@@ -49,7 +50,7 @@ def draft(name: str = "Padaria", **changes: Any) -> ServerDraft:
 
 
 def register(core: Mailcore, name: str = "Padaria", **changes: Any) -> MailServer:
-    return core.servers.create(draft(name, **changes), SecretStr(SECRET)).server
+    return core.servers.create(draft(name, **changes), SecretStr(SECRET), actor=ME).server
 
 
 def at_peer(core: Mailcore, peer: SmtpPeer, **changes: Any) -> MailServer:
@@ -108,7 +109,7 @@ def test_1_no_error_repeats_the_secret(core: Mailcore, peer: SmtpPeer, monkeypat
 
 def test_2_an_empty_password_keeps_the_stored_one(core: Mailcore) -> None:
     server = register(core)
-    saved = core.servers.update(server, replace(draft_of(server), from_name="Padaria São João")).server
+    saved = core.servers.update(server, replace(draft_of(server), from_name="Padaria São João"), actor=ME).server
     assert core.servers.secret(saved) == SecretStr(SECRET)
     assert saved.secret_ref == server.secret_ref
 
@@ -128,13 +129,13 @@ def test_2_a_stored_secret_never_goes_elsewhere(core: Mailcore, change: dict[str
     server = register(core)
     changed = replace(draft_of(server), **change)
     with pytest.raises(ValidationError) as saving:
-        core.servers.update(server, changed)
+        core.servers.update(server, changed, actor=ME)
     assert [error.field for error in saving.value.errors] == ["secret"]
     with pytest.raises(ValidationError) as testing:
         core.check_draft(changed, None, server)
     assert [error.field for error in testing.value.errors] == ["secret"]
     assert core.servers.get(server.id).version == server.version
-    saved = core.servers.update(server, changed, SecretStr("nova")).server
+    saved = core.servers.update(server, changed, SecretStr("nova"), actor=ME).server
     assert core.servers.secret(saved) == SecretStr("nova")
 
 
@@ -262,9 +263,11 @@ def test_5_our_own_rules_contact_nobody(core: Mailcore, peer: SmtpPeer) -> None:
 def test_6_the_second_save_is_told_who_changed_what(core: Mailcore) -> None:
     mine = register(core)
     theirs = core.servers.get(mine.id)
-    saved = core.servers.update(theirs, replace(draft_of(theirs), reply_to="sac@exemplo.com.br", notes="dela")).server
+    saved = core.servers.update(
+        theirs, replace(draft_of(theirs), reply_to="sac@exemplo.com.br", notes="dela"), actor=ME
+    ).server
     with pytest.raises(ConflictError) as raised:
-        core.servers.update(mine, replace(draft_of(mine), from_name="meu"))
+        core.servers.update(mine, replace(draft_of(mine), from_name="meu"), actor=ME)
     conflict = raised.value
     assert {change.field: change.after for change in conflict.changes} == {
         "reply_to": "sac@exemplo.com.br",
@@ -272,25 +275,25 @@ def test_6_the_second_save_is_told_who_changed_what(core: Mailcore) -> None:
     }
     assert (conflict.who, conflict.when, conflict.version) == (saved.updated_by, saved.updated_at, saved.version)
     assert core.servers.get(mine.id).from_name == ""
-    kept = core.servers.update(core.servers.get(mine.id), replace(draft_of(mine), from_name="meu")).server
+    kept = core.servers.update(core.servers.get(mine.id), replace(draft_of(mine), from_name="meu"), actor=ME).server
     assert (kept.from_name, kept.reply_to) == ("meu", "")
 
 
 def test_6_a_record_that_is_gone_is_said_to_be(core: Mailcore) -> None:
     mine = register(core)
-    core.servers.delete(mine.id)
+    core.servers.delete(mine.id, actor=ME)
     with pytest.raises(RecordGoneError):
-        core.servers.update(mine, draft_of(mine))
+        core.servers.update(mine, draft_of(mine), actor=ME)
     with pytest.raises(RecordGoneError):
-        core.servers.delete(mine.id)
+        core.servers.delete(mine.id, actor=ME)
 
 
 def test_6_a_check_is_no_edit(core: Mailcore) -> None:
     mine = register(core)
     core.servers.record_check(mine, CheckState.OK, None)
-    checked = core.servers.update(mine, replace(draft_of(mine), from_name="meu")).server
+    checked = core.servers.update(mine, replace(draft_of(mine), from_name="meu"), actor=ME).server
     assert checked.last_check_state is CheckState.OK
-    moved = core.servers.update(checked, replace(draft_of(checked), from_address="b@exemplo.com.br")).server
+    moved = core.servers.update(checked, replace(draft_of(checked), from_address="b@exemplo.com.br"), actor=ME).server
     assert moved.last_check_state is CheckState.NEVER
     core.servers.record_check(checked, CheckState.FAILED, "auth")  # of a state that is no more
     assert core.servers.get(mine.id).last_check_state is CheckState.NEVER
@@ -331,9 +334,9 @@ def test_7_a_crash_leaves_no_half(
             if action == "create":
                 register(core, "Nova")
             elif action == "update":
-                core.servers.update(server, draft_of(server), SecretStr("nova"))
+                core.servers.update(server, draft_of(server), SecretStr("nova"), actor=ME)
             else:
-                core.servers.delete(server.id)
+                core.servers.delete(server.id, actor=ME)
         except Crash:
             pass
     assert crashed or (action, moment) in {("create", "drop"), ("delete", "set_password"), ("delete", "adopt")}
@@ -346,13 +349,13 @@ def test_7_a_crash_leaves_no_half(
 
 def test_7_changes_and_deletes_leave_nothing_behind(core: Mailcore) -> None:
     server = register(core)
-    server = core.servers.update(server, draft_of(server), SecretStr("nova")).server
+    server = core.servers.update(server, draft_of(server), SecretStr("nova"), actor=ME).server
     assert_whole(core)
-    server = core.servers.update(server, draft_of(server), remove_secret=True).server
+    server = core.servers.update(server, draft_of(server), remove_secret=True, actor=ME).server
     assert server.secret_ref is None
     assert_whole(core)
-    core.servers.update(server, draft_of(server), SecretStr("outra"))
-    core.servers.delete(server.id)
+    core.servers.update(server, draft_of(server), SecretStr("outra"), actor=ME)
+    core.servers.delete(server.id, actor=ME)
     assert rows(core, StoredSecret) == []
     assert_whole(core)
 
@@ -415,7 +418,7 @@ def test_a_wrong_key_is_a_sentence(open_core: Callable[[], Mailcore], settings: 
 
 
 def test_a_ciphertext_in_another_row_opens_nothing(core: Mailcore) -> None:
-    one, other = register(core), core.servers.create(draft("Outra"), SecretStr("outra")).server
+    one, other = register(core), core.servers.create(draft("Outra"), SecretStr("outra"), actor=ME).server
     with core.database.write() as session:
         first, second = session.scalars(select(StoredSecret)).all()
         first.ciphertext, second.ciphertext = second.ciphertext, first.ciphertext
@@ -475,28 +478,28 @@ def test_there_is_one_default_and_it_is_handed_on(core: Mailcore) -> None:
     assert (stored.is_default, stored.version) == (False, first.version + 1)
     heir = core.servers.heir(last)
     assert heir is not None
-    deleted = core.servers.delete(last.id)
+    deleted = core.servers.delete(last.id, actor=ME)
     assert deleted.new_default is not None
     assert deleted.new_default.id == heir.id == first.id
     default = core.servers.default()
     assert default is not None
     assert default.id == first.id
-    assert core.servers.delete(first.id).new_default is None
+    assert core.servers.delete(first.id, actor=ME).new_default is None
 
 
 def test_ids_are_never_used_again(core: Mailcore) -> None:
     first = register(core)
-    core.servers.delete(first.id)
+    core.servers.delete(first.id, actor=ME)
     assert register(core).id > first.id
 
 
 def test_a_record_without_its_password_can_still_be_edited(core: Mailcore) -> None:
     server = register(core, "Sem chave", kind=Kind.ELASTIC_EMAIL)
-    server = core.servers.update(server, draft_of(server), remove_secret=True).server
-    assert core.servers.update(server, replace(draft_of(server), notes="x")).server.notes == "x"
-    plain = core.servers.create(draft("Sem login", requires_auth=False, username="")).server
+    server = core.servers.update(server, draft_of(server), remove_secret=True, actor=ME).server
+    assert core.servers.update(server, replace(draft_of(server), notes="x"), actor=ME).server.notes == "x"
+    plain = core.servers.create(draft("Sem login", requires_auth=False, username=""), actor=ME).server
     with pytest.raises(ValidationError, match="Senha"):
-        core.servers.update(plain, replace(draft_of(plain), requires_auth=True, username="u"))
+        core.servers.update(plain, replace(draft_of(plain), requires_auth=True, username="u"), actor=ME)
 
 
 def test_every_error_is_ours(core: Mailcore) -> None:

@@ -14,6 +14,7 @@ from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
+from tests.actors import ME
 
 PAGES = {
     "pages/servidores.py": "Servidores de e-mail",
@@ -42,7 +43,7 @@ def register(settings: Settings, count: int) -> None:
     core = Mailcore(settings)
     for number in range(count):
         draft = ServerDraft(name=f"Servidor {number}", host="x.example", username="u", from_address="a@x.example")
-        core.servers.create(draft, SecretStr(PASSWORD))
+        core.servers.create(draft, SecretStr(PASSWORD), actor=ME)
     core.close()
 
 

@@ -30,6 +30,7 @@ from ui.cadastro.form import (
     typed_secret,
     was_left,
 )
+from ui.context import current_actor
 from ui.formats import date_time, plain
 from ui.jobs import watch
 from ui.outcome import show_check
@@ -125,9 +126,11 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
     draft, secret = draft_of_form(form), typed_secret(form)
     try:
         if form.opened is None:
-            saved = core.servers.create(draft, secret)
+            saved = core.servers.create(draft, secret, actor=current_actor())
         else:
-            saved = core.servers.update(form.opened, draft, secret, remove_secret=form.remove_secret)
+            saved = core.servers.update(
+                form.opened, draft, secret, remove_secret=form.remove_secret, actor=current_actor()
+            )
     except ValidationError as error:
         _blame(form, error)
         return False

@@ -11,6 +11,7 @@ import streamlit as st
 from mailcore.errors import MailcoreError, ValidationError
 from mailcore.quota.external_use import Entry, read_csv
 from mailcore.registry.exchange import all_servers
+from ui.context import current_actor
 from ui.formats import number, plain
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _by_file(core: Mailcore) -> None:
 
 def _record(core: Mailcore, entries: list[Entry]) -> None:
     try:
-        core.record_external_use(entries)
+        core.record_external_use(entries, actor=current_actor())
     except MailcoreError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

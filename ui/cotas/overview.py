@@ -15,6 +15,7 @@ from mailcore.quota.reports import runs_out_at
 from mailcore.text import fold
 from mailcore.vocabulary import QuotaState
 from ui import words
+from ui.context import current_actor
 from ui.cotas.files import to_csv, to_excel
 from ui.formats import clock, date_time, number, plain
 
@@ -300,7 +301,7 @@ def _hold(core: Mailcore, one: Quota) -> None:
         help="Só se o provedor já voltou a aceitar: tentar antes pode aumentar o bloqueio. Fica nas Alterações quem "
         "liberou.",
     ):
-        core.lift_hold(one.servers[0])
+        core.lift_hold(one.servers[0], actor=current_actor())
         st.rerun()
 
 

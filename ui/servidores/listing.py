@@ -12,6 +12,7 @@ from mailcore.errors import NotFoundError, RecordGoneError
 from mailcore.registry.search import PAGE_SIZE, ServerQuery
 from mailcore.vocabulary import CheckState, Kind
 from ui import words
+from ui.context import current_actor
 from ui.formats import number, plain
 from ui.jobs import watch
 from ui.outcome import show_check
@@ -251,7 +252,7 @@ def _dialog(core: Mailcore, server: MailServer) -> None:
 
 def _delete(core: Mailcore, server: MailServer) -> None:
     try:
-        deleted = core.servers.delete(server.id)
+        deleted = core.servers.delete(server.id, actor=current_actor())
     except RecordGoneError as error:
         st.session_state["notices"] = [str(error)]
     else:

@@ -27,6 +27,7 @@ from mailcore.settings import load_settings
 from mailcore.storage.database import Database
 from mailcore.storage.tables import Send
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SameAddress, Security, SendStatus
+from tests.actors import ME
 from tests.peers import certificates
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
 
@@ -500,7 +501,7 @@ def test_the_list_crosses_pages_and_says_what_it_left_out(cli: Callable[..., Ran
     with opened() as core:
         for number in range(120):
             draft = ServerDraft(name=f"Loja {number:03}", host="a.example", from_address=USER, requires_auth=False)
-            core.servers.create(draft)
+            core.servers.create(draft, actor=ME)
     names = [one["name"] for one in cli("servers", "list", "--limit", 120, "--json").document]
     assert names == [f"Loja {number:03}" for number in range(120)]
     short = cli("servers", "list", "--json")

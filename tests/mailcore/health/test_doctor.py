@@ -20,6 +20,7 @@ from mailcore.health.doctor import Report, examine
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import load_settings
 from mailcore.storage import migrations
+from tests.actors import ME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,10 +44,12 @@ def registered(folder: Path) -> Path:
     with closing(open_mailcore()) as core:
         for name in ("Loja", "Banco"):
             core.servers.create(
-                ServerDraft(name=name, host="a.example", username="u", from_address="a@exemplo.com"), SecretStr(SECRET)
+                ServerDraft(name=name, host="a.example", username="u", from_address="a@exemplo.com"),
+                SecretStr(SECRET),
+                actor=ME,
             )
         core.servers.create(
-            ServerDraft(name="Fábrica", host="b.example", requires_auth=False, from_address="a@exemplo.com")
+            ServerDraft(name="Fábrica", host="b.example", requires_auth=False, from_address="a@exemplo.com"), actor=ME
         )
     return folder
 

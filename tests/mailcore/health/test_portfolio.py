@@ -14,6 +14,7 @@ from mailcore.health.portfolio import Checked, attention, check_all
 from mailcore.registry.drafts import ServerDraft
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import CheckState, Security
+from tests.actors import ME
 from tests.peers import certificates
 from tests.peers.smtp_server import Say, SmtpPeer
 
@@ -30,7 +31,7 @@ def register(core: Mailcore, name: str, port: int, **changes: object) -> MailSer
         "username": USER,
         "from_address": USER,
     }
-    return core.servers.create(ServerDraft(**(values | changes)), SecretStr(PASSWORD)).server  # type: ignore[arg-type]
+    return core.servers.create(ServerDraft(**(values | changes)), SecretStr(PASSWORD), actor=ME).server  # type: ignore[arg-type]
 
 
 def test_every_active_server_is_checked_and_its_state_noted(core: Mailcore) -> None:

@@ -24,6 +24,7 @@ from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
 from mailcore.storage.tables import MailServer, Send, Usage
 from mailcore.vocabulary import Security
+from tests.actors import ME
 from tests.peers.quota_worker import SENDER, Round
 from tests.peers.smtp_server import SmtpPeer, Stall
 from tests.peers.smtp_server import _Server as Server
@@ -126,7 +127,7 @@ def workers() -> Iterator[Workers]:
 def register(core: Mailcore, peer: SmtpPeer, **changes: Any) -> MailServer:
     values = {"host": peer.host, "port": peer.port, "security": Security.NONE, "daily_limit": LIMIT}
     draft = ServerDraft(name="Corrida", username=SENDER, from_address=SENDER, **(values | changes))
-    return core.servers.create(draft, SecretStr(PASSWORD)).server
+    return core.servers.create(draft, SecretStr(PASSWORD), actor=ME).server
 
 
 def _number(address: str) -> int:

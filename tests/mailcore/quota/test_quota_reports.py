@@ -31,6 +31,7 @@ from mailcore.sending.reservation import claim, settle
 from mailcore.settings import Settings
 from mailcore.storage.tables import Change, ExternalUse, MailServer, Send, Usage
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, QuotaState, Security, SendStatus
+from tests.actors import ME
 from tests.peers.elastic_server import Answer, ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 
@@ -47,7 +48,7 @@ def register(core: Mailcore, name: str, login: str = "", **changes: Any) -> Mail
         from_address="a@exemplo.com.br",
         **changes,
     )
-    return core.servers.create(draft, SecretStr("senha")).server
+    return core.servers.create(draft, SecretStr("senha"), actor=ME).server
 
 
 def sent(
@@ -90,7 +91,7 @@ def test_every_figure_equals_a_count_over_the_raw_ledger(core: Mailcore) -> None
         server, status = chance.choice(servers), chance.choice(outcomes)
         taken = 1 if status == "accepted" and chance.random() < 0.2 else None
         sent(core, server, chance.randint(1, 9), at, status, taken)
-    record(core.database, core.counting, [Entry(servers[0], NOW - timedelta(hours=3), 17)], now=NOW)
+    record(core.database, core.counting, [Entry(servers[0], NOW - timedelta(hours=3), 17)], now=NOW, actor=ME)
     found = quotas(core.database, core.counting, now=NOW)
     assert len(found) == 4
     midnight = datetime(2026, 11, 23, tzinfo=ZONE) - timedelta(microseconds=1)
@@ -201,7 +202,7 @@ def test_a_process_of_the_same_number_is_another_one(open_core: Callable[[], Mai
 
 def test_use_made_elsewhere_counts_and_stops_a_send(core: Mailcore) -> None:
     server = register(core, "Uma", daily_limit=10)
-    record(core.database, core.counting, [Entry(server, NOW - timedelta(hours=2), 9)], now=NOW)
+    record(core.database, core.counting, [Entry(server, NOW - timedelta(hours=2), 9)], now=NOW, actor=ME)
     assert sent(core, server, 2, NOW).status is SendStatus.REJECTED_BY_RULE
     assert sent(core, server, 1, NOW).status is SendStatus.ACCEPTED
     assert (of(core, server).used, of(core, server).external) == (10, 9)
@@ -216,7 +217,7 @@ def test_an_entry_that_cannot_be_takes_nothing_of_the_others(
 ) -> None:
     server = register(core, "Uma")
     with pytest.raises(ValidationError) as refused:
-        record(core.database, core.counting, [Entry(server, NOW, 1), Entry(server, *entry)], now=NOW)
+        record(core.database, core.counting, [Entry(server, NOW, 1), Entry(server, *entry)], now=NOW, actor=ME)
     assert refused.value.errors[0].field == field
     assert of(core, server).used == 0
 
@@ -252,7 +253,7 @@ def test_a_hold_is_shown_lifted_and_noted(core: Mailcore) -> None:
             requires_auth=False,
             from_address="a@a.example",
         )
-        server = core.servers.create(draft).server
+        server = core.servers.create(draft, actor=ME).server
         row = core.reserve(server, 1)
         core.settle(row, SendStatus.REFUSED, reply="550 5.4.5 Daily user sending limit exceeded", phase="mail")
         held = core.quotas(server_id=server.id)[0]
@@ -260,7 +261,7 @@ def test_a_hold_is_shown_lifted_and_noted(core: Mailcore) -> None:
         refused = core.reserve(server, 1)
         assert (refused.status, "account_on_hold" in refused.diagnosis) == (SendStatus.REJECTED_BY_RULE, True)
         assert refused.frees_at == held.hold.held_until  # type: ignore[union-attr]
-        core.lift_hold(server)
+        core.lift_hold(server, actor=ME)
         assert core.quotas(server_id=server.id)[0].state is QuotaState.OK
         assert core.reserve(server, 1).status is SendStatus.STARTED
         assert peer.connections == 0
@@ -271,7 +272,7 @@ def test_a_hold_is_shown_lifted_and_noted(core: Mailcore) -> None:
 
 def test_nothing_is_even_tested_where_every_try_lengthens_the_block(core: Mailcore) -> None:
     draft = ServerDraft(name="Y", host="smtp.yandex.com", username="ana@yandex.com", from_address="ana@yandex.com")
-    server = core.servers.create(draft, SecretStr("senha")).server
+    server = core.servers.create(draft, SecretStr("senha"), actor=ME).server
     row = core.reserve(server, 1)
     core.settle(row, SendStatus.REFUSED, reply="554 5.7.1 Spam limit exceeded", phase="data")
     hold = core.quotas(server_id=server.id)[0].hold
@@ -290,7 +291,7 @@ def test_a_login_that_works_again_ends_the_pause(core: Mailcore) -> None:
         draft = ServerDraft(
             name="A", host=peer.host, port=peer.port, security=Security.NONE, username="ana", from_address="a@a.example"
         )
-        server = core.servers.create(draft, SecretStr("certa")).server
+        server = core.servers.create(draft, SecretStr("certa"), actor=ME).server
         for _ in range(3):
             row = core.reserve(server, 1)
             core.settle(row, SendStatus.REFUSED, reply="535 5.7.8 wrong", phase="auth")
@@ -315,7 +316,7 @@ def settings(settings: Settings, elastic: ElasticPeer) -> Settings:
 
 def at_service(core: Mailcore, name: str = "Volume", key: str = KEY) -> MailServer:
     draft = ServerDraft(name=name, kind=Kind.ELASTIC_EMAIL, from_address="ana@exemplo.com.br")
-    return core.servers.create(draft, SecretStr(key)).server
+    return core.servers.create(draft, SecretStr(key), actor=ME).server
 
 
 def test_the_services_own_figures(core: Mailcore, elastic: ElasticPeer) -> None:
@@ -378,11 +379,11 @@ def test_the_example_for_an_erp_keeps_within_the_quota(core: Mailcore, monkeypat
             from_address="a@a.example",
             daily_limit=2,
         )
-        server = core.servers.create(draft).server
+        server = core.servers.create(draft, actor=ME).server
         assert [erp.main(server.id, "bia@b.example", f"{each}") for each in (1, 2, 2, 3)] == [0, 0, 3, 3]
         assert len(peer.inbox) == 2
         peer.script["RCPT"] = Say("550 5.1.1 no such user")
-        core.servers.update(server, ServerDraft(**{**draft_values(draft), "daily_limit": 3}))
+        core.servers.update(server, ServerDraft(**{**draft_values(draft), "daily_limit": 3}), actor=ME)
         assert erp.main(server.id, "nao@b.example", "4") == 4
     assert of(core, server, datetime.now(UTC)).used == 2
 
@@ -405,20 +406,20 @@ def test_of_two_who_reserve_under_one_key_one_may_send(core: Mailcore) -> None:
 
 def test_a_record_read_before_somebody_changed_it_reserves_nothing(core: Mailcore) -> None:
     old = register(core, "Uma", daily_limit=2)
-    core.servers.update(old, replace(draft_of(old), username="outra@exemplo.com.br"), SecretStr("nova"))
+    core.servers.update(old, replace(draft_of(old), username="outra@exemplo.com.br"), SecretStr("nova"), actor=ME)
     changed = core.reserve(old, 1)
     assert (changed.status, "server_changed" in changed.diagnosis) == (SendStatus.REJECTED_BY_RULE, True)
     fresh = core.servers.get(old.id)
-    core.servers.update(fresh, replace(draft_of(fresh), is_active=False))
+    core.servers.update(fresh, replace(draft_of(fresh), is_active=False), actor=ME)
     assert "inactive" in core.reserve(fresh, 1).diagnosis
-    core.servers.delete(old.id)
+    core.servers.delete(old.id, actor=ME)
     assert "server_gone" in core.reserve(fresh, 1).diagnosis
     assert core.reserve(fresh, "ana@exemplo.com.br").units == 1
 
 
 def test_a_limit_lowered_since_holds(core: Mailcore) -> None:
     old = register(core, "Uma", daily_limit=100)
-    core.servers.update(old, replace(draft_of(old), daily_limit=1))
+    core.servers.update(old, replace(draft_of(old), daily_limit=1), actor=ME)
     assert [core.reserve(old, 1).status for _ in range(2)] == [SendStatus.STARTED, SendStatus.REJECTED_BY_RULE]
 
 
@@ -436,7 +437,7 @@ def test_a_renamed_account_takes_its_hold_and_what_is_under_way_along(core: Mail
 def test_a_paused_account_is_left_out_when_all_are_tested(core: Mailcore) -> None:
     with SmtpPeer(users={"ana": "certa"}) as peer:
         draft = ServerDraft(name="A", host=peer.host, port=peer.port, security=Security.NONE, username="ana")
-        server = core.servers.create(replace(draft, from_address="a@a.example"), SecretStr("errada")).server
+        server = core.servers.create(replace(draft, from_address="a@a.example"), SecretStr("errada"), actor=ME).server
         for _ in range(3):
             core.settle(core.reserve(server, 1), SendStatus.REFUSED, reply="535 5.7.8 wrong", phase="auth")
         (checked,) = core.check_all()
@@ -456,6 +457,7 @@ def test_two_that_roll_up_at_once_add_nothing_twice(core: Mailcore) -> None:
         core.counting,
         [Entry(server, old + timedelta(minutes=5 * each), 1) for each in range(48)],
         now=NOW,
+        actor=ME,
     )
     start = threading.Barrier(2)
 
@@ -498,5 +500,5 @@ def test_a_clock_wrong_by_weeks_at_a_start_frees_nothing(
 def test_a_long_file_is_summed_before_it_is_counted(core: Mailcore) -> None:
     server = register(core, "Uma")
     entries = [Entry(server, NOW - timedelta(seconds=each), 100_000_000) for each in range(3_000)]
-    record(core.database, core.counting, entries, now=NOW)
+    record(core.database, core.counting, entries, now=NOW, actor=ME)
     assert of(core, server).used == 3_000 * 100_000_000

@@ -39,6 +39,7 @@ from mailcore.registry.exchange_file import CSV_COLUMNS, FIELDS, MAX_BYTES, read
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import CheckState, Kind, LimitUnit, LimitWindow, SameAddress, Security
+from tests.actors import ME
 from tests.peers.certificates import authority_pem
 from ui import words
 
@@ -50,7 +51,7 @@ HEADER = "id;name;host;from_address;username\n"
 def register(core: Mailcore, name: str, *, secret: str | None = PASSWORD, **changes: Any) -> MailServer:
     values = {"host": "smtp.exemplo.example", "from_address": "a@exemplo.example", "username": "a@exemplo.example"}
     draft = ServerDraft(name=name, **(values | changes))
-    return core.servers.create(draft, SecretStr(secret) if secret else None).server
+    return core.servers.create(draft, SecretStr(secret) if secret else None, actor=ME).server
 
 
 def plan(core: Mailcore, text: str | bytes) -> ImportPlan:
@@ -60,7 +61,7 @@ def plan(core: Mailcore, text: str | bytes) -> ImportPlan:
 def take(core: Mailcore, text: str | bytes) -> list[MailServer]:
     planned = plan(core, text)
     assert planned.errors == ()
-    return apply_import(core.servers, planned)
+    return apply_import(core.servers, planned, actor=ME)
 
 
 def state(core: Mailcore) -> list[str]:
@@ -168,7 +169,7 @@ def test_an_export_taken_in_again_changes_nothing(sqlite_core: Mailcore, drafts:
             | {"name": f"{draft.name}{number}"}
         )
         registered.append((None, named))
-    core.servers.apply(registered)
+    core.servers.apply(registered, actor=ME)
     stored = all_servers(core.database)
     excel = to_csv(stored, ZONE, delimiter=";")
     for data in (
@@ -331,7 +332,7 @@ def test_the_default_changes_hands_within_the_file_and_outside_of_it(core: Mailc
     assert core.servers.default().id == two.id  # type: ignore[union-attr]
     planned = plan(core, f"id;is_default\n{three.id};sim\n")
     assert "“Dois” deixa de ser" in planned.warnings[0].message
-    apply_import(core.servers, planned)
+    apply_import(core.servers, planned, actor=ME)
     assert core.servers.default().id == three.id  # type: ignore[union-attr]
     take(
         core,
@@ -352,7 +353,7 @@ def test_a_secret_never_goes_to_another_server(core: Mailcore) -> None:
     planned = plan(core, f"id;host\n{server.id};smtp.ladrao.example\n")
     assert planned.changed[0].loses_secret
     assert "Servidor" in planned.warnings[0].message
-    changed = apply_import(core.servers, planned)[0]
+    changed = apply_import(core.servers, planned, actor=ME)[0]
     assert (changed.secret_ref, changed.last_check_state) == (None, CheckState.NEVER)
     assert core.servers.secret(changed) is None
     assert core.secrets.orphans() == []
@@ -443,7 +444,7 @@ def test_what_is_wrong_is_named(core: Mailcore, text: str, expected: list[tuple[
     assert complaints(planned) == expected
     assert any(sentence in error.message for error in planned.errors)
     with pytest.raises(ValueError, match="errors"):
-        apply_import(core.servers, planned)
+        apply_import(core.servers, planned, actor=ME)
     assert state(core) == before
 
 
@@ -484,16 +485,16 @@ def test_what_somebody_else_saved_since_stops_all_of_it(core: Mailcore, open_cor
     text += f"{two.id};Dois A;smtp.exemplo.example;a@exemplo.example\n;Novo;h.example;n@n.example\n"
     planned = plan(core, text)
     other = open_core()
-    other.servers.update(other.servers.get(two.id), draft_of(other.servers.get(two.id)))
+    other.servers.update(other.servers.get(two.id), draft_of(other.servers.get(two.id)), actor=ME)
     before = state(core)
     with pytest.raises(ConflictError):
-        apply_import(core.servers, planned)
+        apply_import(core.servers, planned, actor=ME)
     assert state(core) == before
     planned = plan(core, text)
-    other.servers.delete(two.id)
+    other.servers.delete(two.id, actor=ME)
     before = state(core)
     with pytest.raises(RecordGoneError):
-        apply_import(core.servers, planned)
+        apply_import(core.servers, planned, actor=ME)
     assert state(core) == before
 
 
@@ -502,7 +503,7 @@ def test_a_description_taken_since_stops_all_of_it(core: Mailcore, open_core: Ca
     register(open_core(), "b")
     before = state(core)
     with pytest.raises(ValidationError, match="“B”"):
-        apply_import(core.servers, planned)
+        apply_import(core.servers, planned, actor=ME)
     assert state(core) == before
 
 
@@ -511,12 +512,12 @@ def test_a_failure_in_the_middle_leaves_no_trace(core: Mailcore, monkeypatch: py
     planned = plan(core, HEADER + f"{server.id};Loja;smtp.b.example;a@a.example;x\n;B;h.example;b@b.example;\n")
     before = state(core)
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
     monkeypatch.setattr("mailcore.registry.servers.note_created", fail)
     with pytest.raises(RuntimeError):
-        apply_import(core.servers, planned)
+        apply_import(core.servers, planned, actor=ME)
     assert state(core) == before
     assert core.servers.secret(core.servers.get(server.id)) == SecretStr(PASSWORD)
 
@@ -525,9 +526,9 @@ def test_apply_itself_holds_the_rules(core: Mailcore) -> None:
     server = register(core, "Loja")
     new = ServerDraft(name="A", host="h.example", from_address="a@a.example", requires_auth=False)
     with pytest.raises(ValidationError):
-        core.servers.apply([(None, new), (None, new)])
+        core.servers.apply([(None, new), (None, new)], actor=ME)
     with pytest.raises(ValidationError):
-        core.servers.apply([(None, ServerDraft(name="B"))])
+        core.servers.apply([(None, ServerDraft(name="B"))], actor=ME)
     with pytest.raises(ValidationError, match="padrão"):
         core.servers.apply(
             [
@@ -538,12 +539,13 @@ def test_apply_itself_holds_the_rules(core: Mailcore) -> None:
                     ),
                 )
                 for name in "XY"
-            ]
+            ],
+            actor=ME,
         )
     with pytest.raises(ValueError, match="twice"):
-        core.servers.apply([(server, draft_of(server)), (server, draft_of(server))])
+        core.servers.apply([(server, draft_of(server)), (server, draft_of(server))], actor=ME)
     assert [one.name for one in all_servers(core.database)] == ["Loja"]
-    assert core.servers.apply([]) == []
+    assert core.servers.apply([], actor=ME) == []
 
 
 # Many

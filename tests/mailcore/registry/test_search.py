@@ -19,11 +19,12 @@ from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 from mailcore.vocabulary import CheckState, Kind
+from tests.actors import ME
 
 
 def register(core: Mailcore, name: str, **changes: object) -> MailServer:
     values = {"host": "smtp.x.example", "username": "u@x.example", "from_address": "a@x.example"}
-    return core.servers.create(ServerDraft(name=name, **(values | changes)), SecretStr("s")).server
+    return core.servers.create(ServerDraft(name=name, **(values | changes)), SecretStr("s"), actor=ME).server
 
 
 def names(core: Mailcore, text: str, **filters: object) -> list[str]:
@@ -75,10 +76,10 @@ def test_filters_and_search_go_together(core: Mailcore) -> None:
 
 def test_the_index_follows_changes_and_deletes(core: Mailcore) -> None:
     server = register(core, "Padaria", notes="antiga")
-    server = core.servers.update(server, ServerDraft(**_fields(server) | {"notes": "moderna"})).server
+    server = core.servers.update(server, ServerDraft(**_fields(server) | {"notes": "moderna"}), actor=ME).server
     assert names(core, "antiga") == []
     assert names(core, "moderna") == ["Padaria"]
-    core.servers.delete(server.id)
+    core.servers.delete(server.id, actor=ME)
     assert names(core, "moderna") == []
 
 

@@ -18,6 +18,7 @@ from mailcore.errors import SecretError
 from mailcore.registry.drafts import ServerDraft, draft_of
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
+from tests.actors import ME
 
 DRAFT = ServerDraft(name="Padaria", host="smtp.x.example", username="u", from_address="a@x.example")
 SECRET = "Segredo-2207"
@@ -72,7 +73,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Mailcore]]:
 
 
 def register(core: Mailcore) -> MailServer:
-    return core.servers.create(DRAFT, SecretStr(SECRET)).server
+    return core.servers.create(DRAFT, SecretStr(SECRET), actor=ME).server
 
 
 @pytest.mark.parametrize("choice", ["auto", "os"])
@@ -85,9 +86,9 @@ def test_a_secret_goes_to_the_desktop_and_leaves_with_its_record(
     assert server.secret_ref.startswith("os:")
     assert list(desktop.held.values()) == [SECRET]
     assert core.servers.secret(server) == SecretStr(SECRET)
-    server = core.servers.update(server, draft_of(server), SecretStr("nova")).server
+    server = core.servers.update(server, draft_of(server), SecretStr("nova"), actor=ME).server
     assert list(desktop.held.values()) == ["nova"]
-    core.servers.delete(server.id)
+    core.servers.delete(server.id, actor=ME)
     assert desktop.held == {}
     assert not (core.settings.data_dir / "secret.key").exists()
 
@@ -100,7 +101,7 @@ def test_a_locked_keyring_is_a_sentence_and_nothing_half_is_stored(
     desktop.locked = True
     for action in (
         lambda: core.servers.secret(server),
-        lambda: core.servers.update(server, draft_of(server), SecretStr("nova")),
+        lambda: core.servers.update(server, draft_of(server), SecretStr("nova"), actor=ME),
         lambda: core.check(server),
     ):
         with pytest.raises(SecretError, match="chaveiro") as raised:
@@ -117,7 +118,7 @@ def test_what_a_locked_keyring_kept_is_swept_later(desktop: DesktopKeyring, star
     core = start("os")
     server = register(core)
     desktop.locked = True
-    core.servers.delete(server.id)
+    core.servers.delete(server.id, actor=ME)
     assert len(desktop.held) == 1
     start("os")  # still locked: the start goes on
     desktop.locked = False
@@ -150,5 +151,5 @@ def test_a_secret_that_left_the_keyring_is_said_to_be_gone(
     desktop.held.clear()
     with pytest.raises(SecretError, match="não está mais no chaveiro"):
         core.servers.secret(server)
-    mended: Any = core.servers.update(server, draft_of(server), SecretStr(SECRET)).server
+    mended: Any = core.servers.update(server, draft_of(server), SecretStr(SECRET), actor=ME).server
     assert core.servers.secret(mended) == SecretStr(SECRET)

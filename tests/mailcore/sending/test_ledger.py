@@ -23,6 +23,7 @@ from mailcore.sending.ledger import LedgerQuery, purge, search, to_csv
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer, Send
 from mailcore.vocabulary import Kind, SendStatus
+from tests.actors import ME
 from tests.peers.elastic_server import Answer, ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 
@@ -162,7 +163,7 @@ def settings(settings: Settings, elastic: ElasticPeer) -> Settings:
 def registered(core: Mailcore, **changes: Any) -> MailServer:
     draft = ServerDraft(name="Padaria", from_address=USER, **({"security": "none", "requires_auth": False} | changes))
     secret = SecretStr("CHAVE-DE-TESTE") if draft.kind is Kind.ELASTIC_EMAIL else None
-    return core.servers.create(draft, secret).server
+    return core.servers.create(draft, secret, actor=ME).server
 
 
 def at_service(core: Mailcore) -> MailServer:

@@ -33,7 +33,8 @@ from mailcore.settings import Settings
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.tables import Account, Change, DailyUsage, MailServer, Send, Usage
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, Security, SendStatus
-from tests.mailcore import provider_replies
+from tests.actors import ME
+from tests.mailcore.diagnosis import provider_replies
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
 
@@ -51,7 +52,7 @@ def register(core: Mailcore, secret: str | None = PASSWORD, **changes: Any) -> M
     number = next(_numbers)
     values = {"name": f"S{number}", "host": "smtp.exemplo.com.br", "port": 587, "from_address": USER}
     values |= {"username": f"u{number}@exemplo.com.br"} | changes
-    return core.servers.create(ServerDraft(**values), SecretStr(secret) if secret else None).server
+    return core.servers.create(ServerDraft(**values), SecretStr(secret) if secret else None, actor=ME).server
 
 
 def at_peer(core: Mailcore, peer: SmtpPeer, **changes: Any) -> MailServer:
@@ -393,7 +394,9 @@ def test_when_it_fits_is_right_to_the_slot(
     """Never too soon; and no later than the five minutes that are summed up at once."""
     naive = Naive(LimitUnit.RECIPIENTS, window, SAO_PAULO.zone, limit)
     server = register(one_core, None, requires_auth=False, username="", from_address=f"u{next(_numbers)}@x.com")
-    server = one_core.servers.update(server, replace(draft_of(server), daily_limit=limit, limit_window=window)).server
+    server = one_core.servers.update(
+        server, replace(draft_of(server), daily_limit=limit, limit_window=window), actor=ME
+    ).server
     now = NOON
     for pause, recipients in sends:
         now += pause
@@ -578,7 +581,7 @@ def test_the_smallest_limit_holds_in_its_own_unit_and_window(core: Mailcore) -> 
     row, ours = reserve(core, large)
     assert (ours, code_of(row)) == (False, "quota_full")
     assert row.frees_at == datetime(2026, 11, 25, 3, tzinfo=UTC)
-    core.servers.delete(small.id)
+    core.servers.delete(small.id, actor=ME)
     assert reserve(core, large, 20)[1]
     assert not reserve(core, large, 1)[1]
 
@@ -884,7 +887,7 @@ def test_a_hold_is_lifted_by_a_person_and_the_trail_says_so(core: Mailcore) -> N
     server = register(core)
     hold(core, server)
     before = len(rows(core, Change))
-    core.lift_hold(server)
+    core.lift_hold(server, actor=ME)
     assert reserve(core, server)[1]
     assert len(rows(core, Change)) == before + 1
 
@@ -927,9 +930,9 @@ def test_the_real_thing_pauses_and_a_new_password_is_tried(core: Mailcore, peer:
     contacts = peer.connections
     paused = core.send(server, message())
     assert (paused.status, code_of(paused), peer.connections) == ("rejected_by_rule", "account_paused", contacts)
-    server = core.servers.update(server, replace(draft_of(server), notes="nada disto")).server
+    server = core.servers.update(server, replace(draft_of(server), notes="nada disto"), actor=ME).server
     assert core.send(server, message()).status == "rejected_by_rule", "a save without a password changes nothing"
-    server = core.servers.update(server, draft_of(server), SecretStr(PASSWORD)).server
+    server = core.servers.update(server, draft_of(server), SecretStr(PASSWORD), actor=ME).server
     assert core.send(server, message()).status == "accepted"
     assert [row.auth_failures for row in rows(core, Account)] == [0]
 
@@ -937,7 +940,7 @@ def test_the_real_thing_pauses_and_a_new_password_is_tried(core: Mailcore, peer:
 def test_a_new_password_is_given_three_tries_again(core: Mailcore) -> None:
     server = register(core)
     refuse_login(core, server, 3)
-    server = core.servers.update(server, draft_of(server), SecretStr("outra")).server
+    server = core.servers.update(server, draft_of(server), SecretStr("outra"), actor=ME).server
     refuse_login(core, server, 2)
     assert not is_paused(core, server)
     refuse_login(core, server, 1)
@@ -947,7 +950,7 @@ def test_a_new_password_is_given_three_tries_again(core: Mailcore) -> None:
 def test_a_pause_is_lifted_by_a_person(core: Mailcore) -> None:
     server = register(core)
     refuse_login(core, server, 3)
-    core.lift_hold(server)
+    core.lift_hold(server, actor=ME)
     refuse_login(core, server, 2)
     assert not is_paused(core, server)
 
@@ -955,7 +958,7 @@ def test_a_pause_is_lifted_by_a_person(core: Mailcore) -> None:
 def test_a_new_password_does_not_end_a_hold_for_quota(core: Mailcore) -> None:
     server = register(core)
     until = hold(core, server)
-    server = core.servers.update(server, draft_of(server), SecretStr("outra")).server
+    server = core.servers.update(server, draft_of(server), SecretStr("outra"), actor=ME).server
     assert_held_until(core, server, until)
 
 
@@ -1164,7 +1167,7 @@ def test_what_counted_before_a_save_counts_after_it(
     core = open_core()
     server = core.servers.get(1)
     assert used(core, server, now=JUST_NOW) == 3
-    server = core.servers.update(server, replace(draft_of(server), notes="nada")).server
+    server = core.servers.update(server, replace(draft_of(server), notes="nada"), actor=ME).server
     assert used(core, server, now=JUST_NOW) == 3
     assert not reserve(core, server, now=JUST_NOW)[1]
 
@@ -1175,7 +1178,7 @@ def test_an_elastic_email_account_is_known_by_its_key_after_the_update(
     core = open_core()
     one, other = elastic(core, "CHAVE-1", daily_limit=10), elastic(core, "CHAVE-1")
     alone, without = elastic(core, "CHAVE-2"), elastic(core, "CHAVE-3")
-    without = core.servers.update(without, draft_of(without), remove_secret=True).server
+    without = core.servers.update(without, draft_of(without), remove_secret=True, actor=ME).server
     known = one.account_key
     use(core, one, 3, now=JUST_NOW)
     with core.database.write() as session:  # as the migration leaves it, which reads no key

@@ -10,6 +10,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.sending.same_address import own_recipients
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import SameAddress, Security
+from tests.actors import ME
 from tests.peers.smtp_server import Say, SmtpPeer
 
 
@@ -46,7 +47,7 @@ def test_a_warning_lets_it_through_and_a_refused_recipient_is_named(core: Mailco
             from_address="ana@exemplo.com.br",
             same_address=SameAddress.WARN,
         )
-        server = core.servers.create(draft).server
+        server = core.servers.create(draft, actor=ME).server
         peer.script["RCPT"] = [None, Say("550 5.1.1 nobody here")]
         to = ["ana@exemplo.com.br", "ninguem@outro.example"]
         sent = core.send(server, compose(from_address="ana@exemplo.com.br", to=to, text="x"))

@@ -18,11 +18,12 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 from mailcore.storage.database import Database
+from tests.actors import ME
 
 
 def register(core: Mailcore, name: str = "Padaria") -> None:
     draft = ServerDraft(name=name, host="smtp.x.example", username="a@x.example", from_address="a@x.example")
-    core.servers.create(draft, SecretStr("senha-8812"))
+    core.servers.create(draft, SecretStr("senha-8812"), actor=ME)
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_a_full_disk_is_a_sentence_and_nothing_half_is_stored(sqlite_core: Mailc
 
     def fill_the_disk() -> None:
         for number in range(200):
-            sqlite_core.servers.create(replace(draft, name=f"Grande {number}"), SecretStr("s"))
+            sqlite_core.servers.create(replace(draft, name=f"Grande {number}"), SecretStr("s"), actor=ME)
 
     with pytest.raises(StorageError, match="cheio"):
         fill_the_disk()

@@ -27,11 +27,12 @@ from mailcore.settings import Settings
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.migrations import HEAD, current_revision
 from mailcore.storage.tables import Base, Send
+from tests.actors import ME
 
 
 def register(core: Mailcore, name: str) -> None:
     draft = ServerDraft(name=name, host="smtp.x.example", username="u", from_address="a@x.example")
-    core.servers.create(draft, SecretStr("s"))
+    core.servers.create(draft, SecretStr("s"), actor=ME)
 
 
 def test_head_is_the_newest_revision() -> None:

@@ -13,8 +13,9 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
+from mailcore import deadline
 from mailcore.messages.compose import OutgoingMessage, compose, from_eml
-from mailcore.transports import deadline, transport_for
+from mailcore.transports import transport_for
 from mailcore.transports.base import Connection, Step, TransportError
 from mailcore.transports.smtp import SmtpTransport
 from mailcore.transports.smtp_session import Limits, SmtpSession
