@@ -17,7 +17,7 @@ from sqlalchemy import update
 
 from mailcore.diagnosis.replies import diagnose
 from mailcore.registry.drafts import connection_of, draft_of
-from mailcore.sending import ledger
+from mailcore.sending.ledger import Ledger
 from mailcore.storage.tables import Send
 from mailcore.transports import transport_for
 from mailcore.transports.base import FailedRecipient, TransportError
@@ -56,7 +56,7 @@ def follow_up(database: Database, servers: Servers, send_id: int, *, base_url: s
         StorageError: the answer could not be kept.
         ValueError: this send cannot be followed; see :func:`can_follow`.
     """
-    send = ledger.get(database, send_id)
+    send = Ledger(database).get(send_id)
     server = servers.get(send.server_id)
     if not can_follow(send, server.kind):
         raise ValueError("this send cannot be followed")
