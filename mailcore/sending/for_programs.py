@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from mailcore.vocabulary import SendStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailcore.diagnosis.replies import Diagnosis
     from mailcore.registry.servers import Servers
     from mailcore.sending.reservation import Reservations
     from mailcore.storage.tables import MailServer, Send
@@ -84,16 +84,21 @@ class ProgramSends:
             StorageError: it could not be written; the row becomes ``uncertain``.
         """
         status = _outcome_named(outcome)
-        host, diagnosis = "", None
-        with suppress(NotFoundError):
-            server = self._servers.get(send.server_id)
-            host = server.host
-            if reply and status is not SendStatus.ACCEPTED:
-                diagnosis = classify(reply, phase=phase, provider=provider_id(host), kind=server.kind)
+        diagnosis, host = None, ""
         if status is SendStatus.UNCERTAIN:
             diagnosis = diagnosis_for("uncertain", reply=reply)
+        elif status is not SendStatus.ACCEPTED and reply:
+            diagnosis, host = self._diagnosed(send, reply, phase)
         settled = SendOutcome(status=status, reply=reply, diagnosis=diagnosis, taken=taken, host=host)
         return self._reservations.settle(send, settled)
+
+    def _diagnosed(self, send: Send, reply: str, phase: str) -> tuple[Diagnosis | None, str]:
+        """Return what a refusal means, and the host of the server, unless its record is gone."""
+        try:
+            server = self._servers.get(send.server_id)
+        except NotFoundError:
+            return None, ""
+        return classify(reply, phase=phase, provider=provider_id(server.host), kind=server.kind), server.host
 
 
 def _outcome_named(outcome: SendStatus | str) -> SendStatus:
