@@ -372,9 +372,7 @@ def _starting_value(start: ServerDraft, name: str) -> Any:
 
 def _as_typed(start: ServerDraft) -> ServerDraft:
     """The starting values in the form the widgets give them back."""
-    typed: dict[str, Any] = {
-        row.name: str(getattr(start, row.name) or "") for row in FIELDS if row.sort is Sort.NUMBER
-    }
+    typed: dict[str, Any] = {row.name: str(getattr(start, row.name) or "") for row in FIELDS if row.sort is Sort.NUMBER}
     return replace(
         start,
         **typed,

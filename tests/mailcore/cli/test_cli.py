@@ -333,7 +333,7 @@ def _choices(of: argparse.ArgumentParser) -> dict[str, set[str]]:
             for sub in action.choices.values():
                 found |= _choices(sub)
         elif action.choices:
-            found |= dict.fromkeys(action.option_strings, set(action.choices))
+            found |= {option: set(action.choices) for option in action.option_strings}
     return found
 
 
