@@ -1,25 +1,29 @@
 """Building the message that is sent, and its envelope.
 
-Headers go through the ``email`` package of the standard library, which encodes and folds them; what
-could break out of a header is refused here, with the field's name, before it gets that far.
+A message is bytes from here on: whatever cannot be written is refused here, before anybody is contacted. What could
+break out of a header is refused with the field's name.
 """
 
 from __future__ import annotations
 
-import email.policy
 import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.header import Header
 from email.message import EmailMessage
 from email.parser import BytesParser
+from email.policy import SMTP
 from email.utils import format_datetime
 from uuid import uuid4
 
 from mailcore.errors import FieldError, ValidationError
+from mailcore.messages.address_fields import mailbox_field
 from mailcore.messages.addresses import parse_address, split_addresses
+from mailcore.messages.headers import Field, field, text_field
+from mailcore.messages.parts import Part, parsed
+from mailcore.messages.transfer import UnwritableError
+from mailcore.messages.writing import field_in_ascii, text_part, written
 
 LABELS = {
     "from_address": "E-mail do remetente",
@@ -40,24 +44,29 @@ MAX_HEADER_TEXT = 900
 # Control characters, save tab and line ends, and halves of surrogate pairs.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
-# A header set as text stays as it was folded: a file's own, and those of _mailboxes.
-_FILE = email.policy.SMTP.clone(refold_source="none")
-# 7bit, so that no server has to offer 8BITMIME for what we write ourselves.
-_OWN = _FILE.clone(cte_type="7bit")
-
-_ADDRESS_HEADERS = frozenset({"from", "sender", "reply-to", "to", "cc"})
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9]+( [A-Za-z0-9]+)*")
+_AS_IT_STANDS = SMTP.clone(refold_source="none")
+# Between angle brackets anything but a blank: Exchange writes <[…]>, others commas and colons.
+_MESSAGE_ID = re.compile(r"(<[!-;=?-~]+>)(?:\s*\([^()]*\))?")
+_MAX_MESSAGE_ID = 900
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
     """One message and its envelope (RFC 5321 §2.3.1). Bcc stands in the envelope only."""
 
-    mime: EmailMessage
+    content: bytes
+    """The whole message as it goes to a server with 8BITMIME: line ends are CR LF, no line is over 998 octets, the
+    header is ASCII save for addresses that need SMTPUTF8. Dots are not yet doubled."""
+    seven_bit: bytes
+    """The same for a server without 8BITMIME; empty where it cannot be written so."""
+    message_id: str
+    """The Message-ID, angle brackets included."""
     envelope_from: str
     to: tuple[str, ...]
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What is not as the file had it, as sentences to be shown."""
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -70,14 +79,15 @@ class OutgoingMessage:
     @property
     def needs_smtputf8(self) -> bool:
         """Whether an address, in the envelope or a header, has a local part outside ASCII (RFC 6531)."""
-        headers = (self.mime.get(name) for name in ("From", "Sender", "Reply-To", "To", "Cc"))
-        shown = [address.addr_spec for header in headers for address in getattr(header, "addresses", ())]
-        return not all(address.isascii() for address in (self.envelope_from, *self.recipients, *shown))
+        header = self.content.partition(b"\r\n\r\n")[0]
+        return not (header.isascii() and all(address.isascii() for address in (self.envelope_from, *self.recipients)))
 
     @property
-    def message_id(self) -> str:
-        """The Message-ID header, angle brackets included."""
-        return str(self.mime["Message-ID"])
+    def mime(self) -> EmailMessage:
+        """The message as the standard library reads it; to look into, not to send."""
+        read = BytesParser(EmailMessage, policy=_AS_IT_STANDS).parsebytes(self.content)
+        assert isinstance(read, EmailMessage)
+        return read
 
 
 def compose(
@@ -110,17 +120,15 @@ def compose(
     fields.check_text(text)
     fields.raise_errors()
 
-    mime = EmailMessage(policy=_OWN)
-    _set_mailboxes(mime, "From", [(from_name, sender)])
-    for header, addresses in (("To", envelope["to"]), ("Cc", envelope["cc"])):
-        if addresses:
-            _set_mailboxes(mime, header, [("", address) for address in addresses])
-    if answer_to:
-        _set_mailboxes(mime, "Reply-To", [("", answer_to)])
-    mime["Subject"] = subject
-    _add_identity(mime, sender)
-    mime.set_content(text, charset="utf-8")
-    return OutgoingMessage(mime, sender, envelope["to"], envelope["cc"], envelope["bcc"])
+    headers = [mailbox_field("From", [(from_name, sender)])]
+    for name, addresses in (("To", envelope["to"]), ("Cc", envelope["cc"]), ("Reply-To", (answer_to,))):
+        if any(addresses):
+            headers.append(mailbox_field(name, [("", address) for address in addresses]))
+    message_id = _new_message_id(sender)
+    headers += [text_field("Subject", subject), _date(), field("Message-ID", message_id)]
+    content_fields, body = text_part(text)
+    content = b"".join(each.line() for each in [*headers, *content_fields]) + b"\r\n" + body
+    return OutgoingMessage(content, content, message_id, sender, envelope["to"], envelope["cc"], envelope["bcc"])
 
 
 def from_eml(
@@ -131,88 +139,102 @@ def from_eml(
     cc: Iterable[str] | str = (),
     bcc: Iterable[str] | str = (),
 ) -> OutgoingMessage:
-    """Take a message from a file: its own headers stay, Bcc goes, Date and Message-ID come if missing.
+    """Take a message from a file: what it says stays, Bcc goes, Date and Message-ID come if missing.
 
     Raises:
-        ValidationError: the file is no message, or an address of the envelope is none.
+        ValidationError: the file is no message or cannot be written as it is meant, or an address of the envelope is
+            none.
     """
     fields = _Fields()
     sender = fields.address("from_address", envelope_from, required=True)
     envelope = {name: fields.addresses(name, given) for name, given in (("to", to), ("cc", cc), ("bcc", bcc))}
     if not any(envelope.values()) and not fields.has_error(*envelope):
         fields.error("to", "preencha com o endereço de quem vai receber.")
-    parsed = BytesParser(EmailMessage, policy=_FILE).parsebytes(data)
-    assert isinstance(parsed, EmailMessage)
-    if not parsed.keys():
-        fields.error("eml", "não começa com cabeçalhos de mensagem (De, Para, Assunto).")
-    fields.raise_errors()
-
-    mime = _with_ascii_headers(parsed)
-    del mime["Bcc"], mime["Resent-Bcc"]
-    if "From" not in mime:
-        _set_mailboxes(mime, "From", [("", sender)])
-    _add_identity(mime, sender)
-    return OutgoingMessage(mime, sender, envelope["to"], envelope["cc"], envelope["bcc"])
-
-
-def _add_identity(mime: EmailMessage, sender: str) -> None:
-    if not str(mime.get("Date", "")).strip():
-        del mime["Date"]
-        mime["Date"] = format_datetime(datetime.now(UTC))
-    if not str(mime.get("Message-ID", "")).strip():
-        del mime["Message-ID"]
-        mime["Message-ID"] = f"<{uuid4().hex}@{sender.rpartition('@')[2]}>"
-
-
-def _set_mailboxes(mime: EmailMessage, header: str, mailboxes: list[tuple[str, str]]) -> None:
-    """Append a header of (name, address) pairs, a line for each.
-
-    The names are encoded here. Where CPython 3.11 folds a long quoted name it loses the quotes, and what
-    follows a comma in it becomes an address of its own.
-    """
-    lines = []
-    for name, address in mailboxes:
-        if not name:
-            lines.append(address)
-        elif len(name) <= 60 and _PLAIN_NAME.fullmatch(name):
-            lines.append(f"{name} <{address}>")
-        else:
-            encoded = Header(name, "utf-8", header_name=header).encode(linesep="\r\n")
-            lines.append(f"{encoded}\r\n <{address}>")
-    mime.set_raw(header, ",\r\n ".join(lines))
-
-
-def _with_ascii_headers(mime: EmailMessage) -> EmailMessage:
-    """Replace headers in bare UTF-8 or Latin-1, which only an SMTPUTF8 server may be sent, by encoded ones."""
-    headers = list(mime.raw_items())
-    if all(str(value).isascii() for _, value in headers):
-        return mime
-    for name in set(mime.keys()):
-        del mime[name]
-    for name, value in headers:
-        text = str(value)
-        if text.isascii():
-            mime.set_raw(name, value)
-            continue
-        header = _FILE.header_factory(name, _unfolded(_decoded(text)))
-        addresses = getattr(header, "addresses", ()) if name.lower() in _ADDRESS_HEADERS else ()
-        if addresses:
-            _set_mailboxes(mime, name, [(each.display_name, each.addr_spec) for each in addresses])
-        else:
-            mime.set_raw(name, header)
-    return mime
-
-
-def _decoded(text: str) -> str:
-    raw = text.encode("utf-8", "surrogateescape")
+    part = None
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        part = parsed(_without_mark(data))
+        if not part.fields:
+            fields.error("eml", "não começa com cabeçalhos de mensagem (De, Para, Assunto).")
+        fields.raise_errors()
+        part.fields, message_id, notes = _completed(part, sender)
+        content = written(part, eight_bit=True)
+    except UnwritableError as error:
+        fields.error("eml", str(error))
+        fields.raise_errors()
+        raise
+    return OutgoingMessage(
+        content,
+        _in_seven_bit(part, content),
+        message_id,
+        sender,
+        envelope["to"],
+        envelope["cc"],
+        envelope["bcc"],
+        notes,
+    )
 
 
-def _unfolded(text: str) -> str:
-    return " ".join(line.strip() for line in text.splitlines())
+def _in_seven_bit(part: Part, content: bytes) -> bytes:
+    if content.partition(b"\r\n\r\n")[2].isascii():
+        return content
+    try:
+        return written(part, eight_bit=False)
+    except UnwritableError:
+        return b""
+
+
+def _without_mark(data: bytes) -> bytes:
+    """Without what is before the header: a byte-order mark, and the line that parts the messages of an mbox."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    return re.sub(rb"\A>?From [^\r\n]*(?:\r\n|\r|\n)", b"", data)
+
+
+def _completed(part: Part, sender: str) -> tuple[list[Field], str, tuple[str, ...]]:
+    """Return a file's header as it is sent, its Message-ID, and what had to be said about that."""
+    given = [each for each in part.fields if each.key == "message-id"]
+    usable = next((each for each in given if _is_usable_id(each)), None)
+    kept: list[Field] = []
+    for each in part.fields:
+        if each is usable:
+            kept.append(each)  # as it came: no parser knows every form in use
+        elif each.key not in _LEFT_OUT and (each.text or each.key not in _NEVER_EMPTY):
+            kept.append(field_in_ascii(each))
+    names = {each.key for each in kept}
+    if "from" not in names:
+        kept.append(mailbox_field("From", [("", sender)]))
+    if "date" not in names:
+        kept.append(_date())
+    if "mime-version" not in names and any(name.startswith("content-") for name in names):
+        kept.append(field("MIME-Version", "1.0"))
+    if usable is not None:
+        match = _MESSAGE_ID.fullmatch(usable.text)
+        assert match is not None
+        return kept, match[1], ()
+    message_id = _new_message_id(sender)
+    notes = (_replaced(given[0].text),) if given else ()
+    return [*kept, field("Message-ID", message_id)], message_id, notes
+
+
+_LEFT_OUT = frozenset({"bcc", "resent-bcc", "message-id"})
+_NEVER_EMPTY = frozenset({"from", "sender", "reply-to", "to", "cc", "date"})
+
+
+def _is_usable_id(given: Field) -> bool:
+    return len(given.value) <= _MAX_MESSAGE_ID and given.value.isascii() and bool(_MESSAGE_ID.fullmatch(given.text))
+
+
+def _replaced(text: str) -> str:
+    shown = "".join(char for char in text if char.isprintable())[:80]
+    was = f"“{shown}”" if shown else "vazio"
+    return f"O Message-ID do arquivo não serve ({was}); a mensagem recebeu um novo."
+
+
+def _date() -> Field:
+    return field("Date", format_datetime(datetime.now(UTC)))
+
+
+def _new_message_id(sender: str) -> str:
+    return f"<{uuid4().hex}@{sender.rpartition('@')[2]}>"
 
 
 class _Fields:
