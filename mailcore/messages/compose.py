@@ -10,20 +10,18 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import SMTP
-from email.utils import format_datetime
-from uuid import uuid4
 
+from mailcore.arguments import need
 from mailcore.errors import FieldError, ValidationError
 from mailcore.messages.address_fields import mailbox_field
 from mailcore.messages.addresses import parse_address, split_addresses
-from mailcore.messages.headers import Field, field, text_field
-from mailcore.messages.parts import Part, parsed
+from mailcore.messages.eml import date_field, new_message_id, read_file
+from mailcore.messages.headers import field, text_field
 from mailcore.messages.transfer import UnwritableError
-from mailcore.messages.writing import field_in_ascii, text_part, written
+from mailcore.messages.writing import text_part
 
 LABELS = {
     "from_address": "E-mail do remetente",
@@ -45,9 +43,18 @@ MAX_HEADER_TEXT = 900
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _AS_IT_STANDS = SMTP.clone(refold_source="none")
-# Between angle brackets anything but a blank: Exchange writes <[…]>, others commas and colons.
-_MESSAGE_ID = re.compile(r"(<[!-;=?-~]+>)(?:\s*\([^()]*\))?")
-_MAX_MESSAGE_ID = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who gets a message: an address, and the name that stands beside it in the header."""
+
+    address: str
+    name: str = ""
+
+
+Recipients = Iterable[str | Recipient] | str | Recipient
+"""One recipient, several, or a text with several addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,11 @@ class OutgoingMessage:
     bcc: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What is not as the file had it, as sentences to be shown."""
+
+    def __repr__(self) -> str:
+        # Whom it is for is nobody's business who reads a log.
+        subject = str(self.mime["Subject"] or "")
+        return f"OutgoingMessage({self.message_id}, {subject=!s}, recipients={len(self.recipients)})"
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -93,18 +105,18 @@ class OutgoingMessage:
 def compose(
     *,
     from_address: str,
-    to: Iterable[str] | str,
+    to: Recipients,
     from_name: str = "",
     reply_to: str = "",
-    cc: Iterable[str] | str = (),
-    bcc: Iterable[str] | str = (),
+    cc: Recipients = (),
+    bcc: Recipients = (),
     subject: str = "",
     text: str = "",
 ) -> OutgoingMessage:
     """Build a plain-text message with a Message-ID and a Date of its own.
 
-    Recipients are a list of addresses, or one text with several (see
-    :func:`mailcore.messages.addresses.split_addresses`). The Message-ID ends in the sender's domain, never in
+    Recipients are a list of addresses, each a text or a :class:`Recipient` with a name, or one text with several
+    (see :func:`mailcore.messages.addresses.split_addresses`). The Message-ID ends in the sender's domain, never in
     this machine's name: providers limit and filter by repeated ones, and the name is nobody's business.
 
     Raises:
@@ -113,31 +125,34 @@ def compose(
     fields = _Fields()
     sender = fields.address("from_address", from_address, required=True)
     answer_to = fields.address("reply_to", reply_to)
-    envelope = {name: fields.addresses(name, given) for name, given in (("to", to), ("cc", cc), ("bcc", bcc))}
-    if not any(envelope.values()) and not fields.has_error(*envelope):
+    named = {name: fields.recipients(name, given) for name, given in (("to", to), ("cc", cc), ("bcc", bcc))}
+    if not any(named.values()) and not fields.has_error(*named):
         fields.error("to", "preencha com o endereço de quem vai receber.")
     from_name, subject = fields.line("from_name", from_name), fields.line("subject", subject)
     fields.check_text(text)
     fields.raise_errors()
 
     headers = [mailbox_field("From", [(from_name, sender)])]
-    for name, addresses in (("To", envelope["to"]), ("Cc", envelope["cc"]), ("Reply-To", (answer_to,))):
-        if any(addresses):
-            headers.append(mailbox_field(name, [("", address) for address in addresses]))
-    message_id = _new_message_id(sender)
-    headers += [text_field("Subject", subject), _date(), field("Message-ID", message_id)]
+    for name, recipients in (("To", named["to"]), ("Cc", named["cc"])):
+        if recipients:
+            headers.append(mailbox_field(name, [(each.name, each.address) for each in recipients]))
+    if answer_to:
+        headers.append(mailbox_field("Reply-To", [("", answer_to)]))
+    message_id = new_message_id(sender)
+    headers += [text_field("Subject", subject), date_field(), field("Message-ID", message_id)]
     content_fields, body = text_part(text)
     content = b"".join(each.line() for each in [*headers, *content_fields]) + b"\r\n" + body
-    return OutgoingMessage(content, content, message_id, sender, envelope["to"], envelope["cc"], envelope["bcc"])
+    envelope = {name: tuple(each.address for each in recipients) for name, recipients in named.items()}
+    return OutgoingMessage(content, content, message_id, sender, **envelope)
 
 
 def from_eml(
     data: bytes,
     *,
     envelope_from: str,
-    to: Iterable[str] | str,
-    cc: Iterable[str] | str = (),
-    bcc: Iterable[str] | str = (),
+    to: Recipients,
+    cc: Recipients = (),
+    bcc: Recipients = (),
 ) -> OutgoingMessage:
     """Take a message from a file: what it says stays, Bcc goes, Date and Message-ID come if missing.
 
@@ -147,94 +162,23 @@ def from_eml(
     """
     fields = _Fields()
     sender = fields.address("from_address", envelope_from, required=True)
-    envelope = {name: fields.addresses(name, given) for name, given in (("to", to), ("cc", cc), ("bcc", bcc))}
+    envelope = {
+        name: tuple(each.address for each in fields.recipients(name, given))
+        for name, given in (("to", to), ("cc", cc), ("bcc", bcc))
+    }
     if not any(envelope.values()) and not fields.has_error(*envelope):
         fields.error("to", "preencha com o endereço de quem vai receber.")
-    part = None
+    need("data", data, bytes, "Path(arquivo).read_bytes()")
+    taken = None
     try:
-        part = parsed(_without_mark(data))
-        if not part.fields:
-            fields.error("eml", "não começa com cabeçalhos de mensagem (De, Para, Assunto).")
-        fields.raise_errors()
-        part.fields, message_id, notes = _completed(part, sender)
-        content = written(part, eight_bit=True)
+        taken = read_file(data, sender)
     except UnwritableError as error:
         fields.error("eml", str(error))
-        fields.raise_errors()
-        raise
+    fields.raise_errors()
+    assert taken is not None
     return OutgoingMessage(
-        content,
-        _in_seven_bit(part, content),
-        message_id,
-        sender,
-        envelope["to"],
-        envelope["cc"],
-        envelope["bcc"],
-        notes,
+        taken.content, taken.seven_bit, taken.message_id, sender, **envelope, notes=tuple(taken.notes)
     )
-
-
-def _in_seven_bit(part: Part, content: bytes) -> bytes:
-    if content.partition(b"\r\n\r\n")[2].isascii():
-        return content
-    try:
-        return written(part, eight_bit=False)
-    except UnwritableError:
-        return b""
-
-
-def _without_mark(data: bytes) -> bytes:
-    """Without what is before the header: a byte-order mark, and the line that parts the messages of an mbox."""
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    return re.sub(rb"\A>?From [^\r\n]*(?:\r\n|\r|\n)", b"", data)
-
-
-def _completed(part: Part, sender: str) -> tuple[list[Field], str, tuple[str, ...]]:
-    """Return a file's header as it is sent, its Message-ID, and what had to be said about that."""
-    given = [each for each in part.fields if each.key == "message-id"]
-    usable = next((each for each in given if _is_usable_id(each)), None)
-    kept: list[Field] = []
-    for each in part.fields:
-        if each is usable:
-            kept.append(each)  # as it came: no parser knows every form in use
-        elif each.key not in _LEFT_OUT and (each.text or each.key not in _NEVER_EMPTY):
-            kept.append(field_in_ascii(each))
-    names = {each.key for each in kept}
-    if "from" not in names:
-        kept.append(mailbox_field("From", [("", sender)]))
-    if "date" not in names:
-        kept.append(_date())
-    if "mime-version" not in names and any(name.startswith("content-") for name in names):
-        kept.append(field("MIME-Version", "1.0"))
-    if usable is not None:
-        match = _MESSAGE_ID.fullmatch(usable.text)
-        assert match is not None
-        return kept, match[1], ()
-    message_id = _new_message_id(sender)
-    notes = (_replaced(given[0].text),) if given else ()
-    return [*kept, field("Message-ID", message_id)], message_id, notes
-
-
-_LEFT_OUT = frozenset({"bcc", "resent-bcc", "message-id"})
-_NEVER_EMPTY = frozenset({"from", "sender", "reply-to", "to", "cc", "date"})
-
-
-def _is_usable_id(given: Field) -> bool:
-    return len(given.value) <= _MAX_MESSAGE_ID and given.value.isascii() and bool(_MESSAGE_ID.fullmatch(given.text))
-
-
-def _replaced(text: str) -> str:
-    shown = "".join(char for char in text if char.isprintable())[:80]
-    was = f"“{shown}”" if shown else "vazio"
-    return f"O Message-ID do arquivo não serve ({was}); a mensagem recebeu um novo."
-
-
-def _date() -> Field:
-    return field("Date", format_datetime(datetime.now(UTC)))
-
-
-def _new_message_id(sender: str) -> str:
-    return f"<{uuid4().hex}@{sender.rpartition('@')[2]}>"
 
 
 class _Fields:
@@ -254,7 +198,7 @@ class _Fields:
             raise ValidationError(self.errors)
 
     def address(self, field: str, value: str, *, required: bool = False) -> str:
-        if not value.strip() and not required:
+        if not self._is_text(field, value) or (not value.strip() and not required):
             return ""
         try:
             return parse_address(value)
@@ -262,18 +206,36 @@ class _Fields:
             self.error(field, str(error))
             return ""
 
-    def addresses(self, field: str, given: Iterable[str] | str) -> tuple[str, ...]:
-        pieces = split_addresses(given) if isinstance(given, str) else list(given)
+    def recipients(self, field: str, given: Recipients) -> tuple[Recipient, ...]:
+        if isinstance(given, str):
+            given = split_addresses(given)
+        elif isinstance(given, Recipient):
+            given = (given,)
+        elif not isinstance(given, Iterable):
+            self.error(field, f"esperava um endereço ou uma lista deles, veio {type(given).__name__}.")
+            return ()
         parsed = []
-        for piece in pieces:
+        for piece in given:
+            recipient = piece if isinstance(piece, Recipient) else Recipient(piece)
+            if not self._is_text(field, recipient.address):
+                continue
+            name = self.line(field, recipient.name)
             try:
-                parsed.append(parse_address(piece))
+                parsed.append(Recipient(parse_address(recipient.address), name))
             except ValueError as error:
-                shown = "".join(char for char in piece if char.isprintable())[:80]
+                shown = "".join(char for char in recipient.address if char.isprintable())[:80]
                 self.error(field, f"em “{shown}”, {error}")
         return tuple(parsed)
 
+    def _is_text(self, field: str, value: object) -> bool:
+        if isinstance(value, str):
+            return True
+        self.error(field, f"esperava um texto, veio {type(value).__name__}.")
+        return False
+
     def line(self, field: str, value: str) -> str:
+        if not self._is_text(field, value):
+            return ""
         value = value.strip()
         if any(unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") for char in value):
             self.error(field, "escreva numa linha só, sem quebra de linha nem tabulação.")
@@ -282,5 +244,5 @@ class _Fields:
         return value
 
     def check_text(self, text: str) -> None:
-        if _NOT_TEXT.search(text):
+        if self._is_text("text", text) and _NOT_TEXT.search(text):
             self.error("text", "há caracteres que não são texto. Apague o trecho colado e digite-o.")
