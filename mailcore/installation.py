@@ -6,12 +6,14 @@ No rule stands here: what an act does is said where it is done, and named beside
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from mailcore.arguments import need, need_one_of
 from mailcore.audit import Trail
 from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
 from mailcore.health.service_figures import FiguresCache
+from mailcore.messages.compose import OutgoingMessage
 from mailcore.quota import external_use, holds, reports
 from mailcore.quota.reports import QuotaQuery
 from mailcore.quota.rules import QuotaSettings
@@ -20,14 +22,15 @@ from mailcore.registry.named_in_text import Explained, explain_of
 from mailcore.registry.servers import Servers
 from mailcore.secrets.store import SecretStore
 from mailcore.sending.delivery_status import Followed, follow_up
-from mailcore.sending.for_programs import ProgramSends
+from mailcore.sending.for_programs import OUTCOMES, ProgramSends
 from mailcore.sending.housekeeping import Housekeeping
 from mailcore.sending.ledger import Ledger
 from mailcore.sending.reservation import Reservations
 from mailcore.sending.send import Sender
-from mailcore.settings import Settings, load_settings
+from mailcore.settings import Settings, load_settings, without_passwords
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.migrations import migrate
+from mailcore.storage.tables import MailServer, Send
 from mailcore.transports.base import StepListener, ignore_steps
 
 if TYPE_CHECKING:
@@ -39,16 +42,16 @@ if TYPE_CHECKING:
     from mailcore.actor import Actor
     from mailcore.health.check import CheckResult
     from mailcore.health.portfolio import Attention, Checked
-    from mailcore.messages.compose import OutgoingMessage
     from mailcore.quota.external_use import Entry
     from mailcore.quota.reports import DayUse
     from mailcore.quota.rules import Quota
     from mailcore.registry.drafts import ServerDraft
     from mailcore.registry.exchange import ImportPlan
-    from mailcore.storage.tables import MailServer, Send
     from mailcore.vocabulary import SendStatus
 
 __all__ = ["Explained", "Mailcore", "open_mailcore"]
+
+_SERVERS = "core.servers.get(número) e core.servers.default()"
 
 
 class Mailcore:
@@ -65,7 +68,8 @@ class Mailcore:
         self.settings = settings
         make_data_dir(settings.data_dir)
         self.database = Database(settings.database_url)
-        migrate(self.database)
+        self.is_new = migrate(self.database)
+        """Whether opening it made the database: nothing was ever registered there."""
         self.secrets = SecretStore(self.database, settings)
         self.secrets.prepare()
         self.servers = Servers(self.database, self.secrets)
@@ -82,6 +86,15 @@ class Mailcore:
         self._housekeeping = Housekeeping(self.database, settings.retention_days)
         self.tidy()
 
+    def __repr__(self) -> str:
+        return f"Mailcore({without_passwords(self.settings.database_url)})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Give back the database connections."""
         self.figures.close()
@@ -97,6 +110,7 @@ class Mailcore:
         self, server: MailServer, on_step: StepListener = ignore_steps, *, recipient: str = "", probe: bool = True
     ) -> CheckResult:
         """Check a registered server, sending nothing; see :meth:`mailcore.health.checks.Checks.check`."""
+        need("server", server, MailServer, _SERVERS)
         return self._checks.check(server, on_step, recipient=recipient, probe=probe)
 
     def check_all(
@@ -134,6 +148,9 @@ class Mailcore:
         on_step: StepListener = ignore_steps,
     ) -> Send:
         """Send one message; see :meth:`mailcore.sending.send.Sender.send`."""
+        need("server", server, MailServer, _SERVERS)
+        need("message", message, OutgoingMessage, "mailcore.compose(…)")
+        need("idempotency_key", idempotency_key, str)
         return self._sender.send(server, message, idempotency_key=idempotency_key, on_step=on_step)
 
     def reserve(
@@ -143,12 +160,16 @@ class Mailcore:
 
         See :meth:`mailcore.sending.for_programs.ProgramSends.reserve`.
         """
+        need("server", server, MailServer, _SERVERS)
+        need("idempotency_key", idempotency_key, str)
         return self._programs.reserve(server, recipients, idempotency_key=idempotency_key, message_id=message_id)
 
     def settle(
-        self, row: Send, outcome: SendStatus | str, *, reply: str = "", phase: str = "data", taken: int | None = None
+        self, row: Send, outcome: SendStatus, *, reply: str = "", phase: str = "data", taken: int | None = None
     ) -> Send:
         """Say what became of a reserved message; see :meth:`mailcore.sending.for_programs.ProgramSends.settle`."""
+        need("row", row, Send, "core.reserve(…)")
+        need_one_of("outcome", outcome, OUTCOMES)
         return self._programs.settle(row, outcome, reply=reply, phase=phase, taken=taken)
 
     def follow_up(self, send_id: int) -> Followed:
@@ -212,5 +233,14 @@ class Mailcore:
 
 
 def open_mailcore(settings: Settings | None = None) -> Mailcore:
-    """Open the installation that the environment describes, or the given one."""
+    """Open the installation that the environment describes, or the given one.
+
+    What it returns is also a context manager that closes it.
+
+    Raises:
+        ArgumentError: ``settings`` are none.
+        ConfigurationError, SecretError, StorageError: see :class:`Mailcore`.
+    """
+    if settings is not None:
+        need("settings", settings, Settings, "mailcore.Settings(data_dir=…)")
     return Mailcore(settings or load_settings())

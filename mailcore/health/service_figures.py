@@ -20,7 +20,7 @@ from mailcore.deadline import call_within
 from mailcore.diagnosis.replies import diagnose
 from mailcore.errors import MailcoreError
 from mailcore.quota.rules import ServiceReading
-from mailcore.registry.drafts import connection_of, draft_of
+from mailcore.registry.drafts import connection_of
 from mailcore.transports import transport_for
 from mailcore.transports.base import TransportError
 from mailcore.vocabulary import Kind
@@ -105,7 +105,7 @@ def read(servers: Servers, server: MailServer, base_url: str, zone: ZoneInfo) ->
     """
     midnight = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     try:
-        transport = transport_for(connection_of(draft_of(server), servers.secret(server), base_url))
+        transport = transport_for(connection_of(server, servers.secret(server), base_url))
     except MailcoreError as error:
         account = statistics = _Answer({}, str(error))
     else:

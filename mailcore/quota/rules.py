@@ -203,6 +203,12 @@ class Quota:
     unavailable: tuple[tuple[str, str], ...] = ()
     """Figures of the service that could not be read, each with its reason."""
 
+    def __repr__(self) -> str:
+        used = f"{self.used}/{'∞' if self.limit is None else self.limit} {self.rule.unit.value}"
+        names = ", ".join(repr(server.name) for server in self.servers[:3])
+        more = f" +{len(self.servers) - 3}" if len(self.servers) > 3 else ""
+        return f"Quota({self.state.value}, {used}, servers=[{names}{more}])"
+
     @property
     def shown(self) -> Count:
         """The stricter count, which every figure below is of."""

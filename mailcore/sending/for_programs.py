@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from mailcore.sending.reservation import Reservations
     from mailcore.storage.tables import MailServer, Send
 
-_OUTCOMES = (SendStatus.ACCEPTED, SendStatus.REFUSED, SendStatus.FAILED, SendStatus.UNCERTAIN)
+OUTCOMES = (SendStatus.ACCEPTED, SendStatus.REFUSED, SendStatus.FAILED, SendStatus.UNCERTAIN)
+"""What a program may say became of its message."""
 
 
 class ProgramSends:
@@ -69,27 +70,26 @@ class ProgramSends:
         return send
 
     def settle(
-        self, send: Send, outcome: SendStatus | str, *, reply: str = "", phase: str = "data", taken: int | None = None
+        self, send: Send, outcome: SendStatus, *, reply: str = "", phase: str = "data", taken: int | None = None
     ) -> Send:
         """Say what became of a reserved message.
 
         Args:
-            outcome: ``accepted``; ``refused`` or ``failed``, which free its units; ``uncertain``, which keeps them.
+            outcome: one of :data:`OUTCOMES`: ``accepted``; ``refused`` or ``failed``, which free its units;
+                ``uncertain``, which keeps them.
             reply: the server's words; a refusal for quota puts the account on hold, refused logins in a row too.
             phase: the step that the reply answers: ``connect``, ``auth``, ``mail``, ``rcpt`` or ``data``.
             taken: recipients it was taken for, if not all.
 
         Raises:
-            ValueError: ``outcome`` is none of these.
             StorageError: it could not be written; the row becomes ``uncertain``.
         """
-        status = _outcome_named(outcome)
         diagnosis, host = None, ""
-        if status is SendStatus.UNCERTAIN:
+        if outcome is SendStatus.UNCERTAIN:
             diagnosis = diagnosis_for("uncertain", reply=reply)
-        elif status is not SendStatus.ACCEPTED and reply:
+        elif outcome is not SendStatus.ACCEPTED and reply:
             diagnosis, host = self._diagnosed(send, reply, phase)
-        settled = SendOutcome(status=status, reply=reply, diagnosis=diagnosis, taken=taken, host=host)
+        settled = SendOutcome(status=outcome, reply=reply, diagnosis=diagnosis, taken=taken, host=host)
         return self._reservations.settle(send, settled)
 
     def _diagnosed(self, send: Send, reply: str, phase: str) -> tuple[Diagnosis | None, str]:
@@ -99,11 +99,3 @@ class ProgramSends:
         except NotFoundError:
             return None, ""
         return classify(reply, phase=phase, provider=provider_id(server.host), kind=server.kind), server.host
-
-
-def _outcome_named(outcome: SendStatus | str) -> SendStatus:
-    for status in _OUTCOMES:
-        if outcome == status.value:
-            return status
-    names = ", ".join(status.value for status in _OUTCOMES)
-    raise ValueError(f"{str(outcome)!r} is no outcome of a send; use one of: {names}")

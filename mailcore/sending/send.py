@@ -14,7 +14,7 @@ from uuid import uuid4
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.replies import diagnose, diagnosis_for
 from mailcore.errors import MailcoreError
-from mailcore.registry.drafts import connection_of, draft_of
+from mailcore.registry.drafts import connection_of
 from mailcore.sending.hand_over import HandOver
 from mailcore.sending.reservation import SendRequest
 from mailcore.sending.same_address import own_recipients
@@ -101,7 +101,7 @@ class Sender:
         """Open the way to the server and write the message; nobody is contacted."""
         try:
             secret = self._servers.secret(server)
-            transport = transport_for(connection_of(draft_of(server), secret, self._base_url))
+            transport = transport_for(connection_of(server, secret, self._base_url))
             return _Prepared(HandOver(server, transport, transport.prepare(message), warnings))
         except TransportError as error:
             diagnosis = diagnose(error, kind=server.kind, provider=provider_id(server.host))
