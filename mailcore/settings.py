@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     elastic_email_url: str = "https://api.elasticemail.com"
     """Root above ``/v2`` and ``/v4``; plain http only for this machine."""
     ehlo_name: str = ""
-    """What this program calls itself before mail servers (EHLO). Empty: this machine's full name, or else its address."""
+    """What this program calls itself before mail servers (EHLO). Empty: this machine's full name, else its address."""
     timezone: str = "America/Sao_Paulo"
     retention_days: int = Field(default=400, ge=0, le=36_500)
     """How long the ledger keeps a send; 0 keeps all. Never less than 2, for quotas count the last 24 hours."""

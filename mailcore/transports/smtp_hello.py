@@ -7,13 +7,21 @@ import socket
 from functools import cache
 
 from mailcore.deadline import call_within
+from mailcore.transports.smtp_wire import Reply
 
 _ASK_SECONDS = 1.0
 _FULL_NAME = re.compile(r"(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?")
 _NAMES_OF_NOBODY = ("localhost", ".local", ".localdomain", ".arpa", ".lan", ".home", ".internal", ".invalid")
 
+_NAME_WORDS = re.compile(r"\b(?:e?helo|ehlo|host ?name|fqdn|fully.qualified|domain|name)\b", re.IGNORECASE)
+
 REFUSALS = (421, 501, 550)
 """What servers answer to an EHLO whose name they do not take. Google's relay closes with 421 on ``[127.0.0.1]``."""
+
+
+def is_about_the_name(reply: Reply) -> bool:
+    """Whether a refusal of EHLO is one of the name, and not of us or of this moment."""
+    return reply.code in (501, 550) or (reply.code == 421 and bool(_NAME_WORDS.search(reply.text)))
 
 
 def own_name(setting: str, sock: socket.socket) -> str:

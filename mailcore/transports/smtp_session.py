@@ -278,7 +278,7 @@ class SmtpSession(Exchange):
         elif reply.code == 250:
             self.wire.note_features()
         if reply.code != 250:
-            self.refuse("ehlo", reply)
+            self.refuse("ehlo", reply, "ehlo_name_refused" if smtp_hello.is_about_the_name(reply) else "")
         return reply
 
     def _take_senders_domain(self) -> bool:
