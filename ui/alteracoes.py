@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mailcore.audit import PAGE_SIZE, read, value_of
-from mailcore.registry.drafts import LABELS
-from mailcore.vocabulary import ChangeAction
+from mailcore.audit import PAGE_SIZE, value_of
+from mailcore.labels import ACTION
+from mailcore.registry.fields import LABELS
 from ui import words
 from ui.formats import date_time, number
 
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import Change
 
 _FIELDS = {**LABELS, "account_hold": "Bloqueio da conta"}
-_ACTIONS = {
-    ChangeAction.CREATED: "Registrado",
-    ChangeAction.CHANGED: "Alterado",
-    ChangeAction.DELETED: "Apagado",
-}
 
 
 def history(core: Mailcore, server_id: int) -> None:
@@ -44,7 +39,7 @@ def all_changes(core: Mailcore) -> None:
 
 def _page(core: Mailcore, *, server_id: int | None = None, text: str = "") -> None:
     key = f"trail_page_{server_id}_{text}"
-    found = read(core.database, server_id=server_id, text=text, page=st.session_state.get(key, 1))
+    found = core.trail.read(server_id=server_id, text=text, page=st.session_state.get(key, 1))
     if not found.matching:
         st.caption("Nenhuma alteração registrada." if not text else "Nada combina com a busca.")
         return
@@ -68,7 +63,7 @@ def _table(changes: list[Change], core: Mailcore, *, with_server: bool) -> pa.Ta
         columns["Servidor"] = [change.server_name for change in changes]
     columns |= {
         "Quem": [change.who for change in changes],
-        "O que": [_ACTIONS[change.action] for change in changes],
+        "O que": [ACTION[change.action] for change in changes],
         "Campo": [_FIELDS.get(change.field, change.field) for change in changes],
         "De": [_before(change) for change in changes],
         "Para": [_after(change) for change in changes],

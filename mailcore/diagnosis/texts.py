@@ -45,6 +45,10 @@ class Diagnosis:
     evidence: tuple[str, ...] = ()
     """The words and codes of the reply that decided, as written there; empty where none did."""
 
+    def __repr__(self) -> str:
+        reply = f" ({self.reply})" if self.reply else ""
+        return f"<Diagnosis {self.category}/{self.code}: {self.title}{reply}>"
+
     @property
     def refuses_credentials(self) -> bool:
         """Whether it is evidence against the user name or the secret itself: only this counts towards a pause.
