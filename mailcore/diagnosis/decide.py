@@ -93,7 +93,7 @@ def _leave_out(weights: dict[str, float], reply: Reply, at: str) -> None:
     for code in list(weights):
         if at in _BEFORE_RECIPIENTS and code.startswith(("recipient_", "message_")) and code != "message_too_big":
             del weights[code]
-        elif code == "login_refused" and reply.is_temporary:
+        elif reply.is_temporary and (code == "login_refused" or (code == "temporary" and at == "auth")):
             # At the login a 4xx is the server's trouble and never says that the password is wrong.
             weights["login_temporary"] = max(weights.get("login_temporary", 0), weights.pop(code))
 

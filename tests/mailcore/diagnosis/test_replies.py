@@ -145,9 +145,8 @@ def test_what_our_own_side_saw_outweighs_the_reply() -> None:
 # ---------------------------------------------------------------------- the texts
 
 
-@pytest.mark.parametrize("code", sorted(texts()))
-def test_every_text_is_whole(code: str) -> None:
-    diagnosis = diagnosis_for(code)
+@pytest.mark.parametrize("diagnosis", all_diagnoses(), ids=lambda one: one.code)
+def test_every_text_is_whole(diagnosis: Diagnosis) -> None:
     assert diagnosis.category in CATEGORIES
     assert diagnosis.field is None or diagnosis.field in FIELDS
     for sentence in (diagnosis.title, diagnosis.cause, diagnosis.remedy):
