@@ -105,7 +105,8 @@ class Sender:
             return _Prepared(HandOver(server, transport, transport.prepare(message), warnings))
         except TransportError as error:
             diagnosis = diagnose(error, kind=server.kind, provider=provider_id(server.host))
-            return _Prepared(stop=Stop(diagnosis, SendStatus.FAILED))
+            # "failed", or "refused" where the transport knows that the service would not take it.
+            return _Prepared(stop=Stop(diagnosis, SendStatus(error.outcome.value)))
         except MailcoreError as error:
             return _Prepared(stop=Stop(not_begun(str(error)), SendStatus.FAILED), error=error)
         except Exception as error:  # noqa: BLE001 - the row says what happened
