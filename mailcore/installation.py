@@ -28,7 +28,7 @@ from mailcore.quota.holds import forgive_logins, lift, refuse_pause, refuse_prob
 from mailcore.quota.reports import quotas
 from mailcore.quota.rules import Counting
 from mailcore.quota.usage import roll_up
-from mailcore.registry.drafts import ServerDraft, clean_for_check, connection_of, draft_of
+from mailcore.registry.drafts import ServerDraft, clean_for_check
 from mailcore.registry.search import ServerQuery
 from mailcore.registry.servers import Servers
 from mailcore.secrets.store import SecretStore
@@ -40,6 +40,7 @@ from mailcore.settings import Settings, load_settings, without_passwords
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.migrations import migrate
 from mailcore.storage.tables import Account, Installation, MailServer, Send
+from mailcore.transports import connection_for
 from mailcore.transports.base import StepListener, ignore_steps
 from mailcore.vocabulary import CheckState, SendStatus
 
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 
     from mailcore.actor import Actor
     from mailcore.quota.rules import Quota
-    from mailcore.transports.base import Connection
 
 
 _TIDY_SECONDS = 3600
@@ -153,7 +153,7 @@ class Mailcore:
         with self.database.read() as session:
             state = state_of(session.get(Account, server.account_key))
         refuse_probing(state, server.host, self.counting.zone)
-        connection = self._connection(draft_of(server), self.servers.secret(server))
+        connection = connection_for(server, self.servers.secret(server), self.settings)
         result = check(connection, on_step, recipient=recipient, probe=probe)
         category = result.diagnosis.category if result.diagnosis else None
         if recipient and category == "recipient":
@@ -197,10 +197,8 @@ class Mailcore:
             SecretError: the stored password cannot be read.
         """
         cleaned = clean_for_check(draft)
-        return check(self._connection(cleaned, self.servers.secret_for(opened, cleaned, typed)), on_step)
-
-    def _connection(self, draft: ServerDraft, secret: SecretStr | None) -> Connection:
-        return connection_of(draft, secret, self.settings.elastic_email_url)
+        secret = self.servers.secret_for(opened, cleaned, typed)
+        return check(connection_for(cleaned, secret, self.settings), on_step)
 
     def explain(self, text: str, *, phase: str = "", provider: str = "") -> list[Explained]:
         """Explain what somebody pasted, and name the registered server each reply seems to be about.
@@ -241,14 +239,14 @@ class Mailcore:
             server,
             message,
             counting=self.counting,
-            base_url=self.settings.elastic_email_url,
+            settings=self.settings,
             idempotency_key=idempotency_key,
             on_step=on_step,
         )
 
     def follow_up(self, send_id: int) -> Followed:
         """Ask the service what became of a send; see :func:`mailcore.sending.delivery_status.follow_up`."""
-        return follow_up(self.database, self.servers, send_id, base_url=self.settings.elastic_email_url)
+        return follow_up(self.database, self.servers, send_id, settings=self.settings)
 
     def quotas(
         self,
@@ -350,7 +348,7 @@ class Mailcore:
     @cached_property
     def figures(self) -> FiguresCache:
         """What paid services say of their accounts."""
-        return FiguresCache(self.servers, self.settings.elastic_email_url, self.settings.zone)
+        return FiguresCache(self.servers, self.settings)
 
     def close(self) -> None:
         """Give back the database connections."""

@@ -1,6 +1,7 @@
 """What the values of the library are called in Portuguese: one table for screen, command line and files.
 
-The words are written as at the beginning of a label; inside a sentence they go through :func:`inside`.
+The words are written as at the beginning of a label; inside a sentence they go through :func:`inside`. The kinds
+of server and the steps of a check are called what :mod:`mailcore.transports` says.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 from mailcore.vocabulary import (
     ChangeAction,
     CheckState,
-    Kind,
     LimitUnit,
     LimitWindow,
     QuotaState,
@@ -17,7 +17,6 @@ from mailcore.vocabulary import (
     SendStatus,
 )
 
-KIND = {Kind.SMTP: "SMTP", Kind.ELASTIC_EMAIL: "Elastic Email"}
 SECURITY = {
     Security.SSL_TLS: "SSL/TLS direto",
     Security.STARTTLS: "STARTTLS",
@@ -63,21 +62,6 @@ CATEGORY = {
     "tls": "Criptografia",
     "dns": "DNS",
     "network": "Rede",
-}
-STEP = {
-    "resolve": "Procurar o servidor na internet (DNS)",
-    "connect": "Conectar",
-    "greeting": "Saudação do servidor",
-    "tls": "Criptografia",
-    "ehlo": "Apresentação",
-    "auth": "Login",
-    "sender": "Remetente",
-    "recipients": "Destinatários",
-    "data": "Entrega da mensagem",
-    "http": "Conexão com o serviço",
-    "account": "Conta",
-    "domain": "Domínio do remetente",
-    "message": "Entrega da mensagem",
 }
 
 

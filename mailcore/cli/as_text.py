@@ -11,6 +11,7 @@ from mailcore import labels
 from mailcore.labels import inside
 from mailcore.registry.drafts import secret_label
 from mailcore.registry.fields import LABELS, Sort, fields_of
+from mailcore.transports import kind_of, step_label
 from mailcore.vocabulary import CheckState, LimitUnit, Security, SendStatus, StepState
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _row(server: MailServer, zone: ZoneInfo) -> list[str]:
     return [
         str(server.id),
         server.name + (" (padrão)" if server.is_default else ""),
-        labels.KIND[server.kind],
+        kind_of(server.kind).label,
         f"{server.host}:{server.port}" if server.host else _NONE,
         server.from_address,
         _paid(server),
@@ -145,7 +146,7 @@ def _limit(server: MailServer) -> str:
 
 
 _TOLD: dict[str, Callable[[MailServer], str]] = {
-    "kind": lambda server: labels.KIND[server.kind],
+    "kind": lambda server: kind_of(server.kind).label,
     "host": lambda server: f"{server.host}, porta {server.port}",
     "security": _security,
     "username": lambda server: server.username or "sem login",
@@ -170,7 +171,7 @@ def step_line(step: Step) -> str:
     """Return one finished stage in one line."""
     time = f" {step.milliseconds:.0f} ms" if step.milliseconds else ""
     words = step.detail or (step.reply.splitlines() or [""])[0]
-    name = inside(labels.STEP.get(step.name, step.name))
+    name = inside(step_label(step.name))
     return f"{_STEP_MARKS[step.state]} {name}{time}{f' — {words}' if words else ''}"
 
 

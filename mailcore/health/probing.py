@@ -13,10 +13,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mailcore.catalog import providers
+from mailcore.labels import SECURITY
+from mailcore.transports import kind_of
 from mailcore.transports.base import Connection, TransportError
 from mailcore.transports.smtp import CHECK_LIMITS
 from mailcore.transports.smtp_session import SmtpSession
-from mailcore.vocabulary import Kind, Security
+from mailcore.vocabulary import Security
 
 if TYPE_CHECKING:
     from mailcore.deadline import Deadline
@@ -39,7 +41,6 @@ _WRONG_DOOR = frozenset(
 )
 """Causes that a port or mode of another kind explains."""
 
-_NAMES = {Security.SSL_TLS: "SSL/TLS direto", Security.STARTTLS: "STARTTLS"}
 _MOST_OFFERED = 2
 
 
@@ -62,7 +63,7 @@ def suggestions_for(connection: Connection, error: TransportError, whole: Deadli
 
     Raises nothing: a probe that fails is no suggestion.
     """
-    if connection.kind is not Kind.SMTP:
+    if not kind_of(connection.kind).has_doors:
         return ()
     if _looks_like_a_wrong_door(connection, error):
         return _other_doors(connection, whole)
@@ -105,7 +106,7 @@ def _opens(connection: Connection, port: int, security: Security, whole: Deadlin
 
 
 def _door(port: int, security: Security, tried_port: int) -> Suggestion:
-    name = f"{port} com {_NAMES[security]}"
+    name = f"{port} com {SECURITY[security]}"
     return Suggestion(
         label=f"Usar {name}",
         sentence=f"Use a porta {name}: testamos agora, e por ela o servidor atende.",

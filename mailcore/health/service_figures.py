@@ -16,16 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from mailcore.diagnosis.replies import diagnose
 from mailcore.errors import MailcoreError
-from mailcore.registry.drafts import connection_of, draft_of
-from mailcore.transports import transport_for
+from mailcore.transports import connection_for, kind_of, transport_for
 from mailcore.transports.base import TransportError
-from mailcore.vocabulary import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from zoneinfo import ZoneInfo
 
     from mailcore.registry.servers import Servers
+    from mailcore.settings import Settings
     from mailcore.storage.tables import MailServer
 
 _log = logging.getLogger(__name__)
@@ -72,16 +70,16 @@ class ServiceFigures:
 
 def has_figures(server: MailServer) -> bool:
     """Whether this kind of server has figures of its own."""
-    return server.kind is Kind.ELASTIC_EMAIL
+    return kind_of(server.kind).has_figures
 
 
-def read(servers: Servers, server: MailServer, base_url: str, zone: ZoneInfo) -> ServiceFigures:
+def read(servers: Servers, server: MailServer, settings: Settings) -> ServiceFigures:
     """Ask the service now. Raises nothing: what cannot be read says why."""
-    midnight = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = datetime.now(settings.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     account: tuple[dict[str, Any], str]
     statistics: tuple[dict[str, Any], str]
     try:
-        transport = transport_for(connection_of(draft_of(server), servers.secret(server), base_url))
+        transport = transport_for(connection_for(server, servers.secret(server), settings))
     except MailcoreError as error:
         account = statistics = ({}, str(error))
     else:
@@ -120,10 +118,9 @@ def _figure(answer: tuple[dict[str, Any], str], *names: str) -> Figure:
 class FiguresCache:
     """The figures of accounts, read in the background and kept a minute."""
 
-    def __init__(self, servers: Servers, base_url: str, zone: ZoneInfo) -> None:
+    def __init__(self, servers: Servers, settings: Settings) -> None:
         self._servers = servers
-        self._base_url = base_url
-        self._zone = zone
+        self._settings = settings
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mailcore-figures")
         self._kept: dict[str, tuple[float, Future[ServiceFigures]]] = {}
         self._lock = threading.RLock()  # a callback may run where it is added
@@ -146,7 +143,7 @@ class FiguresCache:
         with self._lock:
             since, future = self._kept.get(server.account_key, (0.0, None))
             if future is None or (future.done() and time.monotonic() - since > KEPT_SECONDS):
-                fresh = self._pool.submit(read, self._servers, server, self._base_url, self._zone)
+                fresh = self._pool.submit(read, self._servers, server, self._settings)
                 # While it is read again, the figures of before are shown, with their time.
                 if future is None:
                     self._kept[server.account_key] = (time.monotonic(), fresh)

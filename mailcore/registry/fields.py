@@ -5,7 +5,7 @@ field is one row here, a migration that adds its column, and its paragraph in ``
 that code names (``server.host``) also stands in :class:`mailcore.storage.tables.MailServer` and in
 :class:`mailcore.registry.drafts.ServerDraft`, for the type checker; one that is only carried need not.
 
-Nothing but words is imported here, so that the command line's ``--help`` answers at once.
+Nothing heavy is imported here, so that the command line's ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailcore import labels
 from mailcore.text import fold
-from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, Security
+from mailcore.transports import KIND_LABELS, kind_of, kinds
+from mailcore.vocabulary import DEFAULT_KIND, Kind, LimitUnit, LimitWindow, Security
+
+if TYPE_CHECKING:
+    from mailcore.transports.kind import ServerKind
 
 
 class Sort(Enum):
@@ -95,6 +99,8 @@ class Field:
     sort: Sort
     default: Any = ""
     """What an empty form starts with."""
+    absent: Any = None
+    """What a record of a kind without this field has there; None is the same as :attr:`default`."""
     max_length: int = 0
     """Characters of a text."""
     needed: bool = False
@@ -177,9 +183,8 @@ FIELDS = (
         name="kind",
         label="Tipo de envio",
         sort=Sort.CHOICE,
-        default=Kind.SMTP,
-        choices=labels.KIND,
-        accepts="smtp ou elastic_email",
+        default=DEFAULT_KIND,
+        choices=KIND_LABELS,
         place=Place(Tab.GENERAL, 11),
         column=Column("Tipo", 84),
         option=Option("--kind", Group.KIND, "muda o tipo de envio"),
@@ -218,6 +223,7 @@ FIELDS = (
         label="SSL",
         sort=Sort.CHOICE,
         default=Security.STARTTLS,
+        absent=Security.SSL_TLS,
         choices=labels.SECURITY,
         also={"ssl/tls": Security.SSL_TLS, "automatico": None},
         accepts="starttls, ssl_tls ou none, ou deixe em branco para que siga a porta",
@@ -442,7 +448,20 @@ CHECK_BOUND = tuple(row.name for row in FIELDS if row.secret_bound or row.check_
 
 def fields_of(kind: Kind) -> tuple[Field, ...]:
     """Return the fields that this kind of server has."""
-    return tuple(row for row in FIELDS if kind is Kind.SMTP or not row.of_connection)
+    has = kind_of(kind).fields
+    return tuple(row for row in FIELDS if not row.of_connection or row.name in has)
+
+
+def without(kind: Kind) -> dict[str, Any]:
+    """Return what a record of this kind has in those fields that its kind has not."""
+    has = kind_of(kind).fields
+    rows = (row for row in FIELDS if row.of_connection and row.name not in has)
+    return {row.name: row.default if row.absent is None else row.absent for row in rows}
+
+
+def kinds_with(row: Field) -> list[ServerKind]:
+    """Return the kinds that have a field."""
+    return [kind for kind in kinds() if not row.of_connection or row.name in kind.fields]
 
 
 def rows_of(tab: Tab, kind: Kind) -> list[list[Field]]:
@@ -463,5 +482,8 @@ def accepted_words(row: Field) -> str:
     """Return what a file may say for a field of few values, for a complaint."""
     if row.accepts or row.sort is Sort.FLAG:
         return row.accepts or "sim ou não"
-    *first, last = [f"{value} ({labels.inside(word)})" for value, word in row.choices.items()]
+    *first, last = [
+        value if fold(word) == fold(value).replace("_", " ") else f"{value} ({labels.inside(word)})"
+        for value, word in row.choices.items()
+    ]
     return f"{', '.join(first)} ou {last}"

@@ -26,7 +26,6 @@ from mailcore.errors import (
     StorageError,
     ValidationError,
 )
-from mailcore.quota.accounts import ELASTIC, UNKNOWN, elastic_account, smtp_account, unknown_elastic_account
 from mailcore.quota.holds import forgive_logins
 from mailcore.quota.usage import rename_account
 from mailcore.registry.columns import add_columns
@@ -42,7 +41,8 @@ from mailcore.registry.fields import CHECK_BOUND, FIELD, LABELS, SEARCHED, SECRE
 from mailcore.registry.search import ServerQuery, find, search_text
 from mailcore.storage.tables import Installation, MailServer
 from mailcore.text import fold
-from mailcore.vocabulary import CheckState, Kind
+from mailcore.transports import kind_of
+from mailcore.vocabulary import CheckState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from mailcore.actor import Actor
     from mailcore.secrets.store import SecretStore
     from mailcore.storage.database import Database
+    from mailcore.transports.kind import Record
 
 add_columns()
 
@@ -368,25 +369,25 @@ class Servers:
         """
         with self._database.read() as session:
             is_spelled = session.get(Installation, _SPELLED) is not None
-            wanted = [] if not is_spelled else [MailServer.account_key.startswith(UNKNOWN)]
+            # Those of an unknown account have a "?" in its key: few, and their kinds say for sure.
+            wanted = [] if not is_spelled else [MailServer.account_key.contains("?", autoescape=True)]
             servers = session.scalars(select(MailServer).where(*wanted)).all()
         for server in servers:
+            unknown = kind_of(server.kind).is_unknown_account(server.account_key)
+            if is_spelled and not unknown:
+                continue
             with suppress(SecretError):
-                secret = self.secret(server) if server.kind is not Kind.SMTP and server.secret_ref else None
-                account = self._account(draft_of(server), secret, server.account_key)
+                secret = self.secret(server) if unknown and server.secret_ref else None
+                account = self._account(server, secret, server.account_key)
                 if account != server.account_key:
                     rename_account(self._database, server.id, server.account_key, account)
         if not is_spelled:
             with suppress(IntegrityError), self._database.write() as session:
                 session.add(Installation(name=_SPELLED, value="1"))
 
-    def _account(self, draft: ServerDraft, secret: SecretStr | None, current: str = "") -> str:
+    def _account(self, record: Record, secret: SecretStr | None, current: str = "") -> str:
         """The account a record uses; without a new API key it stays the one it was."""
-        if draft.kind is Kind.SMTP:
-            return smtp_account(draft.host, draft.username if draft.requires_auth else "", draft.from_address)
-        if secret is not None:
-            return elastic_account(secret, self._pepper)
-        return current if current.startswith(ELASTIC) else unknown_elastic_account()
+        return kind_of(record.kind).account(record, secret, current, lambda: self._pepper)
 
     @cached_property
     def _pepper(self) -> str:
@@ -439,7 +440,7 @@ def among(
 
 
 def _logs_in(draft: ServerDraft) -> bool:
-    return draft.requires_auth or draft.kind is not Kind.SMTP
+    return draft.requires_auth or kind_of(draft.kind).always_logs_in
 
 
 def _clean(draft: ServerDraft, secret: SecretStr | None, *, secret_needed: bool = False) -> Cleaned:
@@ -457,8 +458,10 @@ def _clean(draft: ServerDraft, secret: SecretStr | None, *, secret_needed: bool 
         except ValidationError as error:
             errors += error.errors
     elif secret_needed:
-        hint = " Se o servidor não pede login, desmarque Meu servidor requer autenticação."
-        errors.append(FieldError("secret", f"{label}: preencha este campo.{hint if draft.kind is Kind.SMTP else ''}"))
+        hint = f" Se o servidor não pede login, desmarque {LABELS['requires_auth']}."
+        errors.append(
+            FieldError("secret", f"{label}: preencha este campo.{'' if kind_of(draft.kind).always_logs_in else hint}")
+        )
     if errors or cleaned is None:
         raise ValidationError(errors)
     return cleaned

@@ -12,11 +12,10 @@ from uuid import uuid4
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.replies import Diagnosis, classify, diagnose, diagnosis_for
 from mailcore.errors import MailcoreError
-from mailcore.registry.drafts import connection_of, draft_of
 from mailcore.sending.reservation import claim, settle
 from mailcore.sending.same_address import own_recipients
 from mailcore.storage.tables import Send
-from mailcore.transports import transport_for
+from mailcore.transports import connection_for, transport_for
 from mailcore.transports.base import StepListener, TransportError, ignore_steps
 from mailcore.vocabulary import SameAddress, SendStatus
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from mailcore.messages.compose import OutgoingMessage
     from mailcore.quota.rules import Counting
     from mailcore.registry.servers import Servers
+    from mailcore.settings import Settings
     from mailcore.storage.database import Database
     from mailcore.storage.tables import MailServer
 
@@ -41,7 +41,7 @@ def send(
     message: OutgoingMessage,
     *,
     counting: Counting,
-    base_url: str,
+    settings: Settings,
     idempotency_key: str = "",
     on_step: StepListener = ignore_steps,
 ) -> Send:
@@ -49,7 +49,7 @@ def send(
 
     Args:
         counting: how quotas are counted, from the settings.
-        base_url: root of the Elastic Email API, from the settings.
+        settings: of the installation; a kind of server takes from them what it needs.
         idempotency_key: with a key that was used before, the first outcome is returned and nobody is
             contacted; only a ``failed`` send is tried anew, in the same row.
 
@@ -65,7 +65,7 @@ def send(
     warnings = _warnings(server, message)
     try:
         secret = servers.secret(server)
-        transport = transport_for(connection_of(draft_of(server), secret, base_url))
+        transport = transport_for(connection_for(server, secret, settings))
         receipt = transport.send(message, idempotency_key=row.idempotency_key, on_step=on_step)
     except TransportError as error:
         return settle(

@@ -45,6 +45,19 @@ class UTCDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class KindText(TypeDecorator[Kind]):
+    """The id of a kind of server; any text is one, so that a record of a newer version can be read."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def process_bind_param(self, value: Kind | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Kind | None:
+        return None if value is None else Kind(value)
+
+
 def text_enum(kind: type[StrEnum]) -> Enum:
     """Store the value, not the Python name, as plain text: a new value needs no migration."""
     return Enum(
@@ -68,10 +81,10 @@ class Base(DeclarativeBase):
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UTCDateTime,
+        Kind: KindText,
         **{
             kind: text_enum(kind)
             for kind in (
-                Kind,
                 Security,
                 LimitUnit,
                 LimitWindow,
