@@ -38,6 +38,7 @@ from mailcore.registry.drafts import (
     secret_label,
 )
 from mailcore.registry.fields import CHECK_BOUND, FIELD, LABELS, SEARCHED, SECRET_BOUND, STORED
+from mailcore.registry.remembered import Remembered
 from mailcore.registry.search import ServerQuery, find, search_text
 from mailcore.storage.tables import Installation, MailServer
 from mailcore.text import fold
@@ -98,6 +99,7 @@ class Servers:
     def __init__(self, database: Database, secrets: SecretStore) -> None:
         self._database = database
         self._secrets = secrets
+        self._remembered = Remembered()
 
     def search(self, query: ServerQuery) -> ServerPage:
         """Return one page of the servers that match, in the order of their descriptions.
@@ -106,7 +108,7 @@ class Servers:
             StorageError: the database could not be read.
         """
         with self._database.read() as session:
-            found = find(session, query)
+            found = find(session, query, self._remembered)
             rows = session.scalars(select(MailServer).where(MailServer.id.in_(found.ids))).all()
             by_id = {row.id: row for row in rows}
         servers = [by_id[key] for key in found.ids if key in by_id]

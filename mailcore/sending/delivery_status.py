@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import update
 
 from mailcore.diagnosis.replies import diagnose
-from mailcore.sending import ledger
+from mailcore.sending.ledger import Ledger
 from mailcore.storage.tables import Send
 from mailcore.transports import connection_for, kind_of, transport_for
 from mailcore.transports.base import FailedRecipient, TransportError
@@ -57,7 +57,7 @@ def follow_up(database: Database, servers: Servers, send_id: int, *, settings: S
         StorageError: the answer could not be kept.
         ValueError: this send cannot be followed; see :func:`can_follow`.
     """
-    send = ledger.get(database, send_id)
+    send = Ledger(database).get(send_id)
     server = servers.get(send.server_id)
     if not can_follow(send, server.kind):
         raise ValueError("this send cannot be followed")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mailcore.deadline import call_within
 from mailcore.transports.base import (
@@ -43,7 +43,7 @@ class BrevoKind(ApiKeyKind):
 
     id = Kind("brevo")
     label = "Brevo"
-    steps = {**ApiKeyKind.steps, "plan": "Plano da conta"}
+    steps: ClassVar = {**ApiKeyKind.steps, "plan": "Plano da conta"}
     has_figures = True
 
     def transport(self) -> type[Transport]:
