@@ -196,7 +196,7 @@ def _phase_of(code: int, enhanced: str, line: str) -> str:
 
 
 def _by_phase(error: TransportError, kind: Kind) -> str:
-    if (told := kind_of(kind).code_of(error)) is not None:
+    if (told := kind_of(kind).code_of_status(error.code)) is not None:
         return told
     if error.code == 432 or error.enhanced == "4.3.2":
         return "throttled"

@@ -10,7 +10,7 @@ from mailcore.vocabulary import Kind
 
 if TYPE_CHECKING:
     from mailcore.settings import Settings
-    from mailcore.transports.base import Transport, TransportError
+    from mailcore.transports.base import Transport
 
 
 class ElasticEmailKind(ApiKeyKind):
@@ -32,9 +32,9 @@ class ElasticEmailKind(ApiKeyKind):
         """Return the root above /v2 and /v4."""
         return settings.elastic_email_url
 
-    def code_of(self, error: TransportError) -> str | None:
+    def code_of_status(self, status: int) -> str | None:
         """Return what a status says; 412 is its word for a plan that is used up."""
-        return "quota_plan" if error.code == 412 else super().code_of(error)
+        return "quota_plan" if status == 412 else super().code_of_status(status)
 
     def shown_host(self, record: Record) -> str:
         """Return whose interface it is."""

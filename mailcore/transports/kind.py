@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from mailcore.settings import Settings
-    from mailcore.transports.base import Transport, TransportError
+    from mailcore.transports.base import Transport
     from mailcore.vocabulary import Security
 
 
@@ -125,8 +125,8 @@ class ServerKind(ABC):
         """Whether a key only stands for one that nobody could work out yet."""
         return False
 
-    def code_of(self, error: TransportError) -> str | None:
-        """Return the diagnosis of what its servers answer; None leaves it to the rules of SMTP."""
+    def code_of_status(self, status: int) -> str | None:
+        """Return the diagnosis of a status its servers answer with; None leaves it to the rules of SMTP."""
         return None
 
     def shown_host(self, record: Record) -> str:
@@ -169,14 +169,14 @@ class ApiKeyKind(ServerKind):
     def _unknown(self) -> str:
         return f"{self.id}:?"
 
-    def code_of(self, error: TransportError) -> str | None:
+    def code_of_status(self, status: int) -> str | None:
         """Return what an HTTP status says (RFC 9110 §15)."""
-        if error.code in (401, 407):
+        if status in (401, 407):
             return "api_key"
-        if error.code >= 500:
+        if status >= 500:
             return "service_trouble"
         known = {402: "quota_plan", 403: "api_access", 413: "too_many_recipients", 429: "throttled"}
-        return known.get(error.code, "service_refused")
+        return known.get(status, "service_refused")
 
     def shown_host(self, record: Record) -> str:
         """Return whose interface it is."""
