@@ -73,7 +73,7 @@ class Mailcore:
         self.secrets = SecretStore(self.database, settings)
         self.secrets.prepare()
         self.servers = Servers(self.database, self.secrets)
-        self.servers.identify_accounts()
+        self.servers.accounts.identify()
         self.trail = Trail(self.database)
         self.ledger = Ledger(self.database)
         self.quota_settings = QuotaSettings(settings.zone, settings.limit_margin_percent)

@@ -46,6 +46,24 @@ OUTCOME = {
     SendStatus.REJECTED_BY_RULE: "Barrada por regra",
     SendStatus.STARTED: "Em andamento",
 }
+"""Of a message, which is feminine."""
+SENT = {
+    SendStatus.ACCEPTED: "Aceito",
+    SendStatus.REFUSED: "Recusado",
+    SendStatus.FAILED: "Falhou",
+    SendStatus.UNCERTAIN: "Incerto",
+    SendStatus.REJECTED_BY_RULE: "Barrado",
+    SendStatus.STARTED: "Incerto",
+}
+"""Of a send, in one word; one that another process has not finished is uncertain to everybody else."""
+OUTCOME_SENTENCE = {
+    SendStatus.ACCEPTED: "Aceita pelo servidor.",
+    SendStatus.REFUSED: "Recusada pelo servidor.",
+    SendStatus.FAILED: "Não entregue ao servidor.",
+    SendStatus.UNCERTAIN: "O resultado é incerto.",
+    SendStatus.REJECTED_BY_RULE: "Não enviada, por uma regra do cadastro.",
+    SendStatus.STARTED: "O resultado é incerto: o envio está em andamento ou foi interrompido.",
+}
 ACTION = {
     ChangeAction.CREATED: "Registrado",
     ChangeAction.CHANGED: "Alterado",

@@ -12,7 +12,7 @@ from mailcore.labels import inside
 from mailcore.registry.drafts import secret_label
 from mailcore.registry.fields import LABELS, Sort, fields_of
 from mailcore.transports import kind_of, step_label
-from mailcore.vocabulary import CheckState, LimitUnit, Security, SendStatus, StepState
+from mailcore.vocabulary import CheckState, LimitUnit, Security, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,23 +35,6 @@ _STEP_MARKS = {
     StepState.WARNING: "!",
     StepState.FAILED: "✗",
     StepState.SKIPPED: "○",
-}
-STATUS = {
-    SendStatus.STARTED: "O resultado é incerto: o envio está em andamento ou foi interrompido.",
-    SendStatus.ACCEPTED: "Aceita pelo servidor.",
-    SendStatus.REFUSED: "Recusada pelo servidor.",
-    SendStatus.FAILED: "Não entregue ao servidor.",
-    SendStatus.UNCERTAIN: "O resultado é incerto.",
-    SendStatus.REJECTED_BY_RULE: "Não enviada, por uma regra do cadastro.",
-}
-
-_SENT = {
-    SendStatus.STARTED: "incerto",
-    SendStatus.ACCEPTED: "aceito",
-    SendStatus.REFUSED: "recusado",
-    SendStatus.FAILED: "falhou",
-    SendStatus.UNCERTAIN: "incerto",
-    SendStatus.REJECTED_BY_RULE: "barrado",
 }
 _NONE = "—"
 _SECTIONS = {
@@ -251,7 +234,7 @@ def sends_table(sends: Sequence[Send], zone: ZoneInfo) -> str:
                 str(send.id),
                 _moment(send.at, zone),
                 f"{send.server_id} {send.server_name}",
-                _SENT[send.status],
+                inside(labels.SENT[send.status]),
                 first + (f" e mais {len(more)}" if more else ""),
                 " ".join(what.split())[:100],
             ]
@@ -290,7 +273,7 @@ def outcome(send: Send) -> str:
         ("Message-ID", send.message_id),
         ("No serviço", send.provider_id),
     ]
-    return "\n".join([STATUS[send.status], named([pair for pair in pairs if pair[1]])])
+    return "\n".join([labels.OUTCOME_SENTENCE[send.status], named([pair for pair in pairs if pair[1]])])
 
 
 def report_lines(report: Report) -> str:

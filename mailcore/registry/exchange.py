@@ -40,7 +40,7 @@ from mailcore.registry.fields import (
     file_words,
     kinds_with,
 )
-from mailcore.registry.servers import among
+from mailcore.registry.rows import among
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 from mailcore.transports.smtp_kind import automatic_security
