@@ -129,7 +129,7 @@ class MailServer(Base):
     ca_pem: Mapped[str] = mapped_column(Text)
     username: Mapped[str] = mapped_column(String(320))
     account_key: Mapped[str] = mapped_column(String(700), default="")
-    """What the provider counts by (see ``ServerKind.account`` of :mod:`mailcore.transports.kind`): records that share it share a quota."""
+    """What the provider counts by (see ``ServerKind.account``): records that share it share a quota."""
     secret_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
     """Where the secret is kept (backend and name), never the secret."""
     from_address: Mapped[str] = mapped_column(String(320))
