@@ -22,6 +22,7 @@ from functools import cache
 from importlib.resources import files
 
 from mailcore.diagnosis.known_replies import AT_PROVIDER, RULES, Rule
+from mailcore.transports import kind_of
 from mailcore.transports.base import TransportError
 from mailcore.vocabulary import Kind, Outcome
 
@@ -195,8 +196,8 @@ def _phase_of(code: int, enhanced: str, line: str) -> str:
 
 
 def _by_phase(error: TransportError, kind: Kind) -> str:
-    if kind is Kind.ELASTIC_EMAIL:
-        return _by_http_status(error.code)
+    if (told := kind_of(kind).code_of_status(error.code)) is not None:
+        return told
     if error.code == 432 or error.enhanced == "4.3.2":
         return "throttled"
     if error.phase == "auth":
@@ -230,13 +231,3 @@ def _at_login(error: TransportError) -> str:
     if error.code in (500, 502, 503, 504):
         return "auth_no_method"
     return "login_refused"
-
-
-def _by_http_status(status: int) -> str:
-    if status in (401, 407):
-        return "api_key"
-    if status >= 500:
-        return "service_trouble"
-    return {402: "quota_plan", 403: "api_access", 412: "quota_plan", 413: "too_many_recipients", 429: "throttled"}.get(
-        status, "service_refused"
-    )
