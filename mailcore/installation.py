@@ -81,7 +81,7 @@ class Mailcore:
         """What paid services say of their accounts."""
         self._checks = Checks(self.database, self.servers, settings)
         reservations = Reservations(self.database, self.quota_settings)
-        self._sender = Sender(self.servers, reservations, settings.elastic_email_url)
+        self._sender = Sender(self.servers, reservations, settings.elastic_email_url, settings.ehlo_name)
         self._programs = ProgramSends(self.servers, reservations)
         self._housekeeping = Housekeeping(self.database, settings.retention_days)
         self.tidy()

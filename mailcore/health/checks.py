@@ -54,7 +54,9 @@ class Checks:
         """
         state = state_in(self._database, server.account_key)
         refuse_probing(state, server.host, self._settings.zone)
-        connection = connection_of(server, self._servers.secret(server), self._settings.elastic_email_url)
+        connection = connection_of(
+            server, self._servers.secret(server), self._settings.elastic_email_url, ehlo_name=self._settings.ehlo_name
+        )
         result = check(connection, on_step, recipient=recipient, probe=probe)
         category = result.diagnosis.category if result.diagnosis else None
         if recipient and category == "recipient":
@@ -92,7 +94,10 @@ class Checks:
         """
         cleaned = clean_for_check(draft)
         secret = self._servers.secret_for(opened, cleaned, typed)
-        return check(connection_of(cleaned, secret, self._settings.elastic_email_url), on_step)
+        return check(
+            connection_of(cleaned, secret, self._settings.elastic_email_url, ehlo_name=self._settings.ehlo_name),
+            on_step,
+        )
 
     def attention(self) -> Attention:
         """Return what will stop working soon; see :func:`mailcore.health.portfolio.attention`."""

@@ -103,8 +103,15 @@ def default_same_address(is_paid: bool) -> SameAddress:
     return SameAddress.ALLOW if is_paid else SameAddress.BLOCK
 
 
-def connection_of(record: ServerDraft | MailServer, secret: SecretStr | None, base_url: str) -> Connection:
-    """Return what a transport needs to reach the server of a record, stored or as a cleaned record."""
+def connection_of(
+    record: ServerDraft | MailServer, secret: SecretStr | None, base_url: str, *, ehlo_name: str = ""
+) -> Connection:
+    """Return what a transport needs to reach the server of a record, stored or as a cleaned record.
+
+    Args:
+        base_url: root of the Elastic Email API, from the settings.
+        ehlo_name: what we call ourselves before SMTP servers, from the settings; empty to find one out.
+    """
     return Connection(
         kind=record.kind,
         host=record.host,
@@ -116,6 +123,7 @@ def connection_of(record: ServerDraft | MailServer, secret: SecretStr | None, ba
         secret=secret,
         from_address=record.from_address,
         base_url=base_url if record.kind is Kind.ELASTIC_EMAIL else "",
+        ehlo_name=ehlo_name,
     )
 
 

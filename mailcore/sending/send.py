@@ -49,15 +49,17 @@ class _Prepared:
 class Sender:
     """Sends through the servers of one installation. Safe to share between threads."""
 
-    def __init__(self, servers: Servers, reservations: Reservations, base_url: str) -> None:
+    def __init__(self, servers: Servers, reservations: Reservations, base_url: str, ehlo_name: str) -> None:
         """Keep the parts.
 
         Args:
             base_url: root of the Elastic Email API, from the settings.
+            ehlo_name: what we call ourselves before SMTP servers, from the settings.
         """
         self._servers = servers
         self._reservations = reservations
         self._base_url = base_url
+        self._ehlo_name = ehlo_name
 
     def send(
         self,
@@ -101,7 +103,7 @@ class Sender:
         """Open the way to the server and write the message; nobody is contacted."""
         try:
             secret = self._servers.secret(server)
-            transport = transport_for(connection_of(server, secret, self._base_url))
+            transport = transport_for(connection_of(server, secret, self._base_url, ehlo_name=self._ehlo_name))
             return _Prepared(HandOver(server, transport, transport.prepare(message), warnings))
         except TransportError as error:
             diagnosis = diagnose(error, kind=server.kind, provider=provider_id(server.host))
@@ -137,7 +139,6 @@ def rule_against(server: MailServer, message: OutgoingMessage) -> Stop | None:
 
 
 def _warnings(server: MailServer, message: OutgoingMessage) -> list[str]:
-    if server.same_address is not SameAddress.WARN:
-        return []
-    addresses = own_recipients(server, message)
-    return [_SAME_ADDRESS_WARNING.format(addresses=", ".join(addresses))] if addresses else []
+    addresses = own_recipients(server, message) if server.same_address is SameAddress.WARN else []
+    warned = [_SAME_ADDRESS_WARNING.format(addresses=", ".join(addresses))] if addresses else []
+    return [*message.notes, *warned]
