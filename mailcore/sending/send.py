@@ -134,7 +134,6 @@ def rule_against(server: MailServer, message: OutgoingMessage) -> Stop | None:
 
 
 def _warnings(server: MailServer, message: OutgoingMessage) -> list[str]:
-    if server.same_address is not SameAddress.WARN:
-        return []
-    addresses = own_recipients(server, message)
-    return [_SAME_ADDRESS_WARNING.format(addresses=", ".join(addresses))] if addresses else []
+    addresses = own_recipients(server, message) if server.same_address is SameAddress.WARN else []
+    warned = [_SAME_ADDRESS_WARNING.format(addresses=", ".join(addresses))] if addresses else []
+    return [*message.notes, *warned]
