@@ -1,0 +1,93 @@
+"""The columns of the list of servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailcore.storage.tables import MailServer
+from mailcore.vocabulary import CheckState, Kind, QuotaState
+from ui import words
+from ui.formats import ago, number
+from ui.listview.table import Cell, Column, Tone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mailcore.quota.rules import Quota
+
+COLUMNS = (
+    Column("name", "Descrição", 190, 3),
+    Column("host", "Servidor", 160, 2.2),
+    Column("is_paid", "Conta", 84),
+    Column("quota", "Cota hoje", 120, 1, is_number=True),
+    Column("last_check", "Último teste", 250, 1.6),
+    Column("is_active", "Ativo", 64),
+    Column("is_default", "Padrão", 72),
+)
+_CHECK_TONES: dict[CheckState, Tone] = {CheckState.NEVER: "quiet", CheckState.OK: "good", CheckState.FAILED: "bad"}
+_CHECK_MARKS = {CheckState.NEVER: "○", CheckState.OK: "✓", CheckState.FAILED: "✗"}
+_QUOTA_TONES: dict[QuotaState, Tone] = {
+    QuotaState.OK: "",
+    QuotaState.NEAR: "warn",
+    QuotaState.FULL: "bad",
+    QuotaState.BLOCKED: "bad",
+}
+CAUSES = {
+    "auth": "senha recusada",
+    "quota": "limite atingido",
+    "throttled": "ritmo excedido",
+    "blocked": "envio bloqueado",
+    "recipient": "destinatário recusado",
+    "temporary": "falha passageira",
+    "config": "configuração recusada",
+    "tls": "criptografia falhou",
+    "dns": "servidor não encontrado",
+    "network": "não respondeu",
+}
+"""Why a test failed, in two or three words; the record's own Diagnosis says the rest."""
+
+
+def cells(server: MailServer, quotas: Mapping[str, Quota]) -> list[str | Cell]:
+    """What stands in the row of a server, in the order of the columns."""
+    return [
+        Cell(server.name, below=server.from_address),
+        Cell(_host(server), below=_how(server)),
+        words.PAID[server.is_paid],
+        _quota(quotas.get(server.account_key)),
+        _last_check(server),
+        "Sim" if server.is_active else Cell("Não", tone="quiet"),
+        "Padrão" if server.is_default else "",
+    ]
+
+
+def _host(server: MailServer) -> str:
+    return "API da Elastic Email" if server.kind is Kind.ELASTIC_EMAIL else server.host
+
+
+def _how(server: MailServer) -> str:
+    """Port and security."""
+    if server.kind is Kind.ELASTIC_EMAIL:
+        return "HTTPS"
+    security = words.SECURITY[server.security]
+    return security if server.port is None else f"{server.port} · {security}"
+
+
+def _quota(quota: Quota | None) -> str | Cell:
+    if quota is None:
+        return ""
+    tone = _QUOTA_TONES[quota.state]
+    if quota.limit is None:
+        return Cell("Bloqueada", tone=tone) if quota.state is QuotaState.BLOCKED else ""
+    text = f"{number(quota.used)} de {number(quota.limit)}"
+    if quota.state is QuotaState.BLOCKED:
+        return Cell("Bloqueada", below=text, tone=tone)
+    return Cell(text, tone=tone, bar=quota.share)
+
+
+def _last_check(server: MailServer) -> Cell:
+    text = f"{_CHECK_MARKS[server.last_check_state]} {words.CHECK_STATE[server.last_check_state]}"
+    if server.last_check_state is CheckState.FAILED and server.last_check_category in CAUSES:
+        text += f": {CAUSES[server.last_check_category]}"
+    if server.last_check_at:
+        text += f" · {ago(server.last_check_at)}"
+    return Cell(text, tone=_CHECK_TONES[server.last_check_state])
