@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mailcore.audit import PAGE_SIZE, read, value_of
-from mailcore.registry.drafts import LABELS
-from mailcore.vocabulary import ChangeAction
+from mailcore.audit import PAGE_SIZE, value_of
+from mailcore.labels import ACTION
+from mailcore.registry.fields import LABELS
 from ui import words
 from ui.formats import date_time
 from ui.listview.filters import Filters, Search
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import Change
 
 _FIELDS = {**LABELS, "account_hold": "Bloqueio da conta"}
-_ACTIONS = {
-    ChangeAction.CREATED: "Registrado",
-    ChangeAction.CHANGED: "Alterado",
-    ChangeAction.DELETED: "Apagado",
-}
 
 _TRAIL = Filters(
     Search("Buscar", "busca", TRAIL_SEARCH, placeholder="descrição do servidor ou pessoa"), page=TRAIL_PAGE
@@ -62,13 +57,13 @@ def all_changes(core: Mailcore) -> None:
 
 
 def _page(core: Mailcore, filters: Filters, *, server_id: int | None = None, text: str = "") -> None:
-    found = read(core.database, server_id=server_id, text=text, page=filters.page.get())
+    found = core.trail.read(server_id=server_id, text=text, page=filters.page.get())
     if not found.matching:
         nothing_found(filters, "Nada combina com a busca." if text else "Nenhuma alteração registrada.")
         return
     shown = min(filters.page.get(), -(-found.matching // PAGE_SIZE))
     if shown < filters.page.get():  # an address with a page that is no more
-        found = read(core.database, server_id=server_id, text=text, page=shown)
+        found = core.trail.read(server_id=server_id, text=text, page=shown)
     every = server_id is None
     table(
         "changes" if every else "changes_of_one",
@@ -88,7 +83,7 @@ def _cells(change: Change, zone: ZoneInfo, *, with_server: bool) -> list[str]:
         date_time(change.at, zone),
         *([change.server_name] if with_server else []),
         change.who,
-        _ACTIONS[change.action],
+        ACTION[change.action],
         _FIELDS.get(change.field, change.field),
         _before(change),
         _after(change),

@@ -132,7 +132,7 @@ def _remember_view(query: LedgerQuery) -> None:
 
 def ledger_table(core: Mailcore, query: LedgerQuery) -> None:
     """Draw one page of the ledger; a click opens a row, which is kept by its id."""
-    page = ledger.search(core.database, query)
+    page = core.ledger.search(query)
     if not page.matching:
         nothing_found(
             _FILTERS,
@@ -168,7 +168,7 @@ def ledger_table(core: Mailcore, query: LedgerQuery) -> None:
 
 
 def _csv(core: Mailcore, query: LedgerQuery) -> bytes:
-    return ledger.to_csv(core.database, query, core.settings.zone, delimiter=";").encode(_EXCEL)
+    return core.ledger.to_csv(query, core.settings.zone, delimiter=";").encode(_EXCEL)
 
 
 def _cells(send: Send, zone: ZoneInfo) -> list[str | Cell]:
@@ -201,7 +201,7 @@ def opened(core: Mailcore) -> None:
         st.caption("Marque um envio na lista para ver o que houve com ele.")
         return
     try:
-        send = ledger.get(core.database, send_id)
+        send = core.ledger.get(send_id)
     except NotFoundError as error:
         st.warning(str(error))
         return

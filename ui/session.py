@@ -91,6 +91,8 @@ LIST_SITUATION = Key("situacao", "")
 LIST_ACCOUNT = Key("conta", "")
 LIST_CHECK = Key("teste", "")
 LIST_PAGE = Key("pagina", 1)
+LIST_COLUMNS: Key[list[str]] = Key("colunas", [])
+"""Fields shown besides the usual columns."""
 LIST_QUERY: Key[dict[str, str]] = Key("list_query", {})
 """The query string of the list as it was left: the form comes back to it."""
 SELECTED = Key("selected", Selection())

@@ -46,6 +46,8 @@ class Connection:
     from_address: str = ""
     base_url: str = ""
     """Elastic Email only: the root above /v2 and /v4."""
+    ehlo_name: str = ""
+    """SMTP only: what this side calls itself; empty for this machine's full name, or else its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,9 @@ class Certificate:
     issuer: str
     not_before: datetime
     not_after: datetime
+    sha256: str = ""
+    """Its fingerprint, as two-digit pairs with colons between."""
+    pem: str = ""
 
     def days_left(self, now: datetime) -> int:
         """Return how many whole days it is still valid; negative once it has ended."""
@@ -171,6 +176,10 @@ class Transport(ABC):
 
     stages: ClassVar[tuple[str, ...]]
     """The steps of a check, in their order; those a failure left out are shown as skipped."""
+    hand_over_step: ClassVar[str] = ""
+    """The step of a send in which the message leaves: before :meth:`send` reports it as running, no byte of the
+    message has left. An exception that is none of ours is ``failed`` before that and ``uncertain`` from then on; a
+    kind that names no step is taken to hand the message over at once."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -216,6 +225,17 @@ class Transport(ABC):
         Raises:
             TransportError: at the first step that fails.
         """
+
+    def prepare(self, message: OutgoingMessage) -> OutgoingMessage:
+        """Return the message as :meth:`send` is to be given it, written as far as it can be without the server.
+
+        Called before anything is reserved and before anybody is contacted, so that a message that cannot be written
+        costs nothing. A kind that has nothing to prepare leaves this as it is.
+
+        Raises:
+            TransportError: the message cannot be written; ``outcome`` is ``failed`` and ``cause`` says why.
+        """
+        return message
 
     @abstractmethod
     def send(

@@ -41,16 +41,16 @@ def test_a_key_keeps_starts_takes_and_forgets() -> None:
         from ui.session import Key
 
         key = Key("kept", 7)
-        st.write("nothing yet", key.get(), key.is_set())
-        st.write("started", key.start(8), key.start(9), key.is_set())
+        st.text(f"nothing yet: {key.get()} {key.is_set()}")
+        st.text(f"started: {key.start(8)} {key.start(9)} {key.is_set()}")
         key.set(10)
-        st.write("taken", key.take(), key.get(), key.is_set())
+        st.text(f"taken: {key.take()} {key.get()} {key.is_set()}")
         key.set(11)
         key.forget()
         key.forget()
-        st.write("forgotten", key.get())
+        st.text(f"forgotten: {key.get()}")
 
     app = AppTest.from_function(script).run()
     assert not app.exception
-    said = [element.value for element in app.markdown]
-    assert said == ["nothing yet 7 False", "started 8 8 True", "taken 10 7 False", "forgotten 7"]
+    said = [element.value for element in app.text]
+    assert said == ["nothing yet: 7 False", "started: 8 8 True", "taken: 10 7 False", "forgotten: 7"]

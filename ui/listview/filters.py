@@ -10,6 +10,8 @@ import streamlit as st
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from streamlit.delta_generator import DeltaGenerator
+
     from ui.session import Key
 
 _LONGEST = 200
@@ -24,7 +26,7 @@ class Search:
     parameter: str
     key: Key[str]
     placeholder: str
-    width: int = 420
+    width: int = 330
     live: str = "200ms"
 
 
@@ -55,8 +57,8 @@ class Filters:
         self._parts: Sequence[Search | Choice] = parts
         self.page = page
 
-    def draw(self) -> None:
-        """Draw the filters, as the address has them at first."""
+    def draw(self) -> DeltaGenerator:
+        """Draw the filters, as the address has them at first; return their row, for what else belongs there."""
         asked = st.query_params
         for part in self._parts:
             if isinstance(part, Search):
@@ -66,7 +68,8 @@ class Filters:
                 part.key.set(wanted if wanted in part.options else part.standard)
         number = asked.get("pagina", "1")
         self.page.start(int(number) if number.isdecimal() and 0 < len(number) < 7 else 1)
-        with st.container(horizontal=True):  # wraps on a narrow screen
+        row = st.container(horizontal=True, vertical_alignment="bottom")  # wraps on a narrow screen
+        with row:
             for part in self._parts:
                 if isinstance(part, Search):
                     st.text_input(
@@ -87,6 +90,7 @@ class Filters:
                         filter_mode=None,
                         width=part.width,
                     )
+        return row
 
     def to_first_page(self) -> None:
         """Begin at the first page: of other rows the old number means nothing."""

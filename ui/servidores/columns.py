@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailcore.registry.fields import FIELD, FIELDS, Field, Sort
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import CheckState, Kind, QuotaState
 from ui import words
@@ -11,19 +12,26 @@ from ui.formats import ago, number
 from ui.listview.table import Cell, Column, Tone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mailcore.quota.rules import Quota
 
-COLUMNS = (
+_FIRST = (
     Column("name", "Descrição", 190, 3),
     Column("host", "Servidor", 160, 2.2),
     Column("is_paid", "Conta", 84),
     Column("quota", "Cota hoje", 120, 1, is_number=True),
-    Column("last_check", "Último teste", 250, 1.6),
+    Column("last_check", "Último teste", 260, 1.6),
+)
+_LAST = (
     Column("is_active", "Ativo", 64),
     Column("is_default", "Padrão", 72),
 )
+_BENEATH = ("from_address", "port", "security")
+"""Fields that stand in the second line of another's column."""
+_SHOWN = (*(column.name for column in (*_FIRST, *_LAST)), *_BENEATH)
+OTHERS = {row.name: row.column for row in FIELDS if row.column and row.name not in _SHOWN}
+"""The fields behind "Colunas"."""
 _CHECK_TONES: dict[CheckState, Tone] = {CheckState.NEVER: "quiet", CheckState.OK: "good", CheckState.FAILED: "bad"}
 _CHECK_MARKS = {CheckState.NEVER: "○", CheckState.OK: "✓", CheckState.FAILED: "✗"}
 _QUOTA_TONES: dict[QuotaState, Tone] = {
@@ -47,7 +55,16 @@ CAUSES = {
 """Why a test failed, in two or three words; the record's own Diagnosis says the rest."""
 
 
-def cells(server: MailServer, quotas: Mapping[str, Quota]) -> list[str | Cell]:
+def columns(others: Sequence[str]) -> list[Column]:
+    """Return the columns of the list, with those a person asked for besides."""
+    asked = [
+        Column(name, OTHERS[name].heading, OTHERS[name].pixels, 1, is_number=FIELD[name].sort is Sort.NUMBER)
+        for name in others
+    ]
+    return [*_FIRST, *asked, *_LAST]
+
+
+def cells(server: MailServer, quotas: Mapping[str, Quota], others: Sequence[str]) -> list[str | Cell]:
     """What stands in the row of a server, in the order of the columns."""
     return [
         Cell(server.name, below=server.from_address),
@@ -55,9 +72,18 @@ def cells(server: MailServer, quotas: Mapping[str, Quota]) -> list[str | Cell]:
         words.PAID[server.is_paid],
         _quota(quotas.get(server.account_key)),
         _last_check(server),
+        *(_other(server, FIELD[name]) for name in others),
         "Sim" if server.is_active else Cell("Não", tone="quiet"),
         "Padrão" if server.is_default else "",
     ]
+
+
+def _other(server: MailServer, field: Field) -> str:
+    value = getattr(server, field.name)
+    if field.sort is Sort.NUMBER and value is not None:
+        return number(value)
+    text = " ".join(field.word(value).split())
+    return text[:1].upper() + text[1:] if field.is_choice else text
 
 
 def _host(server: MailServer) -> str:

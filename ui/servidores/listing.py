@@ -12,13 +12,14 @@ from ui import words
 from ui.formats import number, plain
 from ui.listview.filters import Choice, Filters, Search
 from ui.listview.table import nothing_found, pager, table
-from ui.servidores.columns import COLUMNS, cells
+from ui.servidores.columns import OTHERS, cells, columns
 from ui.session import (
     CHOSEN_SUGGESTION,
     DUPLICATE,
     EDIT,
     LIST_ACCOUNT,
     LIST_CHECK,
+    LIST_COLUMNS,
     LIST_KIND,
     LIST_PAGE,
     LIST_QUERY,
@@ -60,7 +61,8 @@ FILTERS = Filters(
 
 def query() -> ServerQuery:
     """Draw the filters and return what they ask for."""
-    FILTERS.draw()
+    with FILTERS.draw():
+        _choose_columns()
     return ServerQuery(
         text=LIST_SEARCH.get() or "",
         kind=_KIND.chosen(),
@@ -71,17 +73,32 @@ def query() -> ServerQuery:
     )
 
 
+def _choose_columns() -> None:
+    """ "Colunas": which fields the table shows besides the usual ones."""
+    asked = st.query_params.get("colunas", "").split(",")
+    LIST_COLUMNS.start([name for name in OTHERS if name in asked])
+    with st.popover("Colunas", icon=":material/view_column:"):
+        st.pills(
+            "Mostrar também",
+            list(OTHERS),
+            format_func=lambda name: OTHERS[name].heading,
+            selection_mode="multi",
+            key=LIST_COLUMNS.name,
+        )
+
+
 def server_table(core: Mailcore, page: ServerPage, selected: MailServer | None) -> None:
     """Draw one page of rows, how many match, and the choice of the page."""
     if not page.matching:
         nothing_found(FILTERS, "Nenhum servidor combina com a busca e os filtros.")
     else:
         quotas = _quotas(core, page)
+        others = [name for name in OTHERS if name in LIST_COLUMNS.get()]
         table(
             "servers",
             "Servidores de e-mail",
-            COLUMNS,
-            [(server.id, cells(server, quotas)) for server in page.servers],
+            columns(others),
+            [(server.id, cells(server, quotas, others)) for server in page.servers],
             first=1 + PAGE_SIZE * (page.number - 1),
             total=page.matching,
             selection=SELECTED,
@@ -92,7 +109,7 @@ def server_table(core: Mailcore, page: ServerPage, selected: MailServer | None) 
         if selected is not None:
             st.caption(f"Selecionado: **{plain(selected.name)}**")
         pager(FILTERS, shown=page.number, matching=page.matching, size=PAGE_SIZE)
-    LIST_QUERY.set(FILTERS.remember())
+    LIST_QUERY.set(FILTERS.remember(colunas=",".join(LIST_COLUMNS.get())))
 
 
 def _quotas(core: Mailcore, page: ServerPage) -> dict[str, Quota]:
