@@ -165,6 +165,8 @@ def diagnosis_lines(diagnosis: Diagnosis) -> str:
         lines.append(f"Campo: {LABELS[diagnosis.field]}")
     if diagnosis.reply:
         lines.append(f"Resposta do servidor: {diagnosis.reply}")
+    if diagnosis.evidence:
+        lines.append(f"O que decidiu: {', '.join(diagnosis.evidence)}")
     return "\n".join(lines)
 
 

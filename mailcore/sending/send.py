@@ -101,7 +101,8 @@ class Sender:
             return _Prepared(HandOver(server, transport, transport.prepare(message), warnings))
         except TransportError as error:
             diagnosis = diagnose(error, kind=server.kind, provider=provider_id(server.host))
-            return _Prepared(stop=Stop(diagnosis, SendStatus.FAILED))
+            # "failed", or "refused" where the transport knows that the service would not take it.
+            return _Prepared(stop=Stop(diagnosis, SendStatus(error.outcome.value)))
         except MailcoreError as error:
             return _Prepared(stop=Stop(not_begun(str(error)), SendStatus.FAILED), error=error)
         except Exception as error:  # noqa: BLE001 - the row says what happened
@@ -133,7 +134,6 @@ def rule_against(server: MailServer, message: OutgoingMessage) -> Stop | None:
 
 
 def _warnings(server: MailServer, message: OutgoingMessage) -> list[str]:
-    if server.same_address is not SameAddress.WARN:
-        return []
-    addresses = own_recipients(server, message)
-    return [_SAME_ADDRESS_WARNING.format(addresses=", ".join(addresses))] if addresses else []
+    addresses = own_recipients(server, message) if server.same_address is SameAddress.WARN else []
+    warned = [_SAME_ADDRESS_WARNING.format(addresses=", ".join(addresses))] if addresses else []
+    return [*message.notes, *warned]

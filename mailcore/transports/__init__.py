@@ -90,6 +90,7 @@ def connection_for(record: Record, secret: SecretStr | None, settings: Settings)
         secret=secret,
         from_address=record.from_address,
         base_url=kind_of(record.kind).base_url(settings),
+        ehlo_name=settings.ehlo_name,
     )
 
 
