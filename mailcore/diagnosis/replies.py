@@ -22,6 +22,7 @@ from mailcore.diagnosis.normalise import Reply, as_one_line, normalise
 from mailcore.diagnosis.providers import at_provider, own_meaning
 from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagnosis_for, texts
 from mailcore.diagnosis.vocabulary import vocabulary
+from mailcore.transports import kind_of
 from mailcore.transports.base import TransportError
 from mailcore.vocabulary import Kind, Outcome
 
@@ -64,7 +65,7 @@ def classify(reply: str, *, phase: str = "", provider: str = "", kind: Kind = Ki
         phase: where it came, in our words (``auth``, ``sender``, …) or the command line's (:data:`PHASES`); where
             it is not known, the code tells as far as it can.
         provider: as in :func:`diagnose`.
-        kind: for Elastic Email, the code is an HTTP status.
+        kind: where a service answers over HTTP, the code is an HTTP status.
     """
     read = normalise(reply)
     return _of(read, reply, PHASES.get(phase, phase) or _phase_of(read), kind, provider)
@@ -87,8 +88,8 @@ def known_words(text: str, *, phase: str = "", provider: str = "") -> Diagnosis 
 
 
 def _of(reply: Reply, as_given: str, phase: str, kind: Kind, provider: str) -> Diagnosis:
-    if kind is Kind.ELASTIC_EMAIL:
-        code, evidence = _by_service(reply)
+    if (told := kind_of(kind).code_of_status(reply.code)) is not None:
+        code, evidence = _by_service(reply, told)
     elif (own := own_meaning(reply, provider)) is not None and not _excused(own[0], phase, reply):
         code, evidence = own[0], (own[1],)
     else:
@@ -130,7 +131,7 @@ def _phase_of(reply: Reply) -> str:
     return ""
 
 
-# ---------------------------------------------------------------- Elastic Email's API
+# ---------------------------------------------------------------- services with an API of their own
 _KEY = re.compile(r"api ?key|unauthori[sz]ed")
 _SERVICE_SAYS = frozenset(
     {
@@ -149,8 +150,8 @@ _SERVICE_SAYS = frozenset(
 )
 
 
-def _by_service(reply: Reply) -> tuple[str, tuple[str, ...]]:
-    """By the words of the API's error, else by the HTTP status."""
+def _by_service(reply: Reply, told: str) -> tuple[str, tuple[str, ...]]:
+    """By the words of the API's error, else by what its kind says of the HTTP status."""
     if match := _KEY.search(reply.raw):
         return "api_key", (match[0],)
     if "access denied" in reply.raw:
@@ -158,14 +159,4 @@ def _by_service(reply: Reply) -> tuple[str, tuple[str, ...]]:
     said = decide(reply, "data", vocabulary())
     if said.code in _SERVICE_SAYS and said.phrases:
         return ("account_not_active" if said.code == "account_blocked" else said.code), said.evidence
-    return _by_http_status(reply.code), (str(reply.code),) if reply.code else ()
-
-
-def _by_http_status(status: int) -> str:
-    if status in (401, 407):
-        return "api_key"
-    if status >= 500:
-        return "service_trouble"
-    return {402: "quota_plan", 403: "api_access", 412: "quota_plan", 413: "too_many_recipients", 429: "throttled"}.get(
-        status, "service_refused"
-    )
+    return told, (str(reply.code),) if reply.code else ()
