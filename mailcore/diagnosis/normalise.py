@@ -74,7 +74,7 @@ _PIECE = re.compile(
 )
 _LISTS = re.compile(
     r"spamhaus|spamcop|sorbs|dnsbl|\brbl|\bbl\.|blacklist|blocklist|barracudacentral|uceprotect|senderbase|abuseat"
-    r"|mailspike|surbl|uribl|invaluement|backscatterer|manitu|cloudmark|prs\.proofpoint|ipcheck|mipspace"
+    r"|mailspike|surbl|uribl|invaluement|backscatterer|manitu|cloudmark|prs\.proofpoint|ipcheck|mipspace|denyip|antispam"
 )
 # Words that Exchange joins with full stops, which look like a host.
 _EXCHANGE = frozenset(("storedrv", "resolver", "queue", "transport", "routing", "smtpsend", "content", "agent"))
