@@ -183,7 +183,9 @@ class _Reader:
         self._bits_of_words: dict[str, int] = {}
 
     def read(self) -> Vocabulary:
-        for name, terms in self._data["concepts"].items():
+        concepts: dict[str, list[str]] = self._data["concepts"]
+        for name, given in concepts.items():
+            terms = [term for one in given for term in (concepts[one[1:-1]] if one[0] == "(" else (one,))]
             bit = self._new_bit()
             for term in terms:
                 self._begins(term.split(" ")[0], bit)

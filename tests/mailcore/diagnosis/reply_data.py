@@ -77,14 +77,17 @@ def _score(answers: list[tuple[Case, str, str | None]]) -> Score:
     return Score(len(answers), 100 * categories / len(answers), 100 * fields / len(answers))
 
 
-def by_source(least: int = 8) -> dict[str, list[Case]]:
-    """Return the replies by who published them; those of few are put together as "the others"."""
+SMALL = "the small sources, each by itself"
+_LARGE = 8
+
+
+def by_source() -> dict[str, list[Case]]:
+    """Return the replies by who published them; those of few replies are counted together."""
     sources: dict[str, list[Case]] = defaultdict(list)
     for case in cases():
         sources[case.source].append(case)
-    large = {name: found for name, found in sources.items() if len(found) >= least}
-    others = [case for name, found in sources.items() if name not in large for case in found]
-    return dict(sorted(large.items())) | {"the others": others}
+    large = {name: found for name, found in sorted(sources.items()) if len(found) >= _LARGE}
+    return large | {SMALL: [case for case in cases() if case.source not in large]}
 
 
 def leaving_out(name: str) -> Score:
@@ -93,27 +96,32 @@ def leaving_out(name: str) -> Score:
     A phrase that decides in this source and in no other would not be there without it. One that decides nowhere in the
     data came from standards, manuals and the words of both languages, not from a source.
     """
+    answers = []
+    for case in by_source()[name]:
+        answers.append((case, *_answer(case, _without(case.source))))
+    return _score(answers)
+
+
+@cache
+def _without(source: str) -> Vocabulary:
     supported = _supported()
-    alone = {phrase for phrase, sources in supported.items() if sources == {name}}
     kept = frozenset(
         (finding.code, phrase.written)
         for finding in vocabulary().findings
         for phrase in finding.phrases
-        if (finding.code, phrase.written) not in alone
+        if supported.get((finding.code, phrase.written)) != {source}
     )
-    rest = vocabulary().with_phrases(kept)
-    return _score([(case, *_answer(case, rest)) for case in by_source()[name]])
+    return vocabulary().with_phrases(kept)
 
 
 @cache
 def _supported() -> dict[tuple[str, str], frozenset[str]]:
     supported: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for name, found in by_source().items():
-        for case in found:
-            reply = normalise(case.reply)
-            decision = decide(reply, PHASES.get(case.phase, "") or phase_of(reply), vocabulary())
-            for phrase in decision.phrases:
-                supported[decision.code, phrase].add(name)
+    for case in cases():
+        reply = normalise(case.reply)
+        decision = decide(reply, PHASES.get(case.phase, "") or phase_of(reply), vocabulary())
+        for phrase in decision.phrases:
+            supported[decision.code, phrase].add(case.source)
     return {phrase: frozenset(names) for phrase, names in supported.items()}
 
 
