@@ -147,29 +147,41 @@ def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
     found = []
     for line in paragraph:
         words = words_in_log(line.text)
-        if words and (diagnosis := _said(words, line, phase, provider) or _spoken_of(words)):
+        if not words:
+            continue
+        # These are a server's words for sure, and even its commonplaces count.
+        diagnosis = _said(words, line, phase, provider, least=1) or _spoken_of(words)
+        if diagnosis is not None:
             found.append(Found(words, diagnosis, *_beside(line.text)))
     return found
 
 
-def _said(words: str, line: Line, phase: str, provider: str) -> Diagnosis | None:
+def _said(words: str, line: Line, phase: str, provider: str, *, least: float | None = None) -> Diagnosis | None:
     at = phase or _phase_in_words(line.text) or line.phase
-    return known_words(words, phase=at, provider=provider)
+    if least is None:
+        return known_words(words, phase=at, provider=provider)
+    return known_words(words, phase=at, provider=provider, least=least)
 
 
-def _spoken_of(text: str) -> Diagnosis | None:
-    """What a program says that never reached a server."""
+def _spoken_of(text: str, *, only_sure: bool = False) -> Diagnosis | None:
+    """What a program says that never reached a server, or that keeps the server's reply to itself.
+
+    Args:
+        only_sure: not where it only tells which command failed, and the reason may stand beside.
+    """
     known = cause_of(text)
-    return diagnosis_for(known[0], reply=text, evidence=(known[1],)) if known else None
+    if known is None or (only_sure and known.is_vague):
+        return None
+    return diagnosis_for(known.code, reply=text, evidence=(known.words,))
 
 
 def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
     found = []
     for line in paragraph:
         words = line.text[:500]
-        diagnosis = _our_own(words) or _spoken_of(words)
+        diagnosis = _our_own(words) or _spoken_of(words, only_sure=True)
         if diagnosis is None and speaks_of_trouble(words):
-            diagnosis = _said(words, line, phase, provider)
+            diagnosis = _said(words, line, phase, provider) or _spoken_of(words)
         if diagnosis is not None:
             found.append(Found(words, diagnosis, *_beside(line.text)))
     return found
