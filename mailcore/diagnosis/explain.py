@@ -16,7 +16,7 @@ from mailcore.diagnosis.clients import cause_of
 from mailcore.diagnosis.cutting import pieces_of, speaks_of_trouble, words_in_log
 from mailcore.diagnosis.normalise import folded
 from mailcore.diagnosis.pasted import paragraphs
-from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, diagnosis_for, known_words, texts
+from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, elsewhere, in_general, known_words, texts
 from mailcore.transports import kinds
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _spoken_of(text: str, *, only_sure: bool = False) -> Diagnosis | None:
     known = cause_of(text)
     if known is None or (only_sure and known.is_vague):
         return None
-    return diagnosis_for(known.code, reply=text, evidence=(known.words,))
+    return elsewhere(known.code, reply=text, evidence=(known.words,))
 
 
 def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
@@ -190,7 +190,7 @@ def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
 def _our_own(text: str) -> Diagnosis | None:
     """What this program had said itself: support pastes that too."""
     code = next((code for code, words in texts().items() if words["title"].rstrip(".") in text), None)
-    return diagnosis_for(code, reply=text) if code else None
+    return in_general(code, reply=text) if code else None
 
 
 # ---------------------------------------------------------------- one reply told once

@@ -20,7 +20,7 @@ import re
 from mailcore.diagnosis.decide import decide
 from mailcore.diagnosis.normalise import Reply, as_one_line, normalise
 from mailcore.diagnosis.providers import at_provider, own_meaning
-from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagnosis_for, texts
+from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagnosis_for, elsewhere, in_general, texts
 from mailcore.diagnosis.vocabulary import vocabulary
 from mailcore.transports import kind_of
 from mailcore.transports.base import TransportError
@@ -35,6 +35,8 @@ __all__ = [
     "classify",
     "diagnose",
     "diagnosis_for",
+    "elsewhere",
+    "in_general",
     "known_words",
     "texts",
 ]
