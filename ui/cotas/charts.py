@@ -25,20 +25,20 @@ def thirty_days(core: Mailcore, chosen: Quota | None) -> None:
     """Bars of the last 30 days, by server; of one account with its limit as a line."""
     servers = {server.id: server.name for server in chosen.servers} if chosen else None
     every = core.days(server_ids=list(servers) if servers else None)
-    used = [one for one in every if one.recipients or one.external]  # not what was given back
+    used = [use for use in every if use.recipients or use.external]  # not what was given back
     if not used:
         st.caption("Nada foi enviado nos últimos 30 dias.")
         return
-    names = servers or _names(core, {one.server_id for one in used})
+    names = servers or _names(core, {use.server_id for use in used})
     totals: dict[int, int] = defaultdict(int)
-    for one in used:
-        totals[one.server_id] += one.recipients + one.external
+    for use in used:
+        totals[use.server_id] += use.recipients + use.external
     biggest = set(sorted(totals, key=lambda key: -totals[key])[:_MOST_SERVERS])
     sums: dict[tuple[str, str], int] = defaultdict(int)
-    for one in used:
-        name = names.get(one.server_id, f"Servidor {one.server_id}") if one.server_id in biggest else _OTHERS
-        units = chosen.rule.units(one.messages, one.recipients) if chosen else one.recipients
-        sums[one.day.isoformat(), name] += units + one.external
+    for use in used:
+        name = names.get(use.server_id, f"Servidor {use.server_id}") if use.server_id in biggest else _OTHERS
+        units = chosen.rule.units(use.messages, use.recipients) if chosen else use.recipients
+        sums[use.day.isoformat(), name] += units + use.external
     today = datetime.now(core.settings.zone).date()
     order = [(today - timedelta(days=back)).isoformat() for back in range(CHART_DAYS - 1, -1, -1)]
     values = [{"dia": day, "servidor": name, "usado": units} for (day, name), units in sums.items()]
@@ -118,4 +118,4 @@ def week_of_hours(core: Mailcore, chosen: Quota | None) -> None:
 
 @st.cache_data(ttl=60, show_spinner=False)
 def _names(_core: Mailcore, ids: set[int]) -> dict[int, str]:
-    return {server.id: server.name for one in _core.quotas() for server in one.servers if server.id in ids}
+    return {server.id: server.name for quota in _core.quotas() for server in quota.servers if server.id in ids}

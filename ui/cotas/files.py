@@ -36,11 +36,11 @@ def to_csv(quotas: list[Quota], zone: ZoneInfo) -> bytes:
     text = StringIO(newline="")
     writer = csv.writer(text, delimiter=";")
     writer.writerow(_HEADINGS)
-    for one in quotas:
+    for quota in quotas:
         writer.writerow(
             [
                 cell(value.strftime("%d/%m/%Y %H:%M") if isinstance(value, datetime) else value)
-                for value in _row(one, zone)
+                for value in _row(quota, zone)
             ]
         )
     return text.getvalue().encode("utf-8-sig")
@@ -60,8 +60,8 @@ def to_excel(quotas: list[Quota], zone: ZoneInfo) -> bytes:
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, 1, 36)
         sheet.set_column(2, len(_HEADINGS) - 1, 18)
-        for line, one in enumerate(quotas, start=1):
-            for column, value in enumerate(_row(one, zone)):
+        for line, quota in enumerate(quotas, start=1):
+            for column, value in enumerate(_row(quota, zone)):
                 if isinstance(value, datetime):
                     sheet.write_datetime(line, column, value, moment)
                 elif value is not None:
@@ -69,20 +69,20 @@ def to_excel(quotas: list[Quota], zone: ZoneInfo) -> bytes:
     return file.getvalue()
 
 
-def _row(one: Quota, zone: ZoneInfo) -> list[Any]:
-    first = one.frees[0] if one.frees else None
+def _row(quota: Quota, zone: ZoneInfo) -> list[Any]:
+    first = quota.frees[0] if quota.frees else None
     return [
-        one.account_key,
-        ", ".join(server.name for server in one.servers),
-        one.used,
-        one.sent_here,
-        one.external,
-        one.limit,
-        one.remaining,
-        words.UNIT[one.rule.unit],
-        words.WINDOW[one.rule.window],
-        words.QUOTA_STATE[one.state],
-        _local(one.hold.held_until if one.hold else None, zone),
+        quota.account_key,
+        ", ".join(server.name for server in quota.servers),
+        quota.used,
+        quota.sent_here,
+        quota.external,
+        quota.limit,
+        quota.remaining,
+        words.UNIT[quota.rule.unit],
+        words.WINDOW[quota.rule.window],
+        words.QUOTA_STATE[quota.state],
+        _local(quota.hold.held_until if quota.hold else None, zone),
         first.units if first else None,
         _local(first.at if first else None, zone),
     ]
