@@ -24,7 +24,7 @@ from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagn
 from mailcore.diagnosis.vocabulary import vocabulary
 from mailcore.transports import kind_of
 from mailcore.transports.base import TransportError
-from mailcore.vocabulary import Kind, Outcome
+from mailcore.vocabulary import DEFAULT_KIND, Kind, Outcome
 
 __all__ = [
     "CATEGORIES",
@@ -57,7 +57,7 @@ def diagnose(error: TransportError, *, kind: Kind, provider: str = "") -> Diagno
     return _of(reply, error.reply, error.phase, kind, provider)
 
 
-def classify(reply: str, *, phase: str = "", provider: str = "", kind: Kind = Kind.SMTP) -> Diagnosis:
+def classify(reply: str, *, phase: str = "", provider: str = "", kind: Kind = DEFAULT_KIND) -> Diagnosis:
     """Return what a bare reply means, as it stands in a log or a bounce.
 
     Args:
