@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 
+from mailcore.diagnosis.certificates import with_certificate
 from mailcore.diagnosis.decide import decide
 from mailcore.diagnosis.normalise import Reply, as_one_line, normalise
 from mailcore.diagnosis.providers import at_provider, own_meaning
@@ -52,7 +53,7 @@ def diagnose(error: TransportError, *, kind: Kind, provider: str = "") -> Diagno
     if error.outcome is Outcome.UNCERTAIN:
         return diagnosis_for("uncertain", reply=error.reply)
     if error.cause in texts():
-        return diagnosis_for(error.cause, reply=error.reply)
+        return with_certificate(diagnosis_for(error.cause, reply=error.reply), error.certificate)
     reply = _with_codes(normalise(error.reply), error.code, error.enhanced)
     return _of(reply, error.reply, error.phase, kind, provider)
 
