@@ -6,10 +6,12 @@ stand there as well.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +19,36 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mailcore.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+
+def default_data_dir() -> Path:
+    """Return where the data is kept when no setting says it, whatever folder one stands in.
+
+    That is ``data`` in the checkout that this library runs from; for an installed library, the folder that the
+    operating system gives each user for a program's data.
+    """
+    checkout = Path(__file__).resolve().parents[1]
+    if (checkout / "app.py").is_file() and (checkout / "pyproject.toml").is_file():
+        return checkout / "data"
+    from platformdirs import user_data_path
+
+    return user_data_path("mailcore", appauthor=False)
+
+
+def without_passwords(url: str | URL) -> str:
+    """Return the URL of a database or a service as it may be shown."""
+    from sqlalchemy.engine import make_url
+
+    try:
+        parsed = make_url(url)
+    except Exception:  # noqa: BLE001 - whatever it is, its text may hold a password
+        return "***"
+    # libpq also takes a password (and the one of the client's own key) as parameters.
+    query = {name: "oculta" if "password" in name.lower() else value for name, value in parsed.query.items()}
+    return parsed.set(query=query).render_as_string(hide_password=True)
 
 
 class KeyringChoice(StrEnum):
@@ -35,13 +67,15 @@ class Settings(BaseSettings):
 
     database_url: str = ""
     """SQLAlchemy URL; empty means the SQLite file ``mailcore.db`` in ``data_dir``."""
-    data_dir: Path = Path("data")
+    data_dir: Path = Field(default_factory=default_data_dir)
     """Folder of the SQLite file, its copies and the key of the database keyring."""
     keyring: KeyringChoice = KeyringChoice.AUTO
     secret_keys: SecretStr = SecretStr("")
     """Fernet keys separated by commas: the first encrypts, all decrypt. Empty: the data folder's file."""
     elastic_email_url: str = "https://api.elasticemail.com"
     """Root above ``/v2`` and ``/v4``; plain http only for this machine."""
+    ehlo_name: str = ""
+    """What this program calls itself before mail servers (EHLO). Empty: this machine's full name, else its address."""
     timezone: str = "America/Sao_Paulo"
     retention_days: int = Field(default=400, ge=0, le=36_500)
     """How long the ledger keeps a send; 0 keeps all. Never less than 2, for quotas count the last 24 hours."""
@@ -56,6 +90,16 @@ class Settings(BaseSettings):
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"MAILCORE_TIMEZONE: não conheço o fuso horário “{name}”.") from error
+        return name
+
+    @field_validator("ehlo_name")
+    @classmethod
+    def _name_or_address(cls, name: str) -> str:
+        if name and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{2,60}\]", name):
+            raise ValueError(
+                "MAILCORE_EHLO_NAME: use o nome completo desta máquina, como correio.exemplo.com.br, ou o endereço IP "
+                "entre colchetes."
+            )
         return name
 
     @field_validator("retention_days")
@@ -88,6 +132,10 @@ class Settings(BaseSettings):
             url = "postgresql+psycopg://" + self.database_url.split("://", 1)[1]
             object.__setattr__(self, "database_url", url)
         return self
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
+        for name, value in super().__repr_args__():
+            yield name, without_passwords(value) if isinstance(value, str) and "://" in value else value
 
     @property
     def zone(self) -> ZoneInfo:

@@ -6,57 +6,21 @@ Times are ISO 8601 with the offset of the configured zone.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mailcore.quota.rules import NEAR
-from mailcore.vocabulary import QuotaState, SendStatus
+from mailcore.registry.document import Document, moment
+from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from mailcore.catalog.lookup import Suggestion
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.health.check import CheckResult
-    from mailcore.health.service_figures import ServiceFigures
     from mailcore.quota.rules import Quota
-    from mailcore.storage.tables import MailServer, Send
-
-Document = dict[str, Any]
+    from mailcore.storage.tables import Send
 
 _DIAGNOSIS = ("category", "code", "title", "cause", "remedy", "field", "reply")
-
-
-def server_document(server: MailServer, zone: ZoneInfo) -> Document:
-    """Return a registered server; of its secret only whether there is one."""
-    return {
-        "id": server.id,
-        "name": server.name,
-        "kind": server.kind.value,
-        "host": server.host or None,
-        "port": server.port,
-        "security": server.security.value,
-        "verify_certificate": server.verify_certificate,
-        "username": server.username or None,
-        "has_secret": server.secret_ref is not None,
-        "from_address": server.from_address,
-        "from_name": server.from_name or None,
-        "reply_to": server.reply_to or None,
-        "is_paid": server.is_paid,
-        "is_active": server.is_active,
-        "is_default": server.is_default,
-        "daily_limit": server.daily_limit,
-        "limit_unit": server.limit_unit.value,
-        "limit_window": server.limit_window.value,
-        "same_address": server.same_address.value,
-        "last_check": {
-            "state": server.last_check_state.value,
-            "at": moment(server.last_check_at, zone),
-            "category": server.last_check_category,
-        },
-        "created_at": moment(server.created_at, zone),
-        "updated_at": moment(server.updated_at, zone),
-    }
 
 
 def check_document(result: CheckResult | None, fault: str = "") -> Document:
@@ -111,6 +75,11 @@ def diagnosis_document(diagnosis: Diagnosis) -> Document:
     return {key: getattr(diagnosis, key) or None for key in _DIAGNOSIS}
 
 
+def explained_document(diagnosis: Diagnosis) -> Document:
+    """Return a diagnosis with ``evidence``: the reply's own words and codes that decided, none where none did."""
+    return {**diagnosis_document(diagnosis), "evidence": list(diagnosis.evidence)}
+
+
 def send_document(send: Send, zone: ZoneInfo) -> Document:
     """Return a row of the ledger. ``frees_at`` comes with the quotas; until then it is null."""
     return {
@@ -129,28 +98,21 @@ def send_document(send: Send, zone: ZoneInfo) -> Document:
     }
 
 
-def quota_document(quota: Quota, figures: ServiceFigures | None, zone: ZoneInfo) -> Document:
-    """Return how an account stands; where no record has a limit, the service's own, if it told one."""
-    limit, remaining, state = quota.limit, quota.remaining, quota.state
-    if limit is None and figures is not None and isinstance(figures.daily_limit.value, int | float):
-        limit, remaining = int(figures.daily_limit.value), figures.left_today
-        if remaining is not None and state is QuotaState.OK:
-            state = QuotaState.FULL if remaining == 0 else QuotaState.NEAR if remaining <= limit * (1 - NEAR) else state
+def quota_document(quota: Quota, zone: ZoneInfo) -> Document:
+    """Return how an account stands: limit, unit, window, used, remaining, state and frees are of the stricter count."""
     held = quota.hold
     return {
         "server_ids": [server.id for server in quota.servers],
         "account": quota.account_key,
-        "limit": limit,
+        "limit": quota.limit,
         "unit": quota.rule.unit.value,
         "window": quota.rule.window.value,
         "used": quota.used,
-        "remaining": remaining,
-        "state": state.value,
-        "frees": [{"at": moment(freeing.at, zone), "units": freeing.units} for freeing in quota.frees],
+        "remaining": quota.remaining,
+        "state": quota.state.value,
+        "frees": [{"at": moment(freed.at, zone), "units": freed.units} for freed in quota.frees],
         "blocked_until": moment(held.held_until, zone) if held else None,
-        "unavailable": [
-            {"figure": name, "reason": reason} for name, reason in (figures.unavailable() if figures else ())
-        ],
+        "unavailable": [{"figure": name, "reason": reason} for name, reason in quota.unavailable],
     }
 
 
@@ -164,8 +126,3 @@ def _diagnosis(stored: str) -> Document | None:
 def shown_status(send: Send) -> SendStatus:
     """Return the status; a send that another process has not finished is uncertain to everybody else."""
     return SendStatus.UNCERTAIN if send.status is SendStatus.STARTED else send.status
-
-
-def moment(value: datetime | None, zone: ZoneInfo) -> str | None:
-    """2026-11-23T14:05:09-03:00."""
-    return value.astimezone(zone).isoformat(timespec="seconds") if value is not None else None

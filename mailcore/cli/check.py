@@ -6,14 +6,14 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from mailcore import open_mailcore
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import check_document
 from mailcore.cli.exits import Exit, WrongUseError
+from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
-from mailcore.health.portfolio import attention
 from mailcore.messages.addresses import parse_address
-from mailcore.vocabulary import Kind, StepState
+from mailcore.transports import kind_of, kinds
+from mailcore.vocabulary import StepState
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -30,7 +30,7 @@ def check(args: Namespace) -> Exit:
         raise WrongUseError("Diga o número do servidor ou --all, um dos dois.")
     if args.all and args.rcpt:
         raise WrongUseError("--rcpt só vale para um servidor.")
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         return _all(args, core) if args.all else _one(args, core)
 
 
@@ -43,8 +43,9 @@ def _one(args: Namespace, core: Mailcore) -> Exit:
 
 
 def _recipient(typed: str, server: MailServer) -> str:
-    if server.kind is not Kind.SMTP:
-        raise WrongUseError("--rcpt só vale para um servidor smtp.")
+    if not kind_of(server.kind).asks_recipient:
+        only = " ou ".join(kind.id for kind in kinds() if kind.asks_recipient)
+        raise WrongUseError(f"--rcpt só vale para um servidor {only}.")
     try:
         return parse_address(typed)
     except ValueError as error:
@@ -56,7 +57,7 @@ def _all(args: Namespace, core: Mailcore) -> Exit:
     checked = core.check_all(progress)
     documents = [{"server_id": one.server.id, **check_document(one.result, one.fault)} for one in checked]
     output.show(args, documents, lambda: as_text.checked_table(checked))
-    for sentence in as_text.attention_lines(attention(core.database), core.settings.zone):
+    for sentence in as_text.attention_lines(core.attention(), core.settings.zone):
         say(sentence)
     return Exit.DONE if all(one.ok for one in checked) else Exit.NOT_DONE
 

@@ -8,20 +8,23 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailcore import open_mailcore
 from mailcore.actor import computer_user
 from mailcore.cli import output
 from mailcore.cli.exits import Exit, WrongUseError
+from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
-from mailcore.registry.drafts import LABELS
-from mailcore.registry.exchange import all_servers, apply_import, plan_import, to_csv, to_json
+from mailcore.labels import inside
+from mailcore.registry.exchange import apply_import, to_csv, to_json
 from mailcore.registry.exchange_file import MAX_BYTES
+from mailcore.registry.fields import FIELD
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from mailcore.errors import FieldChange
-    from mailcore.registry.exchange import ImportPlan, Remark
+    from mailcore.labels import inside
+    from mailcore.registry.fields import Field
+from mailcore.registry.exchange import ImportPlan, Remark
 
 _MOST_SHOWN = 60
 """Characters of a value in a line about a change: notes and certificates are long."""
@@ -29,8 +32,8 @@ _MOST_SHOWN = 60
 
 def export(args: Namespace) -> Exit:
     """Write every server to standard output, without secrets."""
-    with closing(open_mailcore()) as core:
-        servers, zone = all_servers(core.database), core.settings.zone
+    with closing(open_mailcore(args)) as core:
+        servers, zone = core.all_servers(), core.settings.zone
     _write(to_json(servers, zone) if args.json or args.format == "json" else to_csv(servers, zone))
     return Exit.DONE
 
@@ -38,8 +41,8 @@ def export(args: Namespace) -> Exit:
 def import_(args: Namespace) -> Exit:
     """Take in a CSV or JSON file, all of it or nothing; with ``--dry-run`` only say what it would do."""
     data = _read(args.file)
-    with closing(open_mailcore()) as core:
-        plan = plan_import(core.database, data)
+    with closing(open_mailcore(args)) as core:
+        plan = core.plan_import(data)
         if plan.does_something and not args.dry_run:
             apply_import(core.servers, plan, actor=computer_user())
     counts = (0, 0) if plan.errors else (len(plan.created), len(plan.changed))
@@ -94,13 +97,13 @@ def _summary(plan: ImportPlan, *, is_dry_run: bool) -> str:
 
 
 def _change(change: FieldChange) -> str:
-    return f"{LABELS[change.field]}, de {_shown(change.before)} para {_shown(change.after)}"
+    row = FIELD[change.field]
+    return f"{row.label}, de {_shown(row, change.before)} para {_shown(row, change.after)}"
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "sim" if value else "não"
-    text = " ".join(str(value if value is not None else "").split()) or "(vazio)"
+def _shown(row: Field, value: object) -> str:
+    word = row.word(value)
+    text = " ".join((inside(word) if row.is_choice else word).split()) or "(vazio)"
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 

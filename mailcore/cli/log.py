@@ -6,11 +6,11 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mailcore import open_mailcore
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import send_document
 from mailcore.cli.exits import Exit
-from mailcore.sending.ledger import LedgerQuery, search
+from mailcore.cli.opening import open_mailcore
+from mailcore.sending.ledger import LedgerQuery
 from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def log(args: Namespace) -> Exit:
     """Show rows of the ledger, newest first."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         zone = core.settings.zone
         query = LedgerQuery(
             server_id=args.server,
@@ -28,7 +28,7 @@ def log(args: Namespace) -> Exit:
             status=SendStatus(args.status) if args.status else None,
             page_size=args.limit,
         )
-        sends = search(core.database, query).sends
+        sends = core.ledger.search(query).sends
     output.show(args, [send_document(send, zone) for send in sends], lambda: as_text.sends_table(sends, zone))
     return Exit.DONE
 

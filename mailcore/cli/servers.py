@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mailcore import open_mailcore
 from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
-from mailcore.cli.as_json import server_document
 from mailcore.cli.exits import Exit, WrongUseError
+from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
+from mailcore.cli.parser import option_of
 from mailcore.errors import ValidationError
+from mailcore.registry.document import server_document
 from mailcore.registry.drafts import ServerDraft, draft_of, secret_label
+from mailcore.registry.fields import FIELD, FIELDS, Field, fields_of, kinds_with
 from mailcore.registry.search import PAGE_SIZE, ServerQuery
-from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SameAddress, Security
+from mailcore.vocabulary import Kind
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,28 +31,13 @@ if TYPE_CHECKING:
     from mailcore.registry.servers import Saved, Servers
     from mailcore.storage.tables import MailServer
 
-_CHOICES: dict[str, Callable[[str], object]] = {
-    "kind": Kind,
-    "security": Security,
-    "limit_unit": LimitUnit,
-    "limit_window": LimitWindow,
-    "same_address": SameAddress,
-}
-_ONLY_SMTP = {
-    "host": "--host",
-    "port": "--port",
-    "security": "--security",
-    "verify_certificate": "--verify/--no-verify",
-    "ca_pem": "--ca-file",
-    "username": "--username",
-}
-_MOST_CERTIFICATE_BYTES = 1_000_000
+_MOST_FILE_BYTES = 1_000_000
 
 
 def list_servers(args: Namespace) -> Exit:
     """List the servers that match, in the order of their descriptions."""
     query = ServerQuery(text=args.search, kind=Kind(args.kind) if args.kind else None)
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         servers, matching = _first(core.servers, query, args.limit)
         zone = core.settings.zone
     output.show(
@@ -65,7 +52,7 @@ def list_servers(args: Namespace) -> Exit:
 
 def show(args: Namespace) -> Exit:
     """Show one server."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         _show(args, core, core.servers.get(args.id))
     return Exit.DONE
 
@@ -73,15 +60,17 @@ def show(args: Namespace) -> Exit:
 def add(args: Namespace) -> Exit:
     """Register a server; what is not given is as in an empty form, with SSL on "Automático"."""
     draft = _changed(ServerDraft(requires_auth=False, security_auto=True), args)
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args, fills=True)) as core:
         saved = _save(args, draft, lambda secret: core.servers.create(draft, secret, actor=computer_user()))
         _show(args, core, saved.server)
+        if core.is_new:
+            say(f"Registrado num banco novo, em {core.database.shown_address}.")
     return Exit.DONE
 
 
 def edit(args: Namespace) -> Exit:
     """Change what is given of a server, and nothing else."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         opened = core.servers.get(args.id)
         draft = _changed(draft_of(opened), args)
         if draft == draft_of(opened) and not args.secret_stdin:
@@ -93,7 +82,7 @@ def edit(args: Namespace) -> Exit:
 
 def delete(args: Namespace) -> Exit:
     """Delete a server and its secret, after asking."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         server = core.servers.get(args.id)
         if not args.yes and not _confirmed(server):
             raise WrongUseError("Nada foi apagado.")
@@ -127,12 +116,8 @@ def _changed(draft: ServerDraft, args: Namespace) -> ServerDraft:
     Raises:
         WrongUseError: the certificate file cannot be read, or an option says nothing for this kind.
     """
-    given = {field.name: getattr(args, field.name, None) for field in fields(ServerDraft)}
-    values: dict[str, Any] = {
-        name: _CHOICES[name](value) if name in _CHOICES else value for name, value in given.items() if value is not None
-    }
-    if args.ca_file is not None:
-        values["ca_pem"] = _certificate(args.ca_file) if args.ca_file else ""
+    given = {row.name: (row, getattr(args, row.name)) for row in FIELDS if row.option and row.stored}
+    values = {name: _given(row, value) for name, (row, value) in given.items() if value is not None}
     if "security" in values:
         values["security_auto"] = False
     if "username" in values:
@@ -140,16 +125,25 @@ def _changed(draft: ServerDraft, args: Namespace) -> ServerDraft:
     if args.secret_stdin:
         values["requires_auth"] = True  # a password with no user name: the rules ask for the name
     changed = replace(draft, **values)
-    useless = [option for name, option in _ONLY_SMTP.items() if name in values]
-    if changed.kind is not Kind.SMTP and useless:
-        raise WrongUseError(f"{', '.join(useless)}: só vale para um servidor smtp.")
+    had = {row.name for row in fields_of(changed.kind)}
+    useless = [FIELD[name] for name in given if name in values and name not in had]
+    if useless:
+        only = " ou ".join(dict.fromkeys(kind.id for row in useless for kind in kinds_with(row)))
+        raise WrongUseError(f"{', '.join(option_of(row.name) for row in useless)}: só vale para um servidor {only}.")
     return changed
 
 
-def _certificate(path: str) -> str:
+def _given(row: Field, value: Any) -> Any:
+    """What an option says, as the value of its field."""
+    if row.option and row.option.reads_file:
+        return _file(value) if value else ""
+    return row.choice(value) if row.choices and isinstance(value, str) else value
+
+
+def _file(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            return file.read(_MOST_CERTIFICATE_BYTES).decode("utf-8-sig")
+            return file.read(_MOST_FILE_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: no text, or a NUL in the path
         raise WrongUseError(
             f"O certificado “{path}” não pôde ser lido. Confira o caminho e o formato (PEM)."

@@ -29,8 +29,8 @@ from mailcore.vocabulary import StepState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PROBING_SECONDS = 6.0
-"""Kept back of the whole for trying what would work."""
+_LAST_SECONDS = 1.0
+"""Kept back of the whole, so that a check that times out still ends in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,11 @@ class CheckResult:
     """The server's, where it showed one, be it refused."""
     suggestions: tuple[Suggestion, ...] = ()
     """What was tried and works, the best first."""
+
+    def __repr__(self) -> str:
+        steps = " ".join(f"{step.name}={step.state.value}" for step in self.steps)
+        why = f", {self.diagnosis!r}" if self.diagnosis else ""
+        return f"CheckResult(ok={self.ok}, at={self.at.isoformat(timespec='seconds')}, {steps}{why})"
 
 
 def check(
@@ -80,8 +85,7 @@ def check(
     diagnosis: Diagnosis | None = None
     suggestions: tuple[Suggestion, ...] = ()
     try:
-        kept_back = _PROBING_SECONDS if probe else 1.0
-        certificate = transport.check(listen, recipient=recipient, seconds=max(seconds - kept_back, 1)).certificate
+        certificate = transport.check(listen, recipient=recipient, seconds=max(seconds - _LAST_SECONDS, 1)).certificate
     except TransportError as error:
         certificate = error.certificate
         diagnosis = diagnose(error, kind=connection.kind, provider=provider_id(connection.host))

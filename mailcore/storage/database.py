@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from mailcore.errors import ConfigurationError, StorageError
+from mailcore.settings import without_passwords
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -59,15 +60,20 @@ class Database:
         self._turn = threading.Lock()
         self._fast: Any = None
 
-    @property
+    @cached_property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
-    @property
+    @cached_property
     def file(self) -> Path | None:
         """The SQLite file, or None where the database is not a file."""
         name = self.engine.url.database
         return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+
+    @property
+    def shown_address(self) -> str:
+        """Where the database is, for a person: its file, or its URL without passwords."""
+        return f"“{self.file}”" if self.file else without_passwords(self.engine.url)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

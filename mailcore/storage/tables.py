@@ -1,4 +1,4 @@
-"""The tables. Times are stored in UTC; what a column means to the user is said in ``drafts.py``."""
+"""The tables. Times are stored in UTC; what a column means to the user is said in ``registry/fields.py``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,20 @@ class UTCDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-def _text_enum(kind: type[StrEnum]) -> Enum:
+class KindText(TypeDecorator[Kind]):
+    """The id of a kind of server; any text is one, so that a record of a newer version can be read."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def process_bind_param(self, value: Kind | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Kind | None:
+        return None if value is None else Kind(value)
+
+
+def text_enum(kind: type[StrEnum]) -> Enum:
     """Store the value, not the Python name, as plain text: a new value needs no migration."""
     return Enum(
         kind,
@@ -56,15 +69,22 @@ def _text_enum(kind: type[StrEnum]) -> Enum:
     )
 
 
+def _plain(value: object) -> str:
+    """A value as a person reads it: a member's word, a moment in ISO 8601."""
+    if isinstance(value, StrEnum):
+        return value.value
+    return value.isoformat() if isinstance(value, datetime | date) else repr(value)
+
+
 class Base(DeclarativeBase):
     """Common ground of the tables."""
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UTCDateTime,
+        Kind: KindText,
         **{
-            kind: _text_enum(kind)
+            kind: text_enum(kind)
             for kind in (
-                Kind,
                 Security,
                 LimitUnit,
                 LimitWindow,
@@ -76,11 +96,23 @@ class Base(DeclarativeBase):
         },
     }
 
+    shown: ClassVar[tuple[str, ...]] = ()
+    """The columns that ``repr`` shows: never a secret, nobody's address but a server's own."""
+
+    def __repr__(self) -> str:
+        # From what is loaded: to show a row must not read the database.
+        values = ((name, self.__dict__[name]) for name in self.shown if name in self.__dict__)
+        return f"{type(self).__name__}({', '.join(f'{name}={_plain(value)}' for name, value in values)})"
+
 
 class MailServer(Base):
-    """One registered server. Its identity is ``id``, which is never used again after a delete."""
+    """One registered server. Its identity is ``id``, which is never used again after a delete.
+
+    Spelled out here are the columns that code names; ``registry/columns.py`` adds the other fields of the table.
+    """
 
     __tablename__ = "mail_server"
+    shown = ("id", "name", "kind", "host", "port", "from_address", "is_active", "is_default")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     version: Mapped[int] = mapped_column(default=1)
@@ -97,7 +129,7 @@ class MailServer(Base):
     ca_pem: Mapped[str] = mapped_column(Text)
     username: Mapped[str] = mapped_column(String(320))
     account_key: Mapped[str] = mapped_column(String(700), default="")
-    """What the provider counts by (see ``accounts.py``): records that share it share a quota."""
+    """What the provider counts by (see ``ServerKind.account``): records that share it share a quota."""
     secret_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
     """Where the secret is kept (backend and name), never the secret."""
     from_address: Mapped[str] = mapped_column(String(320))
@@ -147,6 +179,7 @@ class SecretJournal(Base):
     """
 
     __tablename__ = "secret_journal"
+    shown = ("ref", "condemned")
 
     ref: Mapped[str] = mapped_column(String(80), primary_key=True)
     condemned: Mapped[bool] = mapped_column(default=False)
@@ -158,6 +191,7 @@ class StoredSecret(Base):
     """One ciphertext of the database keyring; the key is never in the database."""
 
     __tablename__ = "stored_secret"
+    shown = ("name",)
 
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
     ciphertext: Mapped[str] = mapped_column(Text)
@@ -167,6 +201,7 @@ class Send(Base):
     """The ledger: one row for one message handed, or about to be handed, to a server. No bodies."""
 
     __tablename__ = "send"
+    shown = ("id", "status", "at", "server_id", "server_name", "units", "message_id", "frees_at")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     idempotency_key: Mapped[str] = mapped_column(String(255), unique=True)
@@ -219,6 +254,7 @@ class Account(Base):
     """What is known of an account besides its use: whether it is on hold, and how often its login failed."""
 
     __tablename__ = "account"
+    shown = ("key", "held_since", "held_until", "held_code", "auth_failures")
 
     key: Mapped[str] = mapped_column(String(700), primary_key=True)
     held_since: Mapped[datetime | None]
@@ -235,10 +271,11 @@ class Account(Base):
 class Usage(Base):
     """What an account used, summed up in slots of time: sums cost the same whatever the number of sends.
 
-    A slot is five minutes long; old ones are put together to hours, and those to days (see ``usage.py``).
+    A slot is five minutes long; old ones are merged into hours, and those into days (see ``usage.py``).
     """
 
     __tablename__ = "usage"
+    shown = ("account_key", "slot", "server_id", "messages", "recipients", "external")
 
     account_key: Mapped[str] = mapped_column(String(700), primary_key=True)
     slot: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -258,6 +295,7 @@ class DailyUsage(Base):
     """What went through a server on one day of the configured time zone."""
 
     __tablename__ = "daily_usage"
+    shown = ("day", "account_key", "server_id", "messages", "recipients", "external")
 
     day: Mapped[date] = mapped_column(primary_key=True)
     account_key: Mapped[str] = mapped_column(String(700), primary_key=True)
@@ -273,6 +311,7 @@ class ExternalUse(Base):
     """Use of an account made elsewhere, entered by a person or from a file."""
 
     __tablename__ = "external_use"
+    shown = ("id", "account_key", "server_id", "at", "units")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     account_key: Mapped[str] = mapped_column(String(700))
@@ -289,6 +328,7 @@ class Installation(Base):
     """Values this installation made for itself once, by name."""
 
     __tablename__ = "installation"
+    shown = ("name",)
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
@@ -298,6 +338,7 @@ class Change(Base):
     """The changes trail: one row for each field of each save, and one for a record that came or went."""
 
     __tablename__ = "change"
+    shown = ("id", "at", "who", "server_id", "server_name", "action", "field")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     at: Mapped[datetime]
@@ -307,7 +348,7 @@ class Change(Base):
     server_name: Mapped[str] = mapped_column(String(200))
     action: Mapped[ChangeAction]
     field: Mapped[str] = mapped_column(String(40), default="")
-    """Which field (see ``drafts.LABELS``); empty where the whole record came or went."""
+    """Which field (see ``registry/fields.py``); empty where the whole record came or went."""
     before: Mapped[str] = mapped_column(Text, default="")
     """As JSON; empty for a secret, of which only is known that it changed."""
     after: Mapped[str] = mapped_column(Text, default="")

@@ -42,10 +42,12 @@ class Connection:
     username: str = ""
     """Empty where the server wants no login."""
     secret: SecretStr | None = field(default=None, repr=False)
-    """The SMTP password, or the Elastic Email API key."""
+    """A password, or the key of an interface."""
     from_address: str = ""
     base_url: str = ""
-    """Elastic Email only: the root above /v2 and /v4."""
+    """The root of an HTTP interface; empty for a kind that has none, or the one it knows itself."""
+    ehlo_name: str = ""
+    """SMTP only: what this side calls itself; empty for this machine's full name, or else its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,9 @@ class Certificate:
     issuer: str
     not_before: datetime
     not_after: datetime
+    sha256: str = ""
+    """Its fingerprint, as two-digit pairs with colons between."""
+    pem: str = ""
 
     def days_left(self, now: datetime) -> int:
         """Return how many whole days it is still valid; negative once it has ended."""
@@ -171,6 +176,10 @@ class Transport(ABC):
 
     stages: ClassVar[tuple[str, ...]]
     """The steps of a check, in their order; those a failure left out are shown as skipped."""
+    hand_over_step: ClassVar[str] = ""
+    """The step of a send in which the message leaves: before :meth:`send` reports it as running, no byte of the
+    message has left. An exception that is none of ours is ``failed`` before that and ``uncertain`` from then on; a
+    kind that names no step is taken to hand the message over at once."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -191,7 +200,7 @@ class Transport(ABC):
         """Ask the service for the state of the account; a kind that has none leaves this as it is.
 
         Returns:
-            The service's own names and values, secrets taken out.
+            What it tells of ``daily_limit``, ``credits``, ``reputation`` and ``status``, secrets taken out.
 
         Raises:
             TransportError: no answer, or none that says so.
@@ -200,7 +209,11 @@ class Transport(ABC):
         raise NotImplementedError
 
     def statistics(self, since: datetime) -> dict[str, Any]:
-        """Ask the service what the account has sent since a moment; see :meth:`account_data`."""
+        """Ask the service what the account has sent since a moment; see :meth:`account_data`.
+
+        Returns:
+            ``sent`` and ``delivered``, e-mails; what it does not tell is not there.
+        """
         raise NotImplementedError
 
     @abstractmethod
@@ -216,6 +229,17 @@ class Transport(ABC):
         Raises:
             TransportError: at the first step that fails.
         """
+
+    def prepare(self, message: OutgoingMessage) -> OutgoingMessage:
+        """Return the message as :meth:`send` is to be given it, written as far as it can be without the server.
+
+        Called before anything is reserved and before anybody is contacted, so that a message that cannot be written
+        costs nothing. A kind that has nothing to prepare leaves this as it is.
+
+        Raises:
+            TransportError: the message cannot be written; ``outcome`` is ``failed`` and ``cause`` says why.
+        """
+        return message
 
     @abstractmethod
     def send(

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from mailcore.storage.database import Database
 
-HEAD = "0004"
-"""The newest revision in ``versions/`` (a test holds the two together)."""
+_VERSIONS = Path(__file__).parent / "versions"
+HEAD = max(path.name[:4] for path in _VERSIONS.glob("[0-9][0-9][0-9][0-9]_*.py"))
+"""The newest revision in ``versions/``: each file's name begins with its own (a test holds Alembic to it)."""
 
 _ADVISORY_LOCK = 0x6D61696C  # "mail": any number will do, as long as every instance uses the same
 
@@ -35,25 +36,29 @@ def current_revision(connection: Connection) -> str | None:
     return revision
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database) -> bool:
     """Bring the database to :data:`HEAD`; a SQLite file is copied beside itself first.
+
+    Returns:
+        Whether there was none: every table has just been made.
 
     Raises:
         StorageError: the database belongs to a newer version of the program, or cannot be changed.
     """
     with database.read() as session:
         if current_revision(session.connection()) == HEAD:
-            return
+            return False
     with database.write_connection() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         # Another process may have done it while this one waited for the lock.
         revision = current_revision(connection)
         if revision == HEAD:
-            return
+            return False
         if revision is not None and database.file is not None:
             _copy(database.file, revision)
         _upgrade(connection)
+    return revision is None
 
 
 def _upgrade(connection: Connection, revision: str = "head") -> None:

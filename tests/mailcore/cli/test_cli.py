@@ -22,11 +22,12 @@ from cryptography.fernet import Fernet
 from mailcore import open_mailcore
 from mailcore.cli import main, output, parser
 from mailcore.registry.servers import Servers
-from mailcore.sending.reservation import _this_process
+from mailcore.sending.abandoned import this_process
 from mailcore.settings import load_settings
 from mailcore.storage.database import Database
 from mailcore.storage.tables import Send
-from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SameAddress, Security, SendStatus
+from mailcore.transports import kinds
+from mailcore.vocabulary import LimitUnit, LimitWindow, SameAddress, Security, SendStatus
 from tests.actors import ME
 from tests.peers import certificates
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
@@ -318,11 +319,23 @@ def _on_terminal(arguments: list[str], answers: list[tuple[str, str]]) -> tuple[
 
 
 def test_the_choices_are_those_of_the_library() -> None:
-    assert set(parser.KINDS) == set(Kind)
-    assert set(parser.SECURITIES) == set(Security)
-    assert set(parser.LIMIT_UNITS) == set(LimitUnit)
-    assert set(parser.LIMIT_WINDOWS) == set(LimitWindow)
-    assert set(parser.SAME_ADDRESS) == set(SameAddress)
+    taken = _choices(parser.build_parser())
+    assert taken["--kind"] == {kind.id for kind in kinds()}
+    assert taken["--security"] == set(Security)
+    assert taken["--limit-unit"] == set(LimitUnit)
+    assert taken["--limit-window"] == set(LimitWindow)
+    assert taken["--same-address"] == set(SameAddress)
+
+
+def _choices(of: argparse.ArgumentParser) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for action in of._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                found |= _choices(sub)
+        elif action.choices:
+            found |= {option: set(action.choices) for option in action.option_strings}
+    return found
 
 
 def test_the_readme_names_every_command_and_option() -> None:
@@ -635,7 +648,7 @@ def test_a_send_still_under_way_elsewhere_is_uncertain(cli: Callable[..., Ran], 
                 units=1,
                 recipients="bia@exemplo.org",
                 message_id="<x@exemplo.org>",
-                owner=_this_process(),
+                owner=this_process(),
                 at=datetime.now(UTC),
             )
         )

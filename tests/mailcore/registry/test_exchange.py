@@ -21,9 +21,8 @@ from pydantic import SecretStr
 from sqlalchemy import text as sql
 
 from mailcore import Mailcore
-from mailcore.audit import read as read_trail
-from mailcore.cli.as_json import server_document
 from mailcore.errors import ConflictError, RecordGoneError, ValidationError
+from mailcore.registry.document import server_document
 from mailcore.registry.drafts import ServerDraft, clean, draft_of
 from mailcore.registry.exchange import (
     ImportPlan,
@@ -38,6 +37,7 @@ from mailcore.registry.exchange import (
 from mailcore.registry.exchange_file import CSV_COLUMNS, FIELDS, MAX_BYTES, read
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
+from mailcore.transports import kinds
 from mailcore.vocabulary import CheckState, Kind, LimitUnit, LimitWindow, SameAddress, Security
 from tests.actors import ME
 from tests.peers.certificates import authority_pem
@@ -127,7 +127,7 @@ _TEXTS = st.text(
 _DRAFTS = st.builds(
     ServerDraft,
     name=_TEXTS,
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from([kind.id for kind in kinds()]),
     host=st.sampled_from(["smtp.exemplo.example", "10.0.0.1", "2001:db8::1", "correio.ção.example"]),
     port=st.none() | st.integers(1, 65_535),
     security=st.sampled_from(Security),
@@ -225,7 +225,7 @@ def test_files_as_spreadsheets_write_them(sqlite_core: Mailcore, encoding: str, 
 
 
 def test_the_words_of_the_screen_are_understood() -> None:
-    from mailcore.registry.exchange import _CHOICES
+    from mailcore.registry.fields import FIELD, file_words
     from mailcore.text import fold
 
     shown = {
@@ -238,7 +238,7 @@ def test_the_words_of_the_screen_are_understood() -> None:
     }
     for name, choices in shown.items():
         for value, word in choices.items():
-            assert _CHOICES[name][fold(word)] == value
+            assert file_words(FIELD[name])[fold(word)] == value
 
 
 def test_line_feeds_rewritten_by_a_spreadsheet_are_no_change(sqlite_core: Mailcore) -> None:
@@ -322,7 +322,7 @@ def test_descriptions_may_change_hands(core: Mailcore) -> None:
     assert [names.pop(server.id) for server in (one, two, three)] == ["Dois", "UM", "Quatro"]
     assert list(names.values()) == ["Três"]
     assert core.servers.secret(core.servers.get(one.id)) == SecretStr(PASSWORD)
-    changed = [change for change in read_trail(core.database, server_id=one.id).changes if change.field]
+    changed = [change for change in core.trail.read(server_id=one.id).changes if change.field]
     assert [(change.field, change.before, change.after) for change in changed] == [("name", '"Um"', '"Dois"')]
 
 
@@ -340,7 +340,7 @@ def test_the_default_changes_hands_within_the_file_and_outside_of_it(core: Mailc
         ";sim;Quatro;h.example;q@q.example\n",
     )
     assert core.servers.default().name == "Quatro"  # type: ignore[union-attr]
-    trail = read_trail(core.database, server_id=three.id).changes
+    trail = core.trail.read(server_id=three.id).changes
     assert [(change.field, change.after) for change in trail][:2] == [("is_default", "false"), ("is_default", "true")]
 
 
@@ -359,7 +359,7 @@ def test_a_secret_never_goes_to_another_server(core: Mailcore) -> None:
     assert core.secrets.orphans() == []
     with core.database.read() as session:
         assert session.scalar(sql("SELECT count(*) FROM stored_secret")) == 0
-    assert "secret" in {change.field for change in read_trail(core.database, server_id=server.id).changes}
+    assert "secret" in {change.field for change in core.trail.read(server_id=server.id).changes}
 
 
 def test_turning_the_login_off_drops_the_secret_and_a_new_login_wants_one(core: Mailcore) -> None:

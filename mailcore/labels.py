@@ -1,0 +1,93 @@
+"""What the values of the library are called in Portuguese: one table for screen, command line and files.
+
+The words are written as at the beginning of a label; inside a sentence they go through :func:`inside`. The kinds
+of server and the steps of a check are called what :mod:`mailcore.transports` says.
+"""
+
+from __future__ import annotations
+
+from mailcore.vocabulary import (
+    ChangeAction,
+    CheckState,
+    LimitUnit,
+    LimitWindow,
+    QuotaState,
+    SameAddress,
+    Security,
+    SendStatus,
+)
+
+SECURITY = {
+    Security.SSL_TLS: "SSL/TLS direto",
+    Security.STARTTLS: "STARTTLS",
+    Security.NONE: "Sem criptografia",
+}
+PAID = {False: "Gratuita", True: "Paga"}
+ACTIVE = {True: "Ativo", False: "Inativo"}
+UNIT = {LimitUnit.RECIPIENTS: "Destinatários", LimitUnit.MESSAGES: "Mensagens"}
+WINDOW = {LimitWindow.ROLLING_24H: "24 horas corridas", LimitWindow.CALENDAR_DAY: "Dia civil"}
+SAME_ADDRESS = {SameAddress.BLOCK: "Bloquear", SameAddress.WARN: "Avisar", SameAddress.ALLOW: "Permitir"}
+CHECK_STATE = {
+    CheckState.NEVER: "Nunca testado",
+    CheckState.OK: "Funcionando",
+    CheckState.FAILED: "Com falha",
+}
+QUOTA_STATE = {
+    QuotaState.OK: "Em ordem",
+    QuotaState.NEAR: "Perto do limite",
+    QuotaState.FULL: "Sem cota",
+    QuotaState.BLOCKED: "Bloqueada",
+}
+OUTCOME = {
+    SendStatus.ACCEPTED: "Aceita",
+    SendStatus.REFUSED: "Recusada",
+    SendStatus.FAILED: "Não entregue",
+    SendStatus.UNCERTAIN: "Incerta",
+    SendStatus.REJECTED_BY_RULE: "Barrada por regra",
+    SendStatus.STARTED: "Em andamento",
+}
+"""Of a message, which is feminine."""
+SENT = {
+    SendStatus.ACCEPTED: "Aceito",
+    SendStatus.REFUSED: "Recusado",
+    SendStatus.FAILED: "Falhou",
+    SendStatus.UNCERTAIN: "Incerto",
+    SendStatus.REJECTED_BY_RULE: "Barrado",
+    SendStatus.STARTED: "Incerto",
+}
+"""Of a send, in one word; one that another process has not finished is uncertain to everybody else."""
+OUTCOME_SENTENCE = {
+    SendStatus.ACCEPTED: "Aceita pelo servidor.",
+    SendStatus.REFUSED: "Recusada pelo servidor.",
+    SendStatus.FAILED: "Não entregue ao servidor.",
+    SendStatus.UNCERTAIN: "O resultado é incerto.",
+    SendStatus.REJECTED_BY_RULE: "Não enviada, por uma regra do cadastro.",
+    SendStatus.STARTED: "O resultado é incerto: o envio está em andamento ou foi interrompido.",
+}
+ACTION = {
+    ChangeAction.CREATED: "Registrado",
+    ChangeAction.CHANGED: "Alterado",
+    ChangeAction.DELETED: "Apagado",
+}
+CATEGORY = {
+    "auth": "Login",
+    "quota": "Limite da conta",
+    "throttled": "Ritmo de envio",
+    "blocked": "Bloqueio",
+    "recipient": "Destinatário",
+    "temporary": "Passageiro",
+    "config": "Configuração",
+    "tls": "Criptografia",
+    "dns": "DNS",
+    "network": "Rede",
+}
+
+
+def inside(label: str) -> str:
+    """Return a label as it stands inside a sentence: "sem criptografia", but "STARTTLS"."""
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
+def yes_or_no(value: object) -> str:
+    """Return "sim" or "não"."""
+    return "sim" if value else "não"
