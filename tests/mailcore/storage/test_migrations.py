@@ -30,6 +30,11 @@ from mailcore.storage.tables import Base, Send
 from tests.actors import ME
 
 
+@pytest.fixture
+def starts_migrated() -> bool:
+    return False
+
+
 def register(core: Mailcore, name: str) -> None:
     draft = ServerDraft(name=name, host="smtp.x.example", username="u", from_address="a@x.example")
     core.servers.create(draft, SecretStr("s"), actor=ME)
