@@ -64,9 +64,9 @@ def migrated_postgres(postgres_cluster: str) -> str:
 
 
 @pytest.fixture
-def starts_migrated() -> bool:
-    """Whether a test's database has its tables from the start; tests of migrations say no."""
-    return True
+def starts_migrated(request: pytest.FixtureRequest) -> bool:
+    """Whether a test's database has its tables from the start: not where ``empty_database`` marks it."""
+    return request.node.get_closest_marker("empty_database") is None
 
 
 @pytest.fixture

@@ -1114,6 +1114,7 @@ JUST_NOW = datetime.now(UTC) - HOUR
 THREE = "b@x.com\nc@x.com\nd@x.com"
 
 
+@pytest.mark.empty_database
 def test_what_was_sent_before_quotas_came_counts(settings: Settings, open_core: Callable[[], Mailcore]) -> None:
     old_database(
         settings,
@@ -1142,6 +1143,7 @@ def test_what_was_sent_before_quotas_came_counts(settings: Settings, open_core: 
     assert reserve(core, two, 5, now=JUST_NOW)[1]
 
 
+@pytest.mark.empty_database
 def test_what_a_dead_process_of_the_old_version_left_counts_too(
     settings: Settings, open_core: Callable[[], Mailcore]
 ) -> None:
@@ -1151,6 +1153,7 @@ def test_what_a_dead_process_of_the_old_version_left_counts_too(
     assert not reserve(core, core.servers.get(1), now=JUST_NOW)[1]
 
 
+@pytest.mark.empty_database
 @pytest.mark.parametrize(
     ("host", "username"),
     [

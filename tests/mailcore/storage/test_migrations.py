@@ -29,10 +29,7 @@ from mailcore.storage.migrations import HEAD, current_revision
 from mailcore.storage.tables import Base, Send
 from tests.actors import ME
 
-
-@pytest.fixture
-def starts_migrated() -> bool:
-    return False
+pytestmark = pytest.mark.empty_database
 
 
 def register(core: Mailcore, name: str) -> None:
