@@ -38,6 +38,7 @@ from tests.actors import ME
 from tests.mailcore.diagnosis import provider_replies
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
+from tests.properties import examples
 
 USER, PASSWORD = "ana@exemplo.com.br", "Segredo-Único-4471"
 NOON = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -285,7 +286,7 @@ STEPS = st.lists(
     max_size=40,
 )
 FAST = configured(
-    max_examples=150,
+    max_examples=examples(60),
     deadline=None,
     database=None,
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
