@@ -38,6 +38,7 @@ from mailcore.storage.tables import Account, ExternalUse, MailServer, Send
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SendStatus
 from tests.actors import ME
 from tests.peers.elastic_server import Answer, ElasticPeer, Request
+from tests.properties import examples
 from ui.cotas.files import to_csv, to_excel
 from ui.cotas.overview import rows
 from ui.listview.table import Cell
@@ -367,7 +368,7 @@ def run(core: Mailcore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 @configured(
-    max_examples=30,
+    max_examples=examples(30),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
