@@ -22,6 +22,7 @@ from mailcore.arguments import need, need_count, need_moment
 from mailcore.installation import Mailcore
 from mailcore.quota import reports
 from mailcore.registry.exchange import all_servers
+from mailcore.registry.fields import FIELDS
 from mailcore.sending import ledger
 from mailcore.sending.ledger import LedgerQuery
 from mailcore.storage.tables import MailServer
@@ -47,14 +48,18 @@ __all__ = ["hours", "quotas", "sends", "sends_in_chunks", "servers", "usage"]
 CHUNK_ROWS = 50_000
 """Rows of the ledger that are held as Python objects at a time; about 60 MB."""
 
-_WITHIN = frozenset({"version", "name_key", "search_text", "secret_ref", "account_key"})
-"""Columns of a record that are no fields: how it is kept and found. Of the secret only is said whether there is one."""
+_SERVER_COLUMNS = (
+    *("id", *(row.name for row in FIELDS if row.stored)),
+    *("last_check_state", "last_check_at", "last_check_category", "certificate_ends_at"),
+    *("created_at", "updated_at", "updated_by"),
+)
 
 
 def servers(core: Mailcore) -> pd.DataFrame:
-    """Return one row for each record, by its description: its fields, its account, and its last check.
+    """Return one row for each record: its fields, its last check, and who changed it last.
 
-    A field that does not apply (the port of an API account) is missing.
+    Besides, ``has_secret`` says whether a password or key is stored for it, and ``account`` what a provider counts it
+    by. A field that does not apply (the port of an API account) is missing, or an empty text.
 
     Raises:
         StorageError: the database could not be read.
@@ -63,11 +68,10 @@ def servers(core: Mailcore) -> pd.DataFrame:
     zone = core.settings.zone
     every = list(all_servers(core.database))
     columns: dict[str, Any] = {}
-    for column in MailServer.__table__.columns:
-        if column.key in _WITHIN:
-            continue
-        values = [getattr(server, column.key) for server in every]
-        columns[column.key] = _typed(values, column.type, zone, is_nullable=bool(column.nullable))
+    for name in _SERVER_COLUMNS:
+        column = MailServer.__table__.c[name]
+        values = [getattr(server, name) for server in every]
+        columns[name] = _typed(values, column.type, zone, is_nullable=bool(column.nullable))
     columns["account"] = _texts(server.account_key for server in every)
     columns["has_secret"] = np.array([server.secret_ref is not None for server in every], dtype=bool)
     return pd.DataFrame(columns)
