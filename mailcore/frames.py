@@ -135,7 +135,7 @@ def usage(core: Mailcore, days: int = reports.CHART_DAYS, *, server_ids: Sequenc
     _opened(core)
     need_count("days", days)
     used = reports.days(core.database, core.settings.zone, days=days, server_ids=server_ids)
-    names = {server.id: server.name for server in all_servers(core.database)}
+    names = core.servers.names({each.server_id for each in used})
     return pd.DataFrame(
         {
             "day": _days(each.day for each in used),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,10 @@ import streamlit as st
 from mailcore.errors import NotFoundError
 from mailcore.sending import ledger
 from mailcore.sending.delivery_status import can_follow, failure_text, failures_of
-from mailcore.sending.ledger import MOST_EXPORTED, PAGE_SIZE, LedgerQuery
+from mailcore.sending.ledger import PAGE_SIZE, LedgerQuery
 from mailcore.vocabulary import SendStatus
 from ui import words
+from ui.envios_file import MOST_EXPORTED, to_csv
 from ui.formats import ago, date_time, number, plain
 from ui.outcome import show_diagnosis, show_send
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mailcore.sending.ledger import LedgerPage
     from mailcore.storage.tables import MailServer, Send
 
-_EXCEL = "utf-8-sig"
 _PERIODS: dict[str, int | None] = {"Hoje": 0, "Últimos 7 dias": 6, "Últimos 30 dias": 29, "Tudo": None}
 """What can be chosen → how many days before today it begins."""
 _DEFAULT_PERIOD = "Últimos 7 dias"
@@ -178,7 +177,7 @@ def table(core: Mailcore, query: LedgerQuery) -> None:
             st.pagination(-(-page.matching // PAGE_SIZE), key="envios_pagina")
         st.download_button(
             "Baixar CSV",
-            data=partial(_csv, core, replace(query, page=1)),
+            data=partial(to_csv, core, query),
             file_name="envios.csv",
             mime="text/csv",
             key="envios_csv",
@@ -188,10 +187,6 @@ def table(core: Mailcore, query: LedgerQuery) -> None:
         if page.matching > MOST_EXPORTED:
             st.caption(f"O CSV traz os {number(MOST_EXPORTED)} mais novos.")
     _remember_view(query)
-
-
-def _csv(core: Mailcore, query: LedgerQuery) -> bytes:
-    return ledger.to_csv(core.database, query, core.settings.zone, delimiter=";").encode(_EXCEL)
 
 
 def _open(key: str, ids: list[int]) -> None:

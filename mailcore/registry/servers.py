@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,6 +59,7 @@ add_columns()
 
 _SPELLED = "accounts_spelled"
 _BATCH = 500
+_MOST_NAMED = 1_000
 """Values in one IN: SQLite built with its old limits takes 999."""
 
 
@@ -131,6 +132,18 @@ class Servers:
         if server is None:
             raise NotFoundError(f"Não há servidor com o número {server_id}.")
         return server
+
+    def names(self, ids: Collection[int]) -> dict[int, str]:
+        """Return the descriptions of these servers, by id; one that is gone has none.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        query = select(MailServer.id, MailServer.name)
+        if len(ids) <= _MOST_NAMED:  # of more it is quicker to read all
+            query = query.where(MailServer.id.in_(ids))
+        with self._database.read() as session:
+            return {number: name for number, name in session.execute(query) if number in ids}
 
     def name_for_copy(self, name: str) -> str:
         """Return a description for a copy of a record, one that nobody has: "Loja (cópia)", "Loja (cópia 2)" …

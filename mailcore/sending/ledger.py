@@ -5,16 +5,13 @@ Rows are written in ``reservation.py``; here they are found, exported, and dropp
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DateTime, Enum, String, delete, func, select, type_coerce
 
-from mailcore.csv_cells import cell
 from mailcore.diagnosis.replies import Diagnosis
 from mailcore.errors import NotFoundError
 from mailcore.storage.tables import Send, UTCDateTime
@@ -22,23 +19,14 @@ from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from zoneinfo import ZoneInfo
 
     from sqlalchemy import ColumnElement, Row
 
     from mailcore.storage.database import Database
 
 PAGE_SIZE = 50
-MOST_EXPORTED = 100_000
-"""Rows of one export: more than a spreadsheet is comfortable with, and little enough to be made at once."""
-
 _MOST_PURGED = 5_000
 """Rows deleted in one transaction, so that no send waits long for the lock."""
-
-CSV_COLUMNS = (
-    *("id", "at", "server_id", "server_name", "status", "units", "recipients", "message_id", "provider_id", "reply"),
-    *("warnings", "diagnosis_code", "diagnosis_title", "follow_state", "follow_failures"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,22 +95,6 @@ def get(database: Database, send_id: int) -> Send:
 def diagnosis_of(send: Send) -> Diagnosis | None:
     """Return why a send did not go, as it was worked out then."""
     return Diagnosis(**json.loads(send.diagnosis)) if send.diagnosis else None
-
-
-def to_csv(database: Database, query: LedgerQuery, zone: ZoneInfo, *, delimiter: str = ",") -> str:
-    """Return the rows that match as CSV (RFC 4180), newest first, at most :data:`MOST_EXPORTED`.
-
-    Raises:
-        StorageError: the database could not be read.
-    """
-    text = StringIO(newline="")
-    writer = csv.writer(text, delimiter=delimiter)
-    writer.writerow(CSV_COLUMNS)
-    newest = select(Send).where(*_conditions(query)).order_by(Send.at.desc(), Send.id.desc()).limit(MOST_EXPORTED)
-    with database.read() as session:
-        for send in session.scalars(newest.execution_options(yield_per=1_000)):
-            writer.writerow([cell(value) for value in _cells(send, zone)])
-    return text.getvalue()
 
 
 def read_columns(
@@ -196,24 +168,3 @@ def _conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
         if wanted := text.replace("\0", "").strip():
             conditions.append(column.icontains(wanted, autoescape=True))
     return conditions
-
-
-def _cells(send: Send, zone: ZoneInfo) -> list[object]:
-    diagnosis = diagnosis_of(send)
-    return [
-        send.id,
-        send.at.astimezone(zone).isoformat(timespec="seconds"),
-        send.server_id,
-        send.server_name,
-        send.status.value,
-        send.units,
-        " ".join(send.recipients.split("\n")),
-        send.message_id,
-        send.provider_id,
-        " ".join(send.reply.split()),
-        " ".join(send.warnings.split()),
-        diagnosis.code if diagnosis else "",
-        diagnosis.title if diagnosis else "",
-        send.follow_state,
-        send.follow_failures,
-    ]
