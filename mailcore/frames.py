@@ -21,9 +21,7 @@ from typing import TYPE_CHECKING, Any
 from mailcore.arguments import need, need_count, need_moment
 from mailcore.installation import Mailcore
 from mailcore.quota import reports
-from mailcore.registry.exchange import all_servers
 from mailcore.registry.fields import FIELDS
-from mailcore.sending import ledger
 from mailcore.sending.ledger import LedgerQuery
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import LimitUnit, LimitWindow, QuotaState, SendStatus
@@ -66,7 +64,7 @@ def servers(core: Mailcore) -> pd.DataFrame:
     """
     _opened(core)
     zone = core.settings.zone
-    every = list(all_servers(core.database))
+    every = core.all_servers()
     columns: dict[str, Any] = {}
     for name in _SERVER_COLUMNS:
         column = MailServer.__table__.c[name]
@@ -102,7 +100,7 @@ def quotas(core: Mailcore, found: Sequence[Quota] | None = None) -> pd.DataFrame
             "server_ids": _texts(", ".join(str(server.id) for server in quota.servers) for quota in every),
             "limit": _maybe_whole(quota.limit for quota in every),
             "used": _whole(quota.used for quota in every),
-            "own": _whole(quota.used - quota.external for quota in every),
+            "own": _whole(quota.sent_here for quota in every),
             "external": _whole(quota.external for quota in every),
             "remaining": _maybe_whole(quota.remaining for quota in every),
             "share": np.array([quota.share for quota in every], dtype="float64"),
@@ -134,7 +132,7 @@ def usage(core: Mailcore, days: int = reports.CHART_DAYS, *, server_ids: Sequenc
     """
     _opened(core)
     need_count("days", days)
-    used = reports.days(core.database, core.settings.zone, days=days, server_ids=server_ids)
+    used = core.days(days, server_ids=server_ids)
     names = core.servers.names({each.server_id for each in used})
     return pd.DataFrame(
         {
@@ -161,7 +159,7 @@ def hours(core: Mailcore, *, account_keys: Sequence[str] | None = None) -> pd.Da
         StorageError: the database could not be read.
     """
     _opened(core)
-    used = reports.hours(core.database, core.settings.zone, account_keys=account_keys)
+    used = core.hours(account_keys=account_keys)
     return pd.DataFrame(
         {
             "day": _days(day for day, _ in used),
@@ -248,7 +246,7 @@ def _read(
         since = datetime.now(UTC) - since
     if since is not None:
         query = replace(query, since=need_moment("since", since))
-    return ledger.read_columns(core.database, query, _SEND_COLUMNS, most=most, rows=rows)
+    return core.ledger.read_columns(query, _SEND_COLUMNS, most=most, rows=rows)
 
 
 class _Parts:

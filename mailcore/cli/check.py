@@ -11,7 +11,6 @@ from mailcore.cli.as_json import check_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
-from mailcore.health.portfolio import attention
 from mailcore.messages.addresses import parse_address
 from mailcore.vocabulary import Kind, StepState
 
@@ -56,7 +55,7 @@ def _all(args: Namespace, core: Mailcore) -> Exit:
     checked = core.check_all(progress)
     documents = [{"server_id": one.server.id, **check_document(one.result, one.fault)} for one in checked]
     output.show(args, documents, lambda: as_text.checked_table(checked))
-    for sentence in as_text.attention_lines(attention(core.database), core.settings.zone):
+    for sentence in as_text.attention_lines(core.attention(), core.settings.zone):
         say(sentence)
     return Exit.DONE if all(one.ok for one in checked) else Exit.NOT_DONE
 

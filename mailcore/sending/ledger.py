@@ -6,7 +6,7 @@ Rows are written in ``reservation.py``; here they are found, exported, and dropp
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -57,39 +57,74 @@ class LedgerPage:
     number: int
 
 
-def search(database: Database, query: LedgerQuery) -> LedgerPage:
-    """Return one page of the rows that match; a page past the end is the last one.
+class Ledger:
+    """The ledger of one installation, to be read."""
 
-    Raises:
-        StorageError: the database could not be read.
-    """
-    conditions = _conditions(query)
-    with database.read() as session:
-        matching = session.scalar(select(func.count()).select_from(Send).where(*conditions)) or 0
-        last = max(1, -(-matching // query.page_size))
-        number = min(max(query.page, 1), last)
-        sends = session.scalars(
-            select(Send)
-            .where(*conditions)
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def search(self, query: LedgerQuery) -> LedgerPage:
+        """Return one page of the rows that match; a page past the end is the last one.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        conditions = _conditions(query)
+        with self._database.read() as session:
+            matching = session.scalar(select(func.count()).select_from(Send).where(*conditions)) or 0
+            last = max(1, -(-matching // query.page_size))
+            number = min(max(query.page, 1), last)
+            sends = session.scalars(
+                select(Send)
+                .where(*conditions)
+                .order_by(Send.at.desc(), Send.id.desc())
+                .limit(query.page_size)
+                .offset((number - 1) * query.page_size)
+            ).all()
+        return LedgerPage(list(sends), matching, number)
+
+    def get(self, send_id: int) -> Send:
+        """Return one row.
+
+        Raises:
+            NotFoundError: there is none with this id (any more).
+            StorageError: the database could not be read.
+        """
+        with self._database.read() as session:
+            send = session.get(Send, send_id)
+        if send is None:
+            raise NotFoundError(f"Não há envio com o número {send_id}: ele pode ter passado do prazo de guarda.")
+        return send
+
+    def read_columns(
+        self, query: LedgerQuery, columns: Sequence[str], *, most: int | None = None, rows: int = 50_000
+    ) -> Iterator[Sequence[Row[Any]]]:
+        """Yield these columns of the rows that match, newest first, in pieces: for many rows, without their objects.
+
+        Values are as stored: times in UTC without a zone, words as text.
+
+        Args:
+            most: only so many rows; the pages of ``query`` do not count.
+            rows: of one piece.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        newest = (
+            select(*(_as_stored(Send.__table__.c[name]) for name in columns))
+            .where(*_conditions(query))
             .order_by(Send.at.desc(), Send.id.desc())
-            .limit(query.page_size)
-            .offset((number - 1) * query.page_size)
-        ).all()
-    return LedgerPage(list(sends), matching, number)
+            .limit(most)
+        )
+        with self._database.read() as session:
+            # Past the session, which would look at every row for objects of its own.
+            yield from session.connection().execute(newest.execution_options(yield_per=rows)).partitions()
 
 
-def get(database: Database, send_id: int) -> Send:
-    """Return one row.
-
-    Raises:
-        NotFoundError: there is none with this id (any more).
-        StorageError: the database could not be read.
-    """
-    with database.read() as session:
-        send = session.get(Send, send_id)
-    if send is None:
-        raise NotFoundError(f"Não há envio com o número {send_id}: ele pode ter passado do prazo de guarda.")
-    return send
+def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    if isinstance(column.type, UTCDateTime):
+        return type_coerce(column, DateTime())
+    return type_coerce(column, String()) if isinstance(column.type, Enum) else column
 
 
 def diagnosis_of(send: Send) -> Diagnosis | None:
@@ -97,35 +132,9 @@ def diagnosis_of(send: Send) -> Diagnosis | None:
     return Diagnosis(**json.loads(send.diagnosis)) if send.diagnosis else None
 
 
-def read_columns(
-    database: Database, query: LedgerQuery, columns: Sequence[str], *, most: int | None = None, rows: int = 50_000
-) -> Iterator[Sequence[Row[Any]]]:
-    """Yield these columns of the rows that match, newest first, in pieces: for many rows, without their objects.
-
-    Values are as stored: times in UTC without a zone, words as text.
-
-    Args:
-        most: only so many rows; ``query``'s pages do not count.
-        rows: of one piece.
-
-    Raises:
-        StorageError: the database could not be read.
-    """
-    newest = (
-        select(*(_as_stored(Send.__table__.c[name]) for name in columns))
-        .where(*_conditions(query))
-        .order_by(Send.at.desc(), Send.id.desc())
-        .limit(most)
-    )
-    with database.read() as session:
-        # Past the session, which would look at every row for objects of its own.
-        yield from session.connection().execute(newest.execution_options(yield_per=rows)).partitions()
-
-
-def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    if isinstance(column.type, UTCDateTime):
-        return type_coerce(column, DateTime())
-    return type_coerce(column, String()) if isinstance(column.type, Enum) else column
+def as_json(diagnosis: Diagnosis) -> str:
+    """Return a diagnosis as the ledger keeps it."""
+    return json.dumps(asdict(diagnosis), ensure_ascii=False)
 
 
 def purge(database: Database, retention_days: int, *, now: datetime | None = None) -> int:

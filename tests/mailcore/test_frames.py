@@ -22,7 +22,6 @@ from mailcore.cli import main
 from mailcore.cli.as_json import send_document
 from mailcore.quota.reports import days, hours
 from mailcore.registry.document import server_document
-from mailcore.sending.ledger import search
 from mailcore.storage.tables import Send
 from mailcore.vocabulary import Kind, QuotaState
 from tests.actors import ME
@@ -112,7 +111,7 @@ def test_usage_and_hours_are_those_of_the_charts(used: Mailcore) -> None:
 
 def test_sends_tell_what_the_command_line_tells(used: Mailcore) -> None:
     frame, zone = frames.sends(used), used.settings.zone
-    documents = [send_document(send, zone) for send in search(used.database, LedgerQuery()).sends]
+    documents = [send_document(send, zone) for send in used.ledger.search(LedgerQuery()).sends]
     assert len(frame) == len(documents) == 9
     for key in ("id", "server_id", "status", "units", "message_id"):
         assert values(frame, key) == [document[key] for document in documents], key

@@ -222,10 +222,8 @@ def rows(shown: list[Quota], figures: dict[str, ServiceFigures | None], core: Ma
 
 
 def _left(one: Quota) -> str:
-    """What fits now: nothing through an account on hold, whatever its window says."""
-    if one.remaining is None:
-        return ""
-    return "0" if one.hold is not None else number(one.remaining)
+    """What may be sent now; nothing where there is no limit."""
+    return "" if one.remaining is None else number(one.remaining)
 
 
 def name_of(one: Quota) -> str:
@@ -272,8 +270,7 @@ def details(core: Mailcore, one: Quota) -> None:
         limit = f"{number(one.limit)} {unit}, {window}" if one.limit is not None else "sem limite no cadastro"
         margin = f" (margem de segurança de {one.rule.margin_percent} %)" if one.rule.margin_percent else ""
         st.markdown(f"**Limite:** {limit}{margin}")
-        own = one.used - one.external
-        st.markdown(f"**Usado:** {number(own)} por este programa e {number(one.external)} de consumo externo")
+        st.markdown(f"**Usado:** {number(one.sent_here)} por este programa e {number(one.external)} de consumo externo")
         st.markdown("**Cadastros desta conta:**")
         for server in one.servers[:20]:
             label = f"{plain(server.name)} (número {server.id})"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mailcore.errors import MailcoreError
-from mailcore.health.portfolio import Attention, Checked, attention
+from mailcore.health.portfolio import Attention, Checked
 from ui.formats import date_time, number, plain
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _close() -> None:
 
 @st.cache_data(ttl=_ATTENTION_SECONDS, show_spinner=False)
 def _attention(_core: Mailcore) -> Attention:
-    return attention(_core.database)
+    return _core.attention()
 
 
 def show_attention(core: Mailcore) -> None:
