@@ -12,7 +12,7 @@ from mailcore.errors import ConflictError, NotFoundError, ValidationError
 from mailcore.registry.exchange import apply_import, template_csv, to_csv, to_json
 from mailcore.registry.exchange_file import MAX_BYTES
 from mailcore.registry.fields import LABELS
-from mailcore.vocabulary import Kind
+from mailcore.transports import kind_of
 from ui import words
 from ui.context import current_actor
 from ui.formats import number, plain
@@ -214,16 +214,13 @@ def _created_table(plan: ImportPlan) -> pa.Table:
     import pyarrow as pa
 
     rows = plan.created[:_MOST_ROWS]
-    smtp = [one.draft.kind is Kind.SMTP for one in rows]
     columns: dict[str, list[Any]] = {
         "Item" if plan.is_json else "Linha": [str(one.line) for one in rows],
         "Descrição": [one.draft.name for one in rows],
-        "Tipo": [words.KIND[one.draft.kind] for one in rows],
-        "Servidor": [one.draft.host for one in rows],
+        "Tipo": [kind_of(one.draft.kind).label for one in rows],
+        "Servidor": [kind_of(one.draft.kind).shown_host(one.draft) for one in rows],
         "Porta": [str(one.draft.port or "") for one in rows],
-        "Segurança": [
-            words.SECURITY[one.draft.security] if is_smtp else "HTTPS" for one, is_smtp in zip(rows, smtp, strict=True)
-        ],
+        "Segurança": [kind_of(one.draft.kind).shown_security(one.draft) for one in rows],
         "Usuário": [one.draft.username for one in rows],
         "Remetente": [one.draft.from_address for one in rows],
     }

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from mailcore.health.check import check
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, Attention, active_servers, attention, check_all, ignore_checked
 from mailcore.quota.holds import forgive_logins, refuse_pause, refuse_probing, state_in
-from mailcore.registry.drafts import clean_for_check, connection_of
+from mailcore.registry.drafts import clean_for_check
+from mailcore.transports import connection_for
 from mailcore.transports.base import StepListener, ignore_steps
 from mailcore.vocabulary import CheckState
 
@@ -54,7 +55,7 @@ class Checks:
         """
         state = state_in(self._database, server.account_key)
         refuse_probing(state, server.host, self._settings.zone)
-        connection = connection_of(server, self._servers.secret(server), self._settings.elastic_email_url)
+        connection = connection_for(server, self._servers.secret(server), self._settings)
         result = check(connection, on_step, recipient=recipient, probe=probe)
         category = result.diagnosis.category if result.diagnosis else None
         if recipient and category == "recipient":
@@ -92,7 +93,7 @@ class Checks:
         """
         cleaned = clean_for_check(draft)
         secret = self._servers.secret_for(opened, cleaned, typed)
-        return check(connection_of(cleaned, secret, self._settings.elastic_email_url), on_step)
+        return check(connection_for(cleaned, secret, self._settings), on_step)
 
     def attention(self) -> Attention:
         """Return what will stop working soon; see :func:`mailcore.health.portfolio.attention`."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from mailcore.registry.fields import FIELDS, Field, Sort
 from mailcore.storage.tables import MailServer
-from mailcore.vocabulary import CheckState, Kind
+from mailcore.transports import kind_of
+from mailcore.vocabulary import CheckState
 from ui import words
 from ui.formats import ago
 
@@ -56,15 +57,10 @@ def _cells(servers: list[MailServer], row: Field) -> list[Any]:
     return values if row.sort is Sort.FLAG else [row.word(value) for value in values]
 
 
-def _host(server: MailServer) -> str:
-    return "API da Elastic Email" if server.kind is Kind.ELASTIC_EMAIL else server.host
-
-
-def _security(server: MailServer) -> str:
-    return "HTTPS" if server.kind is Kind.ELASTIC_EMAIL else words.SECURITY[server.security]
-
-
-_TOLD: dict[str, Callable[[MailServer], str]] = {"host": _host, "security": _security}
+_TOLD: dict[str, Callable[[MailServer], str]] = {
+    "host": lambda server: kind_of(server.kind).shown_host(server),
+    "security": lambda server: kind_of(server.kind).shown_security(server),
+}
 """How the list tells a field that not every kind of server has."""
 
 

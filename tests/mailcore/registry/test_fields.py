@@ -18,7 +18,7 @@ from sqlalchemy import Boolean, Enum, Integer, String, Text
 from mailcore.help import field_help
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.fields import FIELD, FIELDS, Field, Sort, file_words
-from mailcore.storage.tables import MailServer
+from mailcore.storage.tables import KindText, MailServer
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,7 +39,7 @@ def test_a_column_takes_what_its_row_says(row: Field) -> None:
         Sort.LINES: Text,
         Sort.NUMBER: Integer,
         Sort.FLAG: Boolean,
-        Sort.CHOICE: Boolean if isinstance(row.default, bool) else Enum,
+        Sort.CHOICE: Boolean if isinstance(row.default, bool) else (Enum, KindText),
     }
     assert isinstance(column.type, made_of[row.sort])
     assert column.nullable == (row.sort is Sort.NUMBER)
