@@ -18,10 +18,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Enum, TypeDecorator
+
 from mailcore.arguments import need, need_count, need_moment
 from mailcore.installation import Mailcore
 from mailcore.quota import reports
-from mailcore.registry.fields import FIELDS
+from mailcore.registry.fields import FIELD, FIELDS, Sort
 from mailcore.sending.ledger import LedgerQuery
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import LimitUnit, LimitWindow, QuotaState, SendStatus
@@ -63,13 +65,10 @@ def servers(core: Mailcore) -> pd.DataFrame:
         StorageError: the database could not be read.
     """
     _opened(core)
-    zone = core.settings.zone
     every = core.all_servers()
     columns: dict[str, Any] = {}
     for name in _SERVER_COLUMNS:
-        column = MailServer.__table__.c[name]
-        values = [getattr(server, name) for server in every]
-        columns[name] = _typed(values, column.type, zone, is_nullable=bool(column.nullable))
+        columns[name] = _server_column(name, [getattr(server, name) for server in every], core.settings.zone)
     columns["account"] = _texts(server.account_key for server in every)
     columns["has_secret"] = np.array([server.secret_ref is not None for server in every], dtype=bool)
     return pd.DataFrame(columns)
@@ -307,18 +306,24 @@ def _opened(core: Mailcore) -> None:
     need("core", core, Mailcore, "mailcore.open_mailcore()")
 
 
-def _typed(values: list[Any], kind: Any, zone: ZoneInfo, *, is_nullable: bool) -> Any:
-    """Return a column of the record's table with the type that the table gives it."""
-    python = kind.impl.python_type if hasattr(kind, "impl") else kind.python_type
-    if getattr(kind, "enum_class", None) is not None:
-        return _words(values, kind.enum_class)
-    if python is datetime:
-        return _moments(values, zone)
+def _server_column(name: str, values: list[Any], zone: ZoneInfo) -> Any:
+    """Return a column of the record's table with the type that the tables of columns and of fields give it."""
+    column = MailServer.__table__.c[name]
+    kind = column.type
+    python = kind.impl.python_type if isinstance(kind, TypeDecorator) else kind.python_type
     if python is bool:
         return np.array(values, dtype=bool)
+    if isinstance(kind, Enum) and kind.enum_class is not None:
+        return _words(values, kind.enum_class)
+    if name in FIELD and FIELD[name].sort is Sort.CHOICE:  # the kinds of server, which are an open set
+        known = [str(choice) for choice in FIELD[name].choices]
+        texts = [str(value) for value in values]
+        return pd.Categorical(texts, categories=[*known, *sorted(set(texts) - set(known))])
+    if python is datetime:
+        return _moments(values, zone)
     if python is int:
-        return _maybe_whole(values) if is_nullable else _whole(values)
-    return _categories(values) if is_nullable else _texts(values)
+        return _maybe_whole(values) if column.nullable else _whole(values)
+    return _categories(values) if column.nullable else _texts(values)
 
 
 def _texts(values: Iterable[str]) -> Any:
