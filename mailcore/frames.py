@@ -16,9 +16,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Enum, TypeDecorator
+from sqlalchemy import TypeDecorator
 
 from mailcore.arguments import need, need_count, need_moment
 from mailcore.installation import Mailcore
@@ -38,7 +39,6 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from enum import StrEnum
     from zoneinfo import ZoneInfo
 
     from mailcore.quota.rules import Quota
@@ -310,11 +310,11 @@ def _server_column(name: str, values: list[Any], zone: ZoneInfo) -> Any:
     """Return a column of the record's table with the type that the tables of columns and of fields give it."""
     column = MailServer.__table__.c[name]
     kind = column.type
-    python = kind.impl.python_type if isinstance(kind, TypeDecorator) else kind.python_type
+    python: Any = kind.impl.python_type if isinstance(kind, TypeDecorator) else kind.python_type
     if python is bool:
         return np.array(values, dtype=bool)
-    if isinstance(kind, Enum) and kind.enum_class is not None:
-        return _words(values, kind.enum_class)
+    if issubclass(python, StrEnum):
+        return _words(values, python)
     if name in FIELD and FIELD[name].sort is Sort.CHOICE:  # the kinds of server, which are an open set
         known = [str(choice) for choice in FIELD[name].choices]
         texts = [str(value) for value in values]
