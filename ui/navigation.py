@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.session import ENTERED
+
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
-
-_ENTERED = "entered_through_app"
 
 
 def navigation() -> StreamlitPage:
@@ -17,7 +17,7 @@ def navigation() -> StreamlitPage:
 
     The pages have no icons: Streamlit would have the browser fetch the current one's from Google as favicon.
     """
-    st.session_state[_ENTERED] = True
+    ENTERED.set(True)
     return st.navigation(
         [
             st.Page("pages/servidores.py", title="Servidores de e-mail", default=True),
@@ -40,6 +40,6 @@ def enter_through_app(page: str) -> None:
     Until ``st.navigation`` has been called once in a process, Streamlit takes the folder ``pages/`` for an
     app of its older kind: the first link into a page after a start would run that file alone.
     """
-    if not st.session_state.get(_ENTERED):
+    if not ENTERED.get():
         navigation()
         st.switch_page(f"pages/{page}.py", query_params=st.query_params.to_dict())

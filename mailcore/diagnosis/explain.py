@@ -17,7 +17,7 @@ from mailcore.diagnosis.cutting import pieces_of, speaks_of_trouble, words_in_lo
 from mailcore.diagnosis.normalise import folded
 from mailcore.diagnosis.pasted import paragraphs
 from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, diagnosis_for, known_words, texts
-from mailcore.vocabulary import Kind
+from mailcore.transports import kinds
 
 if TYPE_CHECKING:
     from mailcore.diagnosis.cutting import Piece
@@ -124,20 +124,20 @@ def _provider_beside(piece: Piece, paragraph: Paragraph, text: str, hosts: tuple
     return near.pop() if len(near) == 1 else ""
 
 
-# ---------------------------------------------------------------- Elastic Email's API
-_API_ERROR = re.compile(r"[\"'][Ee]rror[\"']\s{0,3}:\s{0,3}\"((?:[^\"\\]|\\.){2,500})\"")
+# ---------------------------------------------------------------- services with an API of their own
 _HTTP_STATUS = re.compile(r"\b(?:HTTP[/\d. ]{0,6}|status(?:[ _]code)?[\"']?\s?[:=]?\s?)([45]\d\d)\b", re.IGNORECASE)
 
 
 def _api_errors(paragraph: Paragraph) -> list[Found]:
-    """The API's own form: {"Error": "APIKey Expired"}."""
+    """Errors in the form of a service's API, as in {"Error": "APIKey Expired"}."""
     text = "\n".join(line.text for line in paragraph)
     status = _HTTP_STATUS.search(text)
     found = []
-    for match in _API_ERROR.finditer(text):
-        words = match[1].replace('\\"', '"').replace("\\/", "/")
-        diagnosis = classify(f"{status[1]} {words}" if status else words, kind=Kind.ELASTIC_EMAIL)
-        found.append(Found(words, replace(diagnosis, reply=words), *_beside(text)))
+    for kind in kinds():
+        for match in kind.error_form.finditer(text) if kind.error_form else ():
+            words = match[1].replace('\\"', '"').replace("\\/", "/")
+            diagnosis = classify(f"{status[1]} {words}" if status else words, kind=kind.id)
+            found.append(Found(words, replace(diagnosis, reply=words), *_beside(text)))
     return found
 
 

@@ -105,7 +105,7 @@ class Field:
     place: Place
     placeholder: str = ""
     column: Column | None = None
-    """None is not shown in the list."""
+    """None cannot be shown in the list."""
     option: Option | None = None
     """None has no option of its own: it follows from others."""
     in_file: bool = True

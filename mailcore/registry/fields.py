@@ -133,6 +133,7 @@ FIELDS = (
         sort=Sort.FLAG,
         default=True,
         place=Place(Tab.AUTHENTICATION, 41),
+        column=Column("Certificado exigido", 120),
         option=Option(
             "--verify",
             Group.CONNECTION,
@@ -198,6 +199,7 @@ FIELDS = (
         sort=Sort.LINE,
         max_length=200,
         place=Place(Tab.GENERAL, 31),
+        column=Column("Nome do remetente", 150),
         option=Option("--from-name", Group.IDENTITY, "nome do remetente", "NOME"),
     ),
     Field(
@@ -207,6 +209,7 @@ FIELDS = (
         max_length=320,
         place=Place(Tab.GENERAL, 32),
         placeholder="o mesmo do remetente",
+        column=Column("Responder para", 160),
         option=Option("--reply-to", Group.IDENTITY, "para onde vão as respostas", "ENDEREÇO"),
     ),
     Field(
@@ -255,6 +258,7 @@ FIELDS = (
         ),
         place=Place(Tab.GENERAL, 41),
         placeholder="sem limite",
+        column=Column("Limite diário", 96),
         option=Option("--daily-limit", Group.LIMITS, 'quanto cabe numa janela; "" tira o limite', "N"),
     ),
     Field(
@@ -264,6 +268,7 @@ FIELDS = (
         default=LimitUnit.RECIPIENTS,
         choices=labels.UNIT,
         place=Place(Tab.GENERAL, 42),
+        column=Column("Contar por", 104),
         option=Option("--limit-unit", Group.LIMITS, "o que o limite conta"),
     ),
     Field(
@@ -273,6 +278,7 @@ FIELDS = (
         default=LimitWindow.ROLLING_24H,
         choices=labels.WINDOW,
         place=Place(Tab.GENERAL, 43),
+        column=Column("Janela", 124),
         option=Option("--limit-window", Group.LIMITS, "em 24 horas corridas ou no dia civil"),
     ),
     Field(
@@ -282,6 +288,7 @@ FIELDS = (
         default=None,  # follows the account: see drafts.default_same_address
         choices=labels.SAME_ADDRESS,
         place=Place(Tab.GENERAL, 50, 2),
+        column=Column("Origem igual ao destino", 120),
         option=Option(
             "--same-address", Group.LIMITS, "origem igual ao destino; sem ela: block na gratuita, allow na paga"
         ),
@@ -292,6 +299,7 @@ FIELDS = (
         sort=Sort.LINES,
         max_length=4_000,
         place=Place(Tab.GENERAL, 60),
+        column=Column("Observações", 200),
         option=Option("--notes", Group.IDENTITY, "observações"),
         in_document=False,
         searched=True,

@@ -515,7 +515,7 @@ def test_a_failure_in_the_middle_leaves_no_trace(core: Mailcore, monkeypatch: py
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("mailcore.registry.servers.note_created", fail)
+    monkeypatch.setattr("mailcore.registry.bulk.note_created", fail)
     with pytest.raises(RuntimeError):
         apply_import(core.servers, planned, actor=ME)
     assert state(core) == before
