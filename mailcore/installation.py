@@ -27,8 +27,8 @@ from mailcore.sending.housekeeping import Housekeeping
 from mailcore.sending.ledger import Ledger
 from mailcore.sending.reservation import Reservations
 from mailcore.sending.send import Sender
-from mailcore.settings import Settings, load_settings, without_passwords
-from mailcore.storage.database import Database, make_data_dir
+from mailcore.settings import Settings, load_settings
+from mailcore.storage.database import Database, make_data_dir, without_passwords
 from mailcore.storage.migrations import migrate
 from mailcore.storage.tables import MailServer, Send
 from mailcore.transports.base import StepListener, ignore_steps
