@@ -191,14 +191,19 @@ def near_the_limit(
 
 
 def days(
-    database: Database, zone: ZoneInfo, *, server_ids: Sequence[int] | None = None, now: datetime | None = None
+    database: Database,
+    zone: ZoneInfo,
+    *,
+    days: int = CHART_DAYS,
+    server_ids: Sequence[int] | None = None,
+    now: datetime | None = None,
 ) -> list[DayUse]:
-    """Return what went through each server on each of the last 30 days, today included.
+    """Return what went through each server on each of the last ``days`` days, today included.
 
     Raises:
         StorageError: the database could not be read.
     """
-    first = (now or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=CHART_DAYS)
+    first = (now or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=days)
     statement = (
         "SELECT day, server_id, sum(messages), sum(recipients), sum(external) FROM daily_usage "
         "WHERE day > :first{only} GROUP BY day, server_id ORDER BY day"
