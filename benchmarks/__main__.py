@@ -9,6 +9,7 @@ from benchmarks.report import table
 
 NAMES = {
     "search": "Search through mailcore.registry.servers",
+    "memory": "Memory of many threads on SQLite, 100,000 servers",
     "pages": "The list page in the browser",
     "quotas": "Reserving units, and what quotas cost to read",
     "checks": "The staged check, replies and the ledger row",

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 
+from mailcore.diagnosis.certificates import with_certificate
 from mailcore.diagnosis.decide import decide
 from mailcore.diagnosis.normalise import Reply, as_one_line, normalise
 from mailcore.diagnosis.providers import at_provider, own_meaning
@@ -24,7 +25,7 @@ from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagn
 from mailcore.diagnosis.vocabulary import vocabulary
 from mailcore.transports import kind_of
 from mailcore.transports.base import TransportError
-from mailcore.vocabulary import Kind, Outcome
+from mailcore.vocabulary import DEFAULT_KIND, Kind, Outcome
 
 __all__ = [
     "CATEGORIES",
@@ -54,12 +55,12 @@ def diagnose(error: TransportError, *, kind: Kind, provider: str = "") -> Diagno
     if error.outcome is Outcome.UNCERTAIN:
         return diagnosis_for("uncertain", reply=error.reply)
     if error.cause in texts():
-        return diagnosis_for(error.cause, reply=error.reply)
+        return with_certificate(diagnosis_for(error.cause, reply=error.reply), error.certificate)
     reply = _with_codes(normalise(error.reply), error.code, error.enhanced)
     return _of(reply, error.reply, error.phase, kind, provider)
 
 
-def classify(reply: str, *, phase: str = "", provider: str = "", kind: Kind = Kind.SMTP) -> Diagnosis:
+def classify(reply: str, *, phase: str = "", provider: str = "", kind: Kind = DEFAULT_KIND) -> Diagnosis:
     """Return what a bare reply means, as it stands in a log or a bounce.
 
     Args:
