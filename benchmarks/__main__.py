@@ -13,6 +13,7 @@ NAMES = {
     "pages": "The list page in the browser",
     "quotas": "Reserving units, and what quotas cost to read",
     "checks": "The staged check, replies and the ledger row",
+    "diagnosis": "Replies of real servers, read right",
     "versus_django": "The same work in the app and in the Django admin, 100,000 servers",
 }
 

@@ -17,15 +17,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from mailcore.errors import ConfigurationError, StorageError
-from mailcore.settings import without_passwords
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import URL, Connection, Engine
 
 BUSY_TIMEOUT_SECONDS = 10.0
 """How long a write waits for another one's lock before it gives up with a sentence."""
@@ -310,6 +310,17 @@ def _fault_in(message: str, *, invalidated: bool) -> str:
     if invalidated or "connect" in words or "server closed" in words:
         return "unreachable"
     return "other"
+
+
+def without_passwords(url: str | URL) -> str:
+    """Return the URL of a database or a service as it may be shown."""
+    try:
+        parsed = make_url(url)
+    except Exception:  # noqa: BLE001 - whatever it is, its text may hold a password
+        return "***"
+    # libpq also takes a password (and the one of the client's own key) as parameters.
+    query = {name: "oculta" if "password" in name.lower() else value for name, value in parsed.query.items()}
+    return parsed.set(query=query).render_as_string(hide_password=True)
 
 
 def make_data_dir(path: Path) -> None:
