@@ -110,7 +110,9 @@ class Settings(BaseSettings):
     def _default_database(self) -> Self:
         if not self.database_url:
             path = (self.data_dir / "mailcore.db").resolve()
-            object.__setattr__(self, "database_url", f"sqlite:///{path}")
+            # In a URL "?" begins the parameters and "%" an escape; in a folder's name they are letters.
+            written = str(path).replace("%", "%25").replace("?", "%3F")
+            object.__setattr__(self, "database_url", f"sqlite:///{written}")
         elif self.database_url.startswith(("postgres://", "postgresql://")):
             # The names other tools use; the driver here is psycopg 3.
             url = "postgresql+psycopg://" + self.database_url.split("://", 1)[1]

@@ -96,6 +96,15 @@ class Ledger:
             raise NotFoundError(f"Não há envio com o número {send_id}: ele pode ter passado do prazo de guarda.")
         return send
 
+    def under_key(self, key: str) -> Send | None:
+        """Return the row of an idempotency key, if there is one.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        with self._database.read() as session:
+            return session.scalars(select(Send).where(Send.idempotency_key == key)).one_or_none()
+
     def read_columns(
         self, query: LedgerQuery, columns: Sequence[str], *, most: int | None = None, rows: int = 50_000
     ) -> Iterator[Sequence[Row[Any]]]:
