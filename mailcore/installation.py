@@ -114,10 +114,14 @@ class Mailcore:
         return self._checks.check(server, on_step, recipient=recipient, probe=probe)
 
     def check_all(
-        self, on_checked: Callable[[Checked], None] = ignore_checked, *, seconds: float = PORTFOLIO_SECONDS
+        self,
+        on_checked: Callable[[Checked], None] = ignore_checked,
+        *,
+        servers: Sequence[MailServer] | None = None,
+        seconds: float = PORTFOLIO_SECONDS,
     ) -> list[Checked]:
-        """Check every active server, side by side; see :func:`mailcore.health.portfolio.check_all`."""
-        return self._checks.check_all(on_checked, seconds=seconds)
+        """Check every active server, or those given, side by side; see :func:`mailcore.health.portfolio.check_all`."""
+        return self._checks.check_all(on_checked, servers=servers, seconds=seconds)
 
     def check_draft(
         self,
@@ -200,6 +204,11 @@ class Mailcore:
         """Return the accounts about to run out; see :func:`mailcore.quota.reports.near_the_limit`."""
         readings, accounts = self.figures.readings, self.figures.accounts()
         return reports.near_the_limit(self.database, self.quota_settings, readings=readings, read_accounts=accounts)
+
+    def used_shares(self) -> dict[str, float]:
+        """Return how much of its quota each account has used; see :func:`mailcore.quota.reports.used_shares`."""
+        readings, accounts = self.figures.readings, self.figures.accounts()
+        return reports.used_shares(self.database, self.quota_settings, readings=readings, read_accounts=accounts)
 
     def days(self, days: int = CHART_DAYS, *, server_ids: Sequence[int] | None = None) -> list[DayUse]:
         """Return the use of each day; see :func:`mailcore.quota.reports.days`."""
