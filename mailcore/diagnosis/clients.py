@@ -31,6 +31,5 @@ def codes() -> frozenset[str]:
 @cache
 def _clients() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
     source = files("mailcore.diagnosis").joinpath("clients.toml").read_text("utf-8")
-    return tuple(
-        (one["code"], tuple(one["words"]), tuple(one.get("with", ()))) for one in tomllib.loads(source)["client"]
-    )
+    entries = tomllib.loads(source)["client"]
+    return tuple((entry["code"], tuple(entry["words"]), tuple(entry.get("with", ()))) for entry in entries)

@@ -88,8 +88,9 @@ def all_diagnoses() -> list[Diagnosis]:
 
 
 def _in_general(code: str) -> Diagnosis:
-    one, text = diagnosis_for(code), texts()[code]
-    return replace(one, cause=text.get("cause_in_general", one.cause), remedy=text.get("remedy_in_general", one.remedy))
+    general, text = diagnosis_for(code), texts()[code]
+    cause = text.get("cause_in_general", general.cause)
+    return replace(general, cause=cause, remedy=text.get("remedy_in_general", general.remedy))
 
 
 @cache
