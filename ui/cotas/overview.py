@@ -127,7 +127,7 @@ def overview(core: Mailcore) -> View:
         ):
             st.download_button(
                 f"Baixar {name}",
-                data=partial(make, matching, core.settings.zone),
+                data=partial(make, core, matching),
                 file_name=f"cotas.{'csv' if name == 'CSV' else 'xlsx'}",
                 mime=mime,
                 key=f"cotas_{name.lower()}",

@@ -24,7 +24,7 @@ from sqlalchemy import select, text
 
 import mailcore.cli.quota as quota_command
 import mailcore.quota.reports as reports
-from mailcore import Mailcore
+from mailcore import Mailcore, frames
 from mailcore.cli import main
 from mailcore.diagnosis.replies import classify
 from mailcore.health.service_figures import FiguresCache
@@ -38,6 +38,7 @@ from mailcore.storage.tables import Account, ExternalUse, MailServer, Send
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SendStatus
 from tests.actors import ME
 from tests.peers.elastic_server import Answer, ElasticPeer, Request
+from tests.properties import examples
 from ui.cotas.files import to_csv, to_excel
 from ui.cotas.overview import rows
 from ui.listview.table import Cell
@@ -282,6 +283,13 @@ def by_cells(cells: list[dict[str, Any]], keys: dict[str, int]) -> dict[int, Tru
     }
 
 
+def by_frame(core: Mailcore, keys: dict[str, int]) -> dict[int, Truth]:
+    found = frames.quotas(core)
+    columns = [found[name].astype(object).where(found[name].notna(), None) for name in ("limit", "used", "remaining")]
+    shown = zip(found["account"], *columns, found["state"], strict=True)
+    return {keys[account]: Truth(*figures) for account, *figures in shown}
+
+
 def excel_cells(data: bytes) -> list[dict[str, Any]]:
     """The cells of the first sheet, by heading."""
     space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -342,9 +350,10 @@ def compare(core: Mailcore, service: CountingService, made: list[World], run: Ca
     assert by_screen(core) == truths
     quotas = core.quotas()
     keys = {quota.account_key: quota.servers[0].id for quota in quotas}
-    in_csv = list(csv.DictReader(StringIO(to_csv(quotas, ZONE).decode("utf-8-sig")), delimiter=";"))
+    in_csv = list(csv.DictReader(StringIO(to_csv(core, quotas).decode("utf-8-sig")), delimiter=";"))
     assert by_cells(in_csv, keys) == truths
-    assert by_cells(excel_cells(to_excel(quotas, ZONE)), keys) == truths
+    assert by_cells(excel_cells(to_excel(core, quotas)), keys) == truths
+    assert by_frame(core, keys) == truths
     by_list(core, {key: truths[number] for key, number in keys.items()})
     near = {quota.servers[0].id for quota in core.near_the_limit()}
     assert near == {number for number, truth in truths.items() if truth.state != "ok"}
@@ -367,7 +376,7 @@ def run(core: Mailcore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 @configured(
-    max_examples=30,
+    max_examples=examples(30),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
