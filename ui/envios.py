@@ -235,10 +235,10 @@ def _delivery(core: Mailcore, send: Send) -> None:
     st.markdown(f"**No serviço:** {plain(state)} (consultado {ago(send.followed_at, datetime.now(UTC))})")
     if not failed:
         st.caption("Nenhuma falha de entrega até a consulta.")
-    for one in failed:
-        title, remedy = failure_text(one.category)
+    for failure in failed:
+        title, remedy = failure_text(failure.category)
         with st.container(border=True):
-            st.markdown(f"**{plain(one.address)}**: {plain(title)}")
+            st.markdown(f"**{plain(failure.address)}**: {plain(title)}")
             st.markdown(f"**O que fazer:** {plain(remedy)}")
-            if one.reply:
-                st.code(f"{one.code or ''} {one.reply}".strip(), language=None, wrap_lines=True)
+            if failure.reply:
+                st.code(f"{failure.code or ''} {failure.reply}".strip(), language=None, wrap_lines=True)
