@@ -13,7 +13,7 @@ from mailcore.transports.base import StepListener, ignore_steps
 from mailcore.vocabulary import CheckState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pydantic import SecretStr
 
@@ -69,10 +69,18 @@ class Checks:
         return result
 
     def check_all(
-        self, on_checked: Callable[[Checked], None] = ignore_checked, *, seconds: float = PORTFOLIO_SECONDS
+        self,
+        on_checked: Callable[[Checked], None] = ignore_checked,
+        *,
+        servers: Sequence[MailServer] | None = None,
+        seconds: float = PORTFOLIO_SECONDS,
     ) -> list[Checked]:
-        """Check every active server, side by side; see :func:`mailcore.health.portfolio.check_all`."""
-        return check_all(active_servers(self._database), self._check_one_of_many, on_checked, seconds=seconds)
+        """Check servers, every active one or those given, side by side.
+
+        See :func:`mailcore.health.portfolio.check_all`.
+        """
+        chosen = active_servers(self._database) if servers is None else servers
+        return check_all(chosen, self._check_one_of_many, on_checked, seconds=seconds)
 
     def check_draft(
         self,
