@@ -21,7 +21,7 @@ from mailcore.diagnosis.certificates import with_certificate
 from mailcore.diagnosis.decide import decide
 from mailcore.diagnosis.normalise import Reply, as_one_line, normalise
 from mailcore.diagnosis.providers import at_provider, own_meaning
-from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagnosis_for, texts
+from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagnosis_for, elsewhere, in_general, texts
 from mailcore.diagnosis.vocabulary import vocabulary
 from mailcore.transports import kind_of
 from mailcore.transports.base import TransportError
@@ -36,6 +36,8 @@ __all__ = [
     "classify",
     "diagnose",
     "diagnosis_for",
+    "elsewhere",
+    "in_general",
     "known_words",
     "texts",
 ]
@@ -76,14 +78,18 @@ _CERTAIN = 7
 """What words without any code have to weigh to count."""
 
 
-def known_words(text: str, *, phase: str = "", provider: str = "") -> Diagnosis | None:
-    """Return what a text says without any reply code, or None. Commonplaces do not count."""
+def known_words(text: str, *, phase: str = "", provider: str = "", least: float = _CERTAIN) -> Diagnosis | None:
+    """Return what a text says without any reply code, or None.
+
+    Args:
+        least: what its words have to weigh; as it is, commonplaces do not count.
+    """
     read = normalise(text)
     own = own_meaning(read, provider)
     if own is not None:
         return diagnosis_for(at_provider(own[0], provider), reply=text, evidence=(own[1],))
     said = decide(read, phase, vocabulary())
-    if not said.phrases or said.weight < _CERTAIN:
+    if not said.phrases or said.weight < least:
         return None
     return diagnosis_for(at_provider(said.code, provider), reply=text, evidence=said.evidence)
 

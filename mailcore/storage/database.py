@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from mailcore.errors import ConfigurationError, StorageError
@@ -31,6 +32,8 @@ BUSY_TIMEOUT_SECONDS = 10.0
 
 _SENTENCES = {
     "locked": "O banco de dados está ocupado com outra gravação. Nada foi perdido: espere alguns segundos "
+    "e tente de novo.",
+    "exhausted": "O banco de dados está ocupado: todas as conexões deste programa estão em uso. Espere alguns segundos "
     "e tente de novo.",
     "readonly": "O banco de dados está protegido contra gravação. Verifique as permissões do arquivo e da "
     "pasta de dados e tente de novo.",
@@ -284,6 +287,8 @@ def storage_faults() -> Iterator[None]:
         if isinstance(error, IntegrityError):
             raise
         raise StorageError(_SENTENCES[_fault(error)]) from error.orig
+    except PoolTimeoutError as error:
+        raise StorageError(_SENTENCES["exhausted"]) from error
 
 
 def _fault(error: DBAPIError) -> str:
