@@ -8,7 +8,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from mailcore.arguments import need, need_one_of
+from mailcore.actor import Actor
+from mailcore.arguments import need, need_count, need_one_of
 from mailcore.audit import Trail
 from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from mailcore.actor import Actor
     from mailcore.health.check import CheckResult
     from mailcore.health.portfolio import Attention, Checked
     from mailcore.quota.external_use import Entry
@@ -139,6 +139,7 @@ class Mailcore:
 
     def explain(self, text: str, *, phase: str = "", provider: str = "") -> list[Explained]:
         """Explain a pasted text; see :func:`mailcore.registry.named_in_text.explain_of`."""
+        need("text", text, str)
         return explain_of(self.servers, text, phase=phase, provider=provider)
 
     # ------------------------------------------------------------------ sending
@@ -178,6 +179,7 @@ class Mailcore:
 
     def follow_up(self, send_id: int) -> Followed:
         """Ask the service what became of a send; see :func:`mailcore.sending.delivery_status.follow_up`."""
+        need_count("send_id", send_id)
         return follow_up(self.database, self.servers, send_id, settings=self.settings)
 
     # ------------------------------------------------------------------ quotas
@@ -196,6 +198,8 @@ class Mailcore:
             wait: how many seconds to wait for services that count for themselves, all together; without it, what
                 they said last counts, and they are asked anew in the background.
         """
+        if server_id is not None:
+            need_count("server_id", server_id)
         query = QuotaQuery(server_id=server_id, account_keys=account_keys, every_slot=every_slot)
         readings = partial(self.figures.readings, seconds=wait)
         return reports.quotas(self.database, self.quota_settings, query, readings=readings)
@@ -224,10 +228,13 @@ class Mailcore:
 
     def record_external_use(self, entries: Sequence[Entry], *, actor: Actor) -> None:
         """Count use made elsewhere; see :func:`mailcore.quota.external_use.record`."""
+        need("actor", actor, Actor, "mailcore.computer_user()")
         external_use.record(self.database, self.quota_settings, entries, actor=actor)
 
     def lift_hold(self, server: MailServer, *, actor: Actor) -> None:
         """Let an account be used again because a person says so; see :func:`mailcore.quota.holds.lift`."""
+        need("server", server, MailServer, _SERVERS)
+        need("actor", actor, Actor, "mailcore.computer_user()")
         holds.lift(self.database, server, actor=actor)
 
     # ------------------------------------------------------------------ the whole registry
