@@ -138,8 +138,8 @@ def _default_stays_active(server: MailServer) -> ValidationError:
         [
             FieldError(
                 "is_active",
-                f"{label}: “{server.name}” é o servidor padrão, e só um servidor ativo pode ser o padrão. Faça de outro "
-                "o padrão antes. Nada foi alterado.",
+                f"{label}: “{server.name}” é o servidor padrão, e só um servidor ativo pode ser o padrão. Faça de "
+                "outro o padrão antes. Nada foi alterado.",
             )
         ]
     )
