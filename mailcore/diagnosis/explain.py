@@ -16,7 +16,7 @@ from mailcore.diagnosis.clients import cause_of
 from mailcore.diagnosis.cutting import pieces_of, speaks_of_trouble, words_in_log
 from mailcore.diagnosis.normalise import folded
 from mailcore.diagnosis.pasted import paragraphs
-from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, diagnosis_for, known_words, texts
+from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, elsewhere, in_general, known_words, texts
 from mailcore.transports import kinds
 
 if TYPE_CHECKING:
@@ -147,29 +147,41 @@ def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
     found = []
     for line in paragraph:
         words = words_in_log(line.text)
-        if words and (diagnosis := _said(words, line, phase, provider) or _spoken_of(words)):
+        if not words:
+            continue
+        # These are a server's words for sure, and even its commonplaces count.
+        diagnosis = _said(words, line, phase, provider, least=1) or _spoken_of(words)
+        if diagnosis is not None:
             found.append(Found(words, diagnosis, *_beside(line.text)))
     return found
 
 
-def _said(words: str, line: Line, phase: str, provider: str) -> Diagnosis | None:
+def _said(words: str, line: Line, phase: str, provider: str, *, least: float | None = None) -> Diagnosis | None:
     at = phase or _phase_in_words(line.text) or line.phase
-    return known_words(words, phase=at, provider=provider)
+    if least is None:
+        return known_words(words, phase=at, provider=provider)
+    return known_words(words, phase=at, provider=provider, least=least)
 
 
-def _spoken_of(text: str) -> Diagnosis | None:
-    """What a program says that never reached a server."""
+def _spoken_of(text: str, *, only_sure: bool = False) -> Diagnosis | None:
+    """What a program says that never reached a server, or that keeps the server's reply to itself.
+
+    Args:
+        only_sure: not where it only tells which command failed, and the reason may stand beside.
+    """
     known = cause_of(text)
-    return diagnosis_for(known[0], reply=text, evidence=(known[1],)) if known else None
+    if known is None or (only_sure and known.is_vague):
+        return None
+    return elsewhere(known.code, reply=text, evidence=(known.words,))
 
 
 def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
     found = []
     for line in paragraph:
         words = line.text[:500]
-        diagnosis = _our_own(words) or _spoken_of(words)
+        diagnosis = _our_own(words) or _spoken_of(words, only_sure=True)
         if diagnosis is None and speaks_of_trouble(words):
-            diagnosis = _said(words, line, phase, provider)
+            diagnosis = _said(words, line, phase, provider) or _spoken_of(words)
         if diagnosis is not None:
             found.append(Found(words, diagnosis, *_beside(line.text)))
     return found
@@ -178,12 +190,13 @@ def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
 def _our_own(text: str) -> Diagnosis | None:
     """What this program had said itself: support pastes that too."""
     code = next((code for code, words in texts().items() if words["title"].rstrip(".") in text), None)
-    return diagnosis_for(code, reply=text) if code else None
+    return in_general(code, reply=text) if code else None
 
 
 # ---------------------------------------------------------------- one reply told once
 _CODES_AND_MARKS = re.compile(
-    r"(?<![\w.])[245](?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])|[^\w@.\s]+|\b(?=\w*\d)(?=\w*[a-z])\w{6,}\b"
+    r"(?<![\w.])[245](?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])|[^\w@.\s]+"
+    r"|(?<![@.\w])(?=[\w-]*\d)(?=[\w-]*[a-z])[\w-]{6,}(?:\.\d+)?\b(?![\w.+-]*@)"
 )
 
 

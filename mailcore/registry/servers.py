@@ -35,7 +35,7 @@ from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pydantic import SecretStr
     from sqlalchemy.orm import Session
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from mailcore.secrets.store import SecretStore
     from mailcore.storage.database import Database
     from mailcore.vocabulary import CheckState
+
+_MOST_NAMED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,18 @@ class Servers:
         if server is None:
             raise NotFoundError(f"Não há servidor com o número {server_id}.")
         return server
+
+    def names(self, ids: Collection[int]) -> dict[int, str]:
+        """Return the descriptions of these servers, by id; one that is gone has none.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        query = select(MailServer.id, MailServer.name)
+        if len(ids) <= _MOST_NAMED:  # of more it is quicker to read all
+            query = query.where(MailServer.id.in_(ids))
+        with self._database.read() as session:
+            return {number: name for number, name in session.execute(query) if number in ids}
 
     def name_for_copy(self, name: str) -> str:
         """Return a description for a copy of a record, one that nobody has: "Loja (cópia)", "Loja (cópia 2)" …

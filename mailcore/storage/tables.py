@@ -71,8 +71,8 @@ def text_enum(kind: type[StrEnum]) -> Enum:
 
 def _plain(value: object) -> str:
     """A value as a person reads it: a member's word, a moment in ISO 8601."""
-    if isinstance(value, StrEnum):
-        return value.value
+    if isinstance(value, StrEnum | Kind):
+        return str(value)
     return value.isoformat() if isinstance(value, datetime | date) else repr(value)
 
 

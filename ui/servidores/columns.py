@@ -86,7 +86,7 @@ def _other(server: MailServer, field: Field) -> str:
     if field.sort is Sort.NUMBER and value is not None:
         return number(value)
     text = " ".join(field.word(value).split())
-    return text[:1].upper() + text[1:] if field.is_choice else text
+    return text[:1].upper() + text[1:] if field.sort is Sort.FLAG else text
 
 
 def _how(server: MailServer) -> str:

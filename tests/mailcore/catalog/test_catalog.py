@@ -24,6 +24,7 @@ from mailcore.catalog.mx import MX_SECONDS, Kept, mx_hosts
 from mailcore.registry.drafts import ServerDraft, clean_for_check
 from mailcore.vocabulary import LimitUnit, LimitWindow, Security
 from tests.peers.dns_server import DnsPeer, Drip, Garble, Late, Rcode, Stall, Truncate
+from tests.properties import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -744,7 +745,7 @@ def test_rubbish_finds_nothing_and_breaks_nothing(typed: str) -> None:
     assert suggest(typed, mx=off_line) is None
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=examples(100), deadline=None)
 @given(st.text(max_size=60) | st.from_regex(r"[^@]{0,9}@[^@]{0,20}(\.com)?", fullmatch=True))
 def test_nothing_that_can_be_typed_raises(typed: str) -> None:
     suggestion = suggest(typed, mx=lambda _: ["aspmx.l.google.com"])

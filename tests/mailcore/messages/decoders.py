@@ -139,3 +139,137 @@ def parameters(value: bytes) -> dict[str, str]:
             )
         plain[base] = octets.decode(charset)
     return plain
+
+
+# ---------------------------------------------------------------------- files as they come
+_ANY_WORD = re.compile(rb"=\?([!-<>@-~]+?)(?:\*[A-Za-z-]+)?\?([BbQq])\?([^?]*)\?=")
+
+
+def whole_line_ends(raw: bytes) -> bytes:
+    """Every line end as CR LF."""
+    return re.sub(rb"\r\n|\r|\n", b"\r\n", raw)
+
+
+def text_of_octets(raw: bytes) -> str:
+    """What stands in 8 bits: UTF-8, else Windows-1252, else Latin-1."""
+    for charset in ("utf-8", "cp1252"):
+        try:
+            return raw.decode(charset)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1")
+
+
+def lenient_text(raw: bytes) -> str:
+    """A header's words: encoded words read where they can be, runs of blanks as one, quotes aside."""
+    line = raw.replace(b"\r\n", b"")
+    words: list[tuple[str, str]] = []
+    end = 0
+    for match in _ANY_WORD.finditer(line):
+        words.append(("text", text_of_octets(line[end : match.start()])))
+        payload = text_of_octets(match[3]).encode()  # 8 bits in a word are no octets of its charset
+        if match[2] in b"Bb":
+            try:
+                octets = base64.b64decode(payload + b"=" * (-len(payload) % 4))
+            except ValueError:
+                octets = payload
+        else:
+            octets = re.sub(
+                rb"=([0-9A-Fa-f]{2})", lambda found: bytes([int(found[1], 16)]), payload.replace(b"_", b" ")
+            )
+        try:
+            words.append(("word", octets.decode(match[1].decode("ascii"))))
+        except (LookupError, UnicodeError):
+            words.append(("word", octets.decode("latin-1")))
+        end = match.end()
+    words.append(("text", text_of_octets(line[end:])))
+    kept = [
+        text
+        for number, (kind, text) in enumerate(words)
+        if not (kind == "text" and not text.strip(" \t") and 0 < number < len(words) - 1)
+    ]
+    return " ".join("".join(kept).replace('"', "").replace("\\", "").split())
+
+
+def lenient_addresses(raw: bytes) -> str:
+    """As :func:`lenient_text`, blanks aside and international domains in their ASCII spelling."""
+
+    def in_ascii(found: re.Match[str]) -> str:
+        try:
+            return found[0].encode("idna").decode("ascii")
+        except UnicodeError:
+            return found[0]
+
+    return "".join(re.sub(r"(?<=@)[^\s<>,;:()]+", in_ascii, lenient_text(raw)).split())
+
+
+def read_file(data: bytes) -> Entity:
+    """Read a file as mail programs do, however it is written; never fails on what mailcore accepts."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    return _leniently(re.sub(rb"\A>?From [^\r\n]*(?:\r\n|\r|\n)", b"", data))
+
+
+def _leniently(data: bytes) -> Entity:
+    lines = whole_line_ends(data).split(b"\r\n")
+    fields: list[tuple[str, bytes]] = []
+    begins = next((number for number, line in enumerate(lines, 1) if not line), len(lines))
+    for line in lines[:begins]:
+        if not line:
+            break
+        if line[:1] in (b" ", b"\t"):
+            if fields and line.strip():
+                fields[-1] = (fields[-1][0], fields[-1][1] + b"\r\n" + line)
+        else:
+            name, _, value = line.partition(b":")
+            fields.append((name.strip().decode("latin-1"), value))
+    entity = Entity(fields)
+    body = lines[begins:]
+    kind = lenient_kind(entity)
+    encoding = entity.value("Content-Transfer-Encoding").split(b";")[0].strip().lower()
+    if kind.startswith("multipart/"):
+        mark = b"--" + lenient_parameters(entity.value("Content-Type")).get("boundary", "").encode()
+        pieces: list[list[bytes]] = []
+        for line in body:
+            stripped = line.rstrip(b" \t")
+            if stripped == mark + b"--":
+                break
+            if stripped == mark:
+                pieces.append([])
+            elif pieces:
+                pieces[-1].append(line)
+        else:
+            if pieces and not any(pieces[-1]):
+                pieces.pop()  # cut off right after a mark: nothing was begun there
+        entity.parts = [_leniently(b"\r\n".join(piece)) for piece in pieces]
+    elif kind == "message/rfc822" and encoding in (b"", b"7bit", b"8bit", b"binary"):
+        entity.parts = [_leniently(b"\r\n".join(body))]
+    else:
+        entity.content = _undone(b"\r\n".join(body), encoding)
+    return entity
+
+
+def lenient_kind(entity: Entity) -> str:
+    """The kind of a part; text where it says nothing sensible."""
+    kind = entity.value("Content-Type").split(b";")[0].strip().lower().decode("latin-1")
+    return kind if re.fullmatch(r"[^\s/]+/[^\s/]+", kind) else "text/plain"
+
+
+def lenient_parameters(value: bytes) -> dict[str, str]:
+    """Parameters, the first of a name counting."""
+    found: dict[str, str] = {}
+    for name, quoted, bare in re.findall(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))', value):
+        text = re.sub(rb"\\(.)", rb"\1", quoted) or bare
+        found.setdefault(name.decode("latin-1").lower(), text_of_octets(text))
+    return found
+
+
+def _undone(raw: bytes, encoding: bytes) -> bytes:
+    if encoding == b"base64":
+        kept = re.sub(rb"[^A-Za-z0-9+/]", b"", raw)
+        kept = kept[: len(kept) - (len(kept) % 4 == 1)]
+        return base64.b64decode(kept + b"=" * (-len(kept) % 4))
+    if encoding == b"quoted-printable":
+        joined = re.sub(rb"[ \t]+(?=\r\n|\Z)", b"", raw)
+        joined = re.sub(rb"=(?:\r\n|\Z)", b"", joined)
+        return re.sub(rb"=([0-9A-Fa-f]{2})", lambda found: bytes([int(found[1], 16)]), joined)
+    return raw
