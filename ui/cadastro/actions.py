@@ -33,7 +33,7 @@ from ui.context import current_actor, note
 from ui.formats import date_time, plain
 from ui.jobs import watch
 from ui.outcome import show_check
-from ui.session import CHOSEN_SUGGESTION, FORM, FORM_TAB, LIST_QUERY, SELECTED, select
+from ui.session import CHOSEN_SUGGESTION, FORM, FORM_TAB, LIST_QUERY, SAVED, SELECTED, select
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -144,6 +144,7 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
     form.saved = True
     forget()
     select(SELECTED, saved.server.id)
+    SAVED.set(saved.server.id)
     note(f"“{saved.server.name}” foi salvo.", *saved.notes)
     return True
 
