@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
+from mailcore.access.entrance import Access
 from mailcore.audit import note_lifted
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.explain import Found, explain
@@ -84,6 +85,7 @@ class Mailcore:
         self.secrets = SecretStore(self.database, settings)
         self.secrets.prepare()
         self.servers = Servers(self.database, self.secrets)
+        self.access = Access(self.database, settings)
         self.counting = Counting(settings.zone, settings.limit_margin_percent)
         self.servers.identify_accounts()
         self._tidied = 0.0
@@ -102,6 +104,7 @@ class Mailcore:
             settle_abandoned(self.database)
             now = self._believable_now()
             roll_up(self.database, now=now)
+            self.access.tidy(now)
             gone = purge(self.database, self.settings.retention_days, now=now)
             # While a backlog lasts, each call takes a piece of it.
             self._tidied = 0.0 if gone else monotonic()

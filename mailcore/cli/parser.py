@@ -17,6 +17,7 @@ LIMIT_WINDOWS = ("rolling_24h", "calendar_day")
 SAME_ADDRESS = ("block", "warn", "allow")
 EXPORT_FORMATS = ("csv", "json")
 STATUSES = ("accepted", "refused", "failed", "uncertain", "rejected_by_rule")
+ROLES = ("admin", "support", "analyst")
 PHASES = ("connect", "auth", "mail", "rcpt", "data")
 
 DEFAULT_LIST_LIMIT = 100
@@ -80,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
         "cifra de novo, com a primeira chave, todas as senhas guardadas no banco",
         "secrets ",
     )
+    _users(commands)
     _command(commands, "doctor", "mostra as configurações em vigor e o que não está em ordem")
     return parser
 
@@ -264,6 +266,44 @@ def _quota(commands: _Commands) -> None:
     what.add_argument("--units", metavar="N", type=_count, help="quantas unidades")
     what.add_argument("--at", metavar="QUANDO", type=_moment, help="quando saíram (agora, se não for dado)")
     what.add_argument("--file", metavar="CSV", help="um arquivo com as colunas server_id, at e units")
+
+
+def _users(commands: _Commands) -> None:
+    group = _group(commands, "users", "quem pode entrar na tela, e em que papel")
+    _command(group, "list", "lista os usuários", "users ")
+    add = _command(group, "add", "registra alguém; sem senha, mostra um link de um só uso para criá-la", "users ")
+    _email(add)
+    add.add_argument_group("o quê").add_argument(
+        "--role", choices=ROLES, required=True, help="admin (administrador), support (suporte) ou analyst (analista)"
+    )
+    _person(add)
+    edit = _command(group, "edit", "muda de alguém só o que for dado", "users ")
+    _email(edit)
+    what = edit.add_argument_group("o quê")
+    what.add_argument("--role", choices=ROLES, help="outro papel; as sessões da pessoa terminam")
+    _switch(what, "is_active", "--active", "--inactive", "pode entrar", "não entra mais; as sessões terminam")
+    _person(edit)
+    sessions = _command(group, "sessions", "lista as sessões de alguém", "users ")
+    _email(sessions)
+    sessions.common.add_argument("--revoke", action="store_true", help="termina todas elas")
+    _email(_command(group, "link", "faz um link de um só uso com que alguém cria a própria senha", "users "))
+    remove = _command(group, "remove", "apaga alguém; o que fez continua registrado", "users ")
+    _email(remove)
+    remove.common.add_argument("--yes", action="store_true", help="não pergunta antes")
+
+
+def _email(parser: _Parser) -> None:
+    parser.add_argument_group("quem").add_argument("email", metavar="EMAIL", help="o endereço com que a pessoa entra")
+
+
+def _person(parser: _Parser) -> None:
+    who = parser.add_argument_group("a pessoa")
+    who.add_argument("--name", metavar="NOME", help="como a tela a chama")
+    who.add_argument(
+        "--password-stdin",
+        action="store_true",
+        help="lê da entrada padrão a senha com que ela entra; num terminal, pergunta sem mostrar",
+    )
 
 
 def _id(parser: _Parser) -> None:

@@ -56,6 +56,7 @@ class Database:
         """
         self.engine = _engine(url)
         self._writer = self.engine.execution_options(mailcore_write=True)
+        self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._thread = threading.local()
 
     @property
@@ -113,6 +114,25 @@ class Database:
                 except BaseException:
                     connection.rollback()
                     raise
+        except errors as error:
+            raise StorageError(_SENTENCES[_fault_in(str(error), invalidated=False)]) from error
+
+    @contextmanager
+    def fast_read(self) -> Iterator[FastCursor]:
+        """One quick look on the driver's own cursor, which sees all that was committed before it.
+
+        For what is asked before every message of every open page. Each statement stands alone: there is no
+        transaction around several.
+        """
+        driver = self.engine.dialect.dbapi
+        errors: tuple[type[Exception], ...] = (driver.Error,) if driver else ()
+        try:
+            if self.is_sqlite:
+                with self._fast_connection() as connection:
+                    yield FastCursor(connection.cursor(), is_sqlite=True)
+            else:
+                with storage_faults(), self._reader.connect() as pooled:
+                    yield FastCursor(pooled.connection.cursor(), is_sqlite=False)
         except errors as error:
             raise StorageError(_SENTENCES[_fault_in(str(error), invalidated=False)]) from error
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mailcore.storage.database import Database
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in ``versions/`` (a test holds the two together)."""
 
 _ADVISORY_LOCK = 0x6D61696C  # "mail": any number will do, as long as every instance uses the same
