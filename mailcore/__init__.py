@@ -2,22 +2,137 @@
 
 >>> import mailcore
 >>> core = mailcore.open_mailcore()        # settings from the environment, see the README
+
+The names in ``__all__`` are the public ones: documented, and kept from version to version. Whatever stands in the
+packages below may move.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mailcore.installation import Mailcore, open_mailcore
+    from mailcore.actor import Actor, computer_user
+    from mailcore.diagnosis.replies import Diagnosis
+    from mailcore.errors import (
+        ArgumentError,
+        ConfigurationError,
+        ConflictError,
+        FieldChange,
+        FieldError,
+        HeldError,
+        MailcoreError,
+        NotFoundError,
+        RecordGoneError,
+        SecretError,
+        StorageError,
+        ValidationError,
+    )
+    from mailcore.health.check import CheckResult
+    from mailcore.installation import Explained, Mailcore, open_mailcore
+    from mailcore.messages.compose import OutgoingMessage, Recipient, compose, from_eml
+    from mailcore.quota.rules import Quota
+    from mailcore.registry.drafts import ServerDraft
+    from mailcore.registry.search import ServerQuery
+    from mailcore.sending.ledger import LedgerQuery
+    from mailcore.settings import KeyringChoice, Settings, load_settings
+    from mailcore.storage.tables import MailServer, Send
+    from mailcore.transports.base import Step
+    from mailcore.vocabulary import (
+        ChangeAction,
+        CheckState,
+        Kind,
+        LimitUnit,
+        LimitWindow,
+        QuotaState,
+        SameAddress,
+        Security,
+        SendStatus,
+        StepState,
+    )
 
-__all__ = ["Mailcore", "open_mailcore"]
+__all__ = [
+    "Actor",
+    "ArgumentError",
+    "ChangeAction",
+    "CheckResult",
+    "CheckState",
+    "ConfigurationError",
+    "ConflictError",
+    "Diagnosis",
+    "Explained",
+    "FieldChange",
+    "FieldError",
+    "HeldError",
+    "KeyringChoice",
+    "Kind",
+    "LedgerQuery",
+    "LimitUnit",
+    "LimitWindow",
+    "MailServer",
+    "Mailcore",
+    "MailcoreError",
+    "NotFoundError",
+    "OutgoingMessage",
+    "Quota",
+    "QuotaState",
+    "Recipient",
+    "RecordGoneError",
+    "SameAddress",
+    "SecretError",
+    "Security",
+    "Send",
+    "SendStatus",
+    "ServerDraft",
+    "ServerQuery",
+    "Settings",
+    "Step",
+    "StepState",
+    "StorageError",
+    "ValidationError",
+    "compose",
+    "computer_user",
+    "from_eml",
+    "load_settings",
+    "open_mailcore",
+]
+
+_HOMES = {
+    "actor": ("Actor", "computer_user"),
+    "diagnosis.replies": ("Diagnosis",),
+    "errors": (
+        *("ArgumentError", "ConfigurationError", "ConflictError", "FieldChange", "FieldError", "HeldError"),
+        *("MailcoreError", "NotFoundError", "RecordGoneError", "SecretError", "StorageError", "ValidationError"),
+    ),
+    "health.check": ("CheckResult",),
+    "installation": ("Explained", "Mailcore", "open_mailcore"),
+    "messages.compose": ("OutgoingMessage", "Recipient", "compose", "from_eml"),
+    "quota.rules": ("Quota",),
+    "registry.drafts": ("ServerDraft",),
+    "registry.search": ("ServerQuery",),
+    "sending.ledger": ("LedgerQuery",),
+    "settings": ("KeyringChoice", "Settings", "load_settings"),
+    "storage.tables": ("MailServer", "Send"),
+    "transports.base": ("Step",),
+    "vocabulary": (
+        *("ChangeAction", "CheckState", "Kind", "LimitUnit", "LimitWindow", "QuotaState", "SameAddress", "Security"),
+        *("SendStatus", "StepState"),
+    ),
+}
+"""Module → the public names that live there."""
+
+_MODULE_OF = {name: f"mailcore.{module}" for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
     # Loaded when first used, so that importing one small module does not load the database.
-    if name in __all__:
-        from mailcore import installation as library
+    if name in _MODULE_OF:
+        value: object = getattr(import_module(_MODULE_OF[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'mailcore' has no attribute {name!r}")
 
-        return getattr(library, name)
-    raise AttributeError(name)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

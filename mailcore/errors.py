@@ -22,6 +22,10 @@ class ConfigurationError(MailcoreError, ValueError):
     """A setting of the environment cannot be used as it stands."""
 
 
+class ArgumentError(MailcoreError, ValueError, TypeError):
+    """A program handed over an argument that cannot be used; nothing was done."""
+
+
 class NotFoundError(MailcoreError, LookupError):
     """There is no server with this id (any more)."""
 

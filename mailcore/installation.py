@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from sqlalchemy import text
 
 from mailcore.access.entrance import Access
+from mailcore.arguments import need, need_one_of
 from mailcore.audit import note_lifted
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.explain import Found, explain
@@ -22,6 +23,7 @@ from mailcore.errors import NotFoundError
 from mailcore.health.check import CheckResult, check
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, Checked, active_servers, check_all, ignore_checked
 from mailcore.health.service_figures import FiguresCache
+from mailcore.messages.compose import OutgoingMessage
 from mailcore.quota.external_use import Entry, record
 from mailcore.quota.holds import forgive_logins, lift, refuse_pause, refuse_probing, state_of
 from mailcore.quota.reports import quotas
@@ -35,10 +37,10 @@ from mailcore.sending.delivery_status import Followed, follow_up
 from mailcore.sending.ledger import purge
 from mailcore.sending.reservation import claim, settle, settle_abandoned
 from mailcore.sending.send import send
-from mailcore.settings import Settings, load_settings
+from mailcore.settings import Settings, load_settings, without_passwords
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.migrations import migrate
-from mailcore.storage.tables import Account, Installation
+from mailcore.storage.tables import Account, Installation, MailServer, Send
 from mailcore.transports.base import StepListener, ignore_steps
 from mailcore.vocabulary import CheckState, SendStatus
 
@@ -48,13 +50,13 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from mailcore.actor import Actor
-    from mailcore.messages.compose import OutgoingMessage
     from mailcore.quota.rules import Quota
-    from mailcore.storage.tables import MailServer, Send
     from mailcore.transports.base import Connection
 
 
 _TIDY_SECONDS = 3600
+_OUTCOMES = (SendStatus.ACCEPTED, SendStatus.REFUSED, SendStatus.FAILED, SendStatus.UNCERTAIN)
+_SERVERS = "core.servers.get(número) e core.servers.default()"
 _MOST_LOOKED_AT = 5
 """Servers that are compared with what a pasted text names."""
 
@@ -81,7 +83,8 @@ class Mailcore:
         self.settings = settings
         make_data_dir(settings.data_dir)
         self.database = Database(settings.database_url)
-        migrate(self.database)
+        self.is_new = migrate(self.database)
+        """Whether opening it made the database: nothing was ever registered there."""
         self.secrets = SecretStore(self.database, settings)
         self.secrets.prepare()
         self.servers = Servers(self.database, self.secrets)
@@ -91,6 +94,15 @@ class Mailcore:
         self._tidied = 0.0
         self._tidying = Lock()
         self.tidy()
+
+    def __repr__(self) -> str:
+        return f"Mailcore({without_passwords(self.settings.database_url)})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def tidy(self) -> None:
         """Settle what dead processes left and drop rows past their time, once an hour however often it is called.
@@ -140,6 +152,7 @@ class Mailcore:
             SecretError: its password cannot be read; nothing was contacted.
             StorageError: the result could not be noted.
         """
+        need("server", server, MailServer, _SERVERS)
         with self.database.read() as session:
             state = state_of(session.get(Account, server.account_key))
         refuse_probing(state, server.host, self.counting.zone)
@@ -222,6 +235,9 @@ class Mailcore:
         on_step: StepListener = ignore_steps,
     ) -> Send:
         """Send one message; see :func:`mailcore.sending.send.send`."""
+        need("server", server, MailServer, _SERVERS)
+        need("message", message, OutgoingMessage, "mailcore.compose(…)")
+        need("idempotency_key", idempotency_key, str)
         return send(
             self.database,
             self.servers,
@@ -269,6 +285,8 @@ class Mailcore:
             StorageError: the row could not be written; nothing is reserved.
             ValueError: there is no recipient.
         """
+        need("server", server, MailServer, _SERVERS)
+        need("idempotency_key", idempotency_key, str)
         named = (
             () if isinstance(recipients, int) else (recipients,) if isinstance(recipients, str) else tuple(recipients)
         )
@@ -299,11 +317,11 @@ class Mailcore:
             taken: recipients it was taken for, if not all.
 
         Raises:
-            ValueError: ``outcome`` is none of these.
+            ArgumentError: ``outcome`` is none of these, or ``row`` no row of the ledger.
             StorageError: it could not be written; the row becomes ``uncertain``.
         """
-        if outcome not in (SendStatus.ACCEPTED, SendStatus.REFUSED, SendStatus.FAILED, SendStatus.UNCERTAIN):
-            raise ValueError(f"{outcome} is no outcome")
+        need("row", row, Send, "core.reserve(…)")
+        need_one_of("outcome", outcome, _OUTCOMES)
         host, diagnosis = "", None
         with suppress(NotFoundError):
             server = self.servers.get(row.server_id)
@@ -345,5 +363,14 @@ class Mailcore:
 
 
 def open_mailcore(settings: Settings | None = None) -> Mailcore:
-    """Open the installation that the environment describes, or the given one."""
+    """Open the installation that the environment describes, or the given one.
+
+    What it returns is also a context manager that closes it.
+
+    Raises:
+        ArgumentError: ``settings`` are none.
+        ConfigurationError, SecretError, StorageError: see :class:`Mailcore`.
+    """
+    if settings is not None:
+        need("settings", settings, Settings, "mailcore.Settings(data_dir=…)")
     return Mailcore(settings or load_settings())

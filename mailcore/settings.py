@@ -6,10 +6,11 @@ stand there as well.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,6 +19,36 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mailcore.errors import ConfigurationError
 from mailcore.rights import Role
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+
+def default_data_dir() -> Path:
+    """Return where the data is kept when no setting says it, whatever folder one stands in.
+
+    That is ``data`` in the checkout that this library runs from; for an installed library, the folder that the
+    operating system gives each user for a program's data.
+    """
+    checkout = Path(__file__).resolve().parents[1]
+    if (checkout / "app.py").is_file() and (checkout / "pyproject.toml").is_file():
+        return checkout / "data"
+    from platformdirs import user_data_path
+
+    return user_data_path("mailcore", appauthor=False)
+
+
+def without_passwords(url: str | URL) -> str:
+    """Return the URL of a database or a service as it may be shown."""
+    from sqlalchemy.engine import make_url
+
+    try:
+        parsed = make_url(url)
+    except Exception:  # noqa: BLE001 - whatever it is, its text may hold a password
+        return "***"
+    # libpq also takes a password (and the one of the client's own key) as parameters.
+    query = {name: "oculta" if "password" in name.lower() else value for name, value in parsed.query.items()}
+    return parsed.set(query=query).render_as_string(hide_password=True)
 
 
 class KeyringChoice(StrEnum):
@@ -53,7 +84,7 @@ class Settings(BaseSettings):
 
     database_url: str = ""
     """SQLAlchemy URL; empty means the SQLite file ``mailcore.db`` in ``data_dir``."""
-    data_dir: Path = Path("data")
+    data_dir: Path = Field(default_factory=default_data_dir)
     """Folder of the SQLite file, its copies and the key of the database keyring."""
     keyring: KeyringChoice = KeyringChoice.AUTO
     secret_keys: SecretStr = SecretStr("")
@@ -158,6 +189,10 @@ class Settings(BaseSettings):
             url = "postgresql+psycopg://" + self.database_url.split("://", 1)[1]
             object.__setattr__(self, "database_url", url)
         return self
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
+        for name, value in super().__repr_args__():
+            yield name, without_passwords(value) if isinstance(value, str) and "://" in value else value
 
     @property
     def doors(self) -> frozenset[Door] | None:

@@ -7,12 +7,12 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from mailcore import open_mailcore
 from mailcore.catalog import providers
 from mailcore.catalog.lookup import suggest as look_up
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import diagnosis_document, suggestion_document
 from mailcore.cli.exits import Exit, WrongUseError
+from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
 from mailcore.diagnosis.explain import explain as explain_text
 from mailcore.health.doctor import examine
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def rotate_secrets(args: Namespace) -> Exit:
     """Encrypt every secret of the database keyring anew under the first key, all or none."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         rotated = core.secrets.database_keyring.rotate()
     output.show(args, {"rotated": rotated}, lambda: f"Senhas cifradas de novo com a primeira chave: {rotated}.")
     return Exit.DONE

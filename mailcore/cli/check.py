@@ -6,10 +6,10 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from mailcore import open_mailcore
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import check_document
 from mailcore.cli.exits import Exit, WrongUseError
+from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
 from mailcore.health.portfolio import attention
 from mailcore.messages.addresses import parse_address
@@ -30,7 +30,7 @@ def check(args: Namespace) -> Exit:
         raise WrongUseError("Diga o número do servidor ou --all, um dos dois.")
     if args.all and args.rcpt:
         raise WrongUseError("--rcpt só vale para um servidor.")
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         return _all(args, core) if args.all else _one(args, core)
 
 

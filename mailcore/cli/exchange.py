@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailcore import open_mailcore
 from mailcore.actor import computer_user
 from mailcore.cli import output
 from mailcore.cli.exits import Exit, WrongUseError
+from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
 from mailcore.registry.drafts import LABELS
 from mailcore.registry.exchange import all_servers, apply_import, plan_import, to_csv, to_json
@@ -29,7 +29,7 @@ _MOST_SHOWN = 60
 
 def export(args: Namespace) -> Exit:
     """Write every server to standard output, without secrets."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         servers, zone = all_servers(core.database), core.settings.zone
     _write(to_json(servers, zone) if args.json or args.format == "json" else to_csv(servers, zone))
     return Exit.DONE
@@ -38,7 +38,7 @@ def export(args: Namespace) -> Exit:
 def import_(args: Namespace) -> Exit:
     """Take in a CSV or JSON file, all of it or nothing; with ``--dry-run`` only say what it would do."""
     data = _read(args.file)
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         plan = plan_import(core.database, data)
         if plan.does_something and not args.dry_run:
             apply_import(core.servers, plan, actor=computer_user())

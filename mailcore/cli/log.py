@@ -6,10 +6,10 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mailcore import open_mailcore
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import send_document
 from mailcore.cli.exits import Exit
+from mailcore.cli.opening import open_mailcore
 from mailcore.sending.ledger import LedgerQuery, search
 from mailcore.vocabulary import SendStatus
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def log(args: Namespace) -> Exit:
     """Show rows of the ledger, newest first."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         zone = core.settings.zone
         query = LedgerQuery(
             server_id=args.server,

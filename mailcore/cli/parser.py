@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from datetime import datetime, timedelta
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; ``command`` of what it parses names the command ("servers list")."""
-    parser = _Parser(prog="python -m mailcore", description="Servidores de e-mail.", epilog=_EXITS)
+    parser = _Parser(prog=_called(), description="Servidores de e-mail.", epilog=_EXITS)
     parser.set_defaults(json=False)
     commands = parser.add_subparsers(title="comandos", metavar="COMANDO", required=True)
     _servers(commands)
@@ -84,6 +86,11 @@ def build_parser() -> argparse.ArgumentParser:
     _users(commands)
     _command(commands, "doctor", "mostra as configurações em vigor e o que não está em ordem")
     return parser
+
+
+def _called() -> str:
+    """How the person called the program: by the command that an installation makes, or as a module."""
+    return "mailcore" if PurePath(sys.argv[0]).stem == "mailcore" else "python -m mailcore"
 
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailcore import open_mailcore
 from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import quota_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.log import aware
+from mailcore.cli.opening import open_mailcore
 from mailcore.health.service_figures import ServiceFigures, has_figures
 from mailcore.quota.external_use import Entry, read_csv
 from mailcore.registry.exchange import all_servers
@@ -28,7 +28,7 @@ _MOST_BYTES = 20_000_000
 
 def quota(args: Namespace) -> Exit:
     """Show how every account stands, or that of one server."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         if args.server is not None:
             core.servers.get(args.server)
         _show(args, core, core.quotas(server_id=args.server, every_slot=True), as_list=True)
@@ -39,7 +39,7 @@ def add_external(args: Namespace) -> Exit:
     """Count use made elsewhere, of one server or from a file, all lines or none."""
     if (args.file is None) == (args.server is None):
         raise WrongUseError("Diga --server e --units, ou --file, um dos dois.")
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         entries = _from_file(args, core) if args.file is not None else [_single(args, core)]
         core.record_external_use(entries, actor=computer_user())
         keys = {entry.server.account_key: entry.server.id for entry in entries}

@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailcore import open_mailcore
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import send_document, shown_status
 from mailcore.cli.exits import Exit, WrongUseError
+from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
 from mailcore.messages.addresses import split_addresses
 from mailcore.messages.compose import compose, from_eml
@@ -34,7 +34,7 @@ _EXITS = {
 
 def send(args: Namespace) -> Exit:
     """Send one message; the exit code tells the outcome."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         server = core.servers.get(args.server)
         message = _message(args, server)
         if sys.stderr.isatty():

@@ -7,11 +7,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mailcore import open_mailcore
 from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import server_document
 from mailcore.cli.exits import Exit, WrongUseError
+from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
 from mailcore.errors import ValidationError
 from mailcore.registry.drafts import ServerDraft, draft_of, secret_label
@@ -49,7 +49,7 @@ _MOST_CERTIFICATE_BYTES = 1_000_000
 def list_servers(args: Namespace) -> Exit:
     """List the servers that match, in the order of their descriptions."""
     query = ServerQuery(text=args.search, kind=Kind(args.kind) if args.kind else None)
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         servers, matching = _first(core.servers, query, args.limit)
         zone = core.settings.zone
     output.show(
@@ -64,7 +64,7 @@ def list_servers(args: Namespace) -> Exit:
 
 def show(args: Namespace) -> Exit:
     """Show one server."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         _show(args, core, core.servers.get(args.id))
     return Exit.DONE
 
@@ -72,15 +72,17 @@ def show(args: Namespace) -> Exit:
 def add(args: Namespace) -> Exit:
     """Register a server; what is not given is as in an empty form, with SSL on "Automático"."""
     draft = _changed(ServerDraft(requires_auth=False, security_auto=True), args)
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args, fills=True)) as core:
         saved = _save(args, draft, lambda secret: core.servers.create(draft, secret, actor=computer_user()))
         _show(args, core, saved.server)
+        if core.is_new:
+            say(f"Registrado num banco novo, em {core.database.shown_address}.")
     return Exit.DONE
 
 
 def edit(args: Namespace) -> Exit:
     """Change what is given of a server, and nothing else."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         opened = core.servers.get(args.id)
         draft = _changed(draft_of(opened), args)
         if draft == draft_of(opened) and not args.secret_stdin:
@@ -92,7 +94,7 @@ def edit(args: Namespace) -> Exit:
 
 def delete(args: Namespace) -> Exit:
     """Delete a server and its secret, after asking."""
-    with closing(open_mailcore()) as core:
+    with closing(open_mailcore(args)) as core:
         server = core.servers.get(args.id)
         if not args.yes and not output.confirmed(f"Apagar o servidor {server.id} “{server.name}” e a senha dele?"):
             raise WrongUseError("Nada foi apagado.")

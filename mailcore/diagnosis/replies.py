@@ -63,6 +63,10 @@ class Diagnosis:
     page: str = ""
     """The provider's own page about it; empty where none is known."""
 
+    def __repr__(self) -> str:
+        reply = f" ({self.reply})" if self.reply else ""
+        return f"<Diagnosis {self.category}/{self.code}: {self.title}{reply}>"
+
 
 def diagnose(error: TransportError, *, kind: Kind, provider: str = "") -> Diagnosis:
     """Return what a transport's failure means for the person at the screen.

@@ -48,6 +48,11 @@ class CheckResult:
     suggestions: tuple[Suggestion, ...] = ()
     """What was tried and works, the best first."""
 
+    def __repr__(self) -> str:
+        steps = " ".join(f"{step.name}={step.state.value}" for step in self.steps)
+        why = f", {self.diagnosis!r}" if self.diagnosis else ""
+        return f"CheckResult(ok={self.ok}, at={self.at.isoformat(timespec='seconds')}, {steps}{why})"
+
 
 def check(
     connection: Connection,

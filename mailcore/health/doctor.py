@@ -17,17 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, select, text
-from sqlalchemy.engine import make_url
 
 from mailcore.errors import MailcoreError, SecretError
 from mailcore.secrets.store import KEY_FILE, SERVICE, SecretStore
-from mailcore.settings import Settings, load_settings
+from mailcore.settings import Settings, load_settings, without_passwords
 from mailcore.storage import migrations
 from mailcore.storage.database import Database
 from mailcore.storage.tables import MailServer, StoredSecret
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL, Connection
+    from sqlalchemy.engine import Connection
     from sqlalchemy.orm import Session
 
 _FAILURES_IN_A_ROW = 3
@@ -161,22 +160,12 @@ def _in_force(settings: Settings) -> SettingsInForce:
     keys = settings.secret_keys.get_secret_value().split(",")
     return SettingsInForce(
         data_dir=str(settings.data_dir.resolve()),
-        database_url=_masked(settings.database_url),
+        database_url=without_passwords(settings.database_url),
         keyring=settings.keyring.value,
         secret_keys=sum(bool(key.strip()) for key in keys),
-        elastic_email_url=_masked(settings.elastic_email_url),
+        elastic_email_url=without_passwords(settings.elastic_email_url),
         timezone=settings.timezone,
     )
-
-
-def _masked(address: str) -> str:
-    try:
-        url: URL = make_url(address)
-    except Exception:  # noqa: BLE001 - whatever it is, its text may hold a password
-        return "***"
-    # libpq also takes a password (and the one of the client's own key) as parameters.
-    query = {name: "oculta" if "password" in name.lower() else value for name, value in url.query.items()}
-    return url.set(query=query).render_as_string(hide_password=True)
 
 
 def _look_at_folder(report: Report, folder: Path) -> None:
@@ -194,7 +183,9 @@ def _look_at_database(report: Report, database: Database) -> None:
     state.kind = database.engine.dialect.name
     file = database.file  # may also be a URI of SQLite's ("file:/…?mode=ro"), which only SQLite can open
     if file is not None and not str(file).startswith("file:") and not file.exists():
-        report.notices.append("O banco de dados ainda não existe: ele nasce na primeira vez que o programa abrir.")
+        report.notices.append(
+            f"O banco de dados ainda não existe: ele nasce na primeira vez que o programa abrir, em “{file}”."
+        )
         return
     state.reachable = False
     with _noting(report, "Banco de dados"):
@@ -220,6 +211,11 @@ def _look_inside(report: Report, session: Session) -> None:
         return
     state.search = _search_index(connection)
     state.servers = connection.scalar(text("SELECT count(*) FROM mail_server"))
+    if not state.servers:
+        report.notices.append(
+            "O banco de dados não tem nenhum servidor registrado. Se devia ter, veja se MAILCORE_DATA_DIR e "
+            "MAILCORE_DATABASE_URL são os desta instalação."
+        )
     if state.search == "like" and state.kind == "postgresql":
         report.notices.append(
             "A busca não tem índice: a extensão pg_trgm do PostgreSQL não estava disponível. Com milhares de "

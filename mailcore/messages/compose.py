@@ -18,6 +18,7 @@ from email.parser import BytesParser
 from email.utils import format_datetime
 from uuid import uuid4
 
+from mailcore.arguments import need
 from mailcore.errors import FieldError, ValidationError
 from mailcore.messages.addresses import parse_address, split_addresses
 
@@ -50,6 +51,18 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9]+( [A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who gets a message: an address, and the name that stands beside it in the header."""
+
+    address: str
+    name: str = ""
+
+
+Recipients = Iterable[str | Recipient] | str | Recipient
+"""One recipient, several, or a text with several addresses."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingMessage:
     """One message and its envelope (RFC 5321 §2.3.1). Bcc stands in the envelope only."""
 
@@ -58,6 +71,11 @@ class OutgoingMessage:
     to: tuple[str, ...]
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # Whom it is for is nobody's business who reads a log.
+        subject = str(self.mime["Subject"] or "")
+        return f"OutgoingMessage({self.message_id}, {subject=!s}, recipients={len(self.recipients)})"
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -83,18 +101,18 @@ class OutgoingMessage:
 def compose(
     *,
     from_address: str,
-    to: Iterable[str] | str,
+    to: Recipients,
     from_name: str = "",
     reply_to: str = "",
-    cc: Iterable[str] | str = (),
-    bcc: Iterable[str] | str = (),
+    cc: Recipients = (),
+    bcc: Recipients = (),
     subject: str = "",
     text: str = "",
 ) -> OutgoingMessage:
     """Build a plain-text message with a Message-ID and a Date of its own.
 
-    Recipients are a list of addresses, or one text with several (see
-    :func:`mailcore.messages.addresses.split_addresses`). The Message-ID ends in the sender's domain, never in
+    Recipients are a list of addresses, each a text or a :class:`Recipient` with a name, or one text with several
+    (see :func:`mailcore.messages.addresses.split_addresses`). The Message-ID ends in the sender's domain, never in
     this machine's name: providers limit and filter by repeated ones, and the name is nobody's business.
 
     Raises:
@@ -103,8 +121,8 @@ def compose(
     fields = _Fields()
     sender = fields.address("from_address", from_address, required=True)
     answer_to = fields.address("reply_to", reply_to)
-    envelope = {name: fields.addresses(name, given) for name, given in (("to", to), ("cc", cc), ("bcc", bcc))}
-    if not any(envelope.values()) and not fields.has_error(*envelope):
+    named = {name: fields.recipients(name, given) for name, given in (("to", to), ("cc", cc), ("bcc", bcc))}
+    if not any(named.values()) and not fields.has_error(*named):
         fields.error("to", "preencha com o endereço de quem vai receber.")
     from_name, subject = fields.line("from_name", from_name), fields.line("subject", subject)
     fields.check_text(text)
@@ -112,24 +130,25 @@ def compose(
 
     mime = EmailMessage(policy=_OWN)
     _set_mailboxes(mime, "From", [(from_name, sender)])
-    for header, addresses in (("To", envelope["to"]), ("Cc", envelope["cc"])):
-        if addresses:
-            _set_mailboxes(mime, header, [("", address) for address in addresses])
+    for header, recipients in (("To", named["to"]), ("Cc", named["cc"])):
+        if recipients:
+            _set_mailboxes(mime, header, [(each.name, each.address) for each in recipients])
     if answer_to:
         _set_mailboxes(mime, "Reply-To", [("", answer_to)])
     mime["Subject"] = subject
     _add_identity(mime, sender)
     mime.set_content(text, charset="utf-8")
-    return OutgoingMessage(mime, sender, envelope["to"], envelope["cc"], envelope["bcc"])
+    envelope = {name: tuple(each.address for each in recipients) for name, recipients in named.items()}
+    return OutgoingMessage(mime, sender, **envelope)
 
 
 def from_eml(
     data: bytes,
     *,
     envelope_from: str,
-    to: Iterable[str] | str,
-    cc: Iterable[str] | str = (),
-    bcc: Iterable[str] | str = (),
+    to: Recipients,
+    cc: Recipients = (),
+    bcc: Recipients = (),
 ) -> OutgoingMessage:
     """Take a message from a file: its own headers stay, Bcc goes, Date and Message-ID come if missing.
 
@@ -138,9 +157,13 @@ def from_eml(
     """
     fields = _Fields()
     sender = fields.address("from_address", envelope_from, required=True)
-    envelope = {name: fields.addresses(name, given) for name, given in (("to", to), ("cc", cc), ("bcc", bcc))}
+    envelope = {
+        name: tuple(each.address for each in fields.recipients(name, given))
+        for name, given in (("to", to), ("cc", cc), ("bcc", bcc))
+    }
     if not any(envelope.values()) and not fields.has_error(*envelope):
         fields.error("to", "preencha com o endereço de quem vai receber.")
+    need("data", data, bytes, "Path(arquivo).read_bytes()")
     parsed = BytesParser(EmailMessage, policy=_FILE).parsebytes(data)
     assert isinstance(parsed, EmailMessage)
     if not parsed.keys():
@@ -152,7 +175,7 @@ def from_eml(
     if "From" not in mime:
         _set_mailboxes(mime, "From", [("", sender)])
     _add_identity(mime, sender)
-    return OutgoingMessage(mime, sender, envelope["to"], envelope["cc"], envelope["bcc"])
+    return OutgoingMessage(mime, sender, **envelope)
 
 
 def _add_identity(mime: EmailMessage, sender: str) -> None:
@@ -232,7 +255,7 @@ class _Fields:
             raise ValidationError(self.errors)
 
     def address(self, field: str, value: str, *, required: bool = False) -> str:
-        if not value.strip() and not required:
+        if not self._is_text(field, value) or (not value.strip() and not required):
             return ""
         try:
             return parse_address(value)
@@ -240,18 +263,36 @@ class _Fields:
             self.error(field, str(error))
             return ""
 
-    def addresses(self, field: str, given: Iterable[str] | str) -> tuple[str, ...]:
-        pieces = split_addresses(given) if isinstance(given, str) else list(given)
+    def recipients(self, field: str, given: Recipients) -> tuple[Recipient, ...]:
+        if isinstance(given, str):
+            given = split_addresses(given)
+        elif isinstance(given, Recipient):
+            given = (given,)
+        elif not isinstance(given, Iterable):
+            self.error(field, f"esperava um endereço ou uma lista deles, veio {type(given).__name__}.")
+            return ()
         parsed = []
-        for piece in pieces:
+        for piece in given:
+            recipient = piece if isinstance(piece, Recipient) else Recipient(piece)
+            if not self._is_text(field, recipient.address):
+                continue
+            name = self.line(field, recipient.name)
             try:
-                parsed.append(parse_address(piece))
+                parsed.append(Recipient(parse_address(recipient.address), name))
             except ValueError as error:
-                shown = "".join(char for char in piece if char.isprintable())[:80]
+                shown = "".join(char for char in recipient.address if char.isprintable())[:80]
                 self.error(field, f"em “{shown}”, {error}")
         return tuple(parsed)
 
+    def _is_text(self, field: str, value: object) -> bool:
+        if isinstance(value, str):
+            return True
+        self.error(field, f"esperava um texto, veio {type(value).__name__}.")
+        return False
+
     def line(self, field: str, value: str) -> str:
+        if not self._is_text(field, value):
+            return ""
         value = value.strip()
         if any(unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") for char in value):
             self.error(field, "escreva numa linha só, sem quebra de linha nem tabulação.")
@@ -260,5 +301,5 @@ class _Fields:
         return value
 
     def check_text(self, text: str) -> None:
-        if _NOT_TEXT.search(text):
+        if self._is_text("text", text) and _NOT_TEXT.search(text):
             self.error("text", "há caracteres que não são texto. Apague o trecho colado e digite-o.")

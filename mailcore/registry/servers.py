@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
+from mailcore.arguments import need_count
 from mailcore.audit import note_changed, note_created, note_deleted
 from mailcore.errors import (
     ConflictError,
@@ -125,6 +126,7 @@ class Servers:
             NotFoundError: there is none with this id.
             StorageError: the database could not be read.
         """
+        need_count("server_id", server_id)
         with self._database.read() as session:
             server = session.get(MailServer, server_id)
         if server is None:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from mailcore.errors import ConfigurationError, StorageError
+from mailcore.settings import without_passwords
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -68,6 +69,11 @@ class Database:
         """The SQLite file, or None where the database is not a file."""
         name = self.engine.url.database
         return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+
+    @property
+    def shown_address(self) -> str:
+        """Where the database is, for a person: its file, or its URL without passwords."""
+        return f"“{self.file}”" if self.file else without_passwords(self.engine.url)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

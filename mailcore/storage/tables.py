@@ -58,6 +58,13 @@ def _text_enum(kind: type[StrEnum]) -> Enum:
     )
 
 
+def _plain(value: object) -> str:
+    """A value as a person reads it: a member's word, a moment in ISO 8601."""
+    if isinstance(value, StrEnum):
+        return value.value
+    return value.isoformat() if isinstance(value, datetime | date) else repr(value)
+
+
 class Base(DeclarativeBase):
     """Common ground of the tables."""
 
@@ -79,11 +86,20 @@ class Base(DeclarativeBase):
         },
     }
 
+    shown: ClassVar[tuple[str, ...]] = ()
+    """The columns that ``repr`` shows: never a secret, nobody's address but a server's own."""
+
+    def __repr__(self) -> str:
+        # From what is loaded: to show a row must not read the database.
+        values = ((name, self.__dict__[name]) for name in self.shown if name in self.__dict__)
+        return f"{type(self).__name__}({', '.join(f'{name}={_plain(value)}' for name, value in values)})"
+
 
 class MailServer(Base):
     """One registered server. Its identity is ``id``, which is never used again after a delete."""
 
     __tablename__ = "mail_server"
+    shown = ("id", "name", "kind", "host", "port", "from_address", "is_active", "is_default")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     version: Mapped[int] = mapped_column(default=1)
@@ -150,6 +166,7 @@ class SecretJournal(Base):
     """
 
     __tablename__ = "secret_journal"
+    shown = ("ref", "condemned")
 
     ref: Mapped[str] = mapped_column(String(80), primary_key=True)
     condemned: Mapped[bool] = mapped_column(default=False)
@@ -161,6 +178,7 @@ class StoredSecret(Base):
     """One ciphertext of the database keyring; the key is never in the database."""
 
     __tablename__ = "stored_secret"
+    shown = ("name",)
 
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
     ciphertext: Mapped[str] = mapped_column(Text)
@@ -170,6 +188,7 @@ class Send(Base):
     """The ledger: one row for one message handed, or about to be handed, to a server. No bodies."""
 
     __tablename__ = "send"
+    shown = ("id", "status", "at", "server_id", "server_name", "units", "message_id", "frees_at")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     idempotency_key: Mapped[str] = mapped_column(String(255), unique=True)
@@ -224,6 +243,7 @@ class Account(Base):
     """What is known of an account besides its use: whether it is on hold, and how often its login failed."""
 
     __tablename__ = "account"
+    shown = ("key", "held_since", "held_until", "held_code", "auth_failures")
 
     key: Mapped[str] = mapped_column(String(700), primary_key=True)
     held_since: Mapped[datetime | None]
@@ -244,6 +264,7 @@ class Usage(Base):
     """
 
     __tablename__ = "usage"
+    shown = ("account_key", "slot", "server_id", "messages", "recipients", "external")
 
     account_key: Mapped[str] = mapped_column(String(700), primary_key=True)
     slot: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -263,6 +284,7 @@ class DailyUsage(Base):
     """What went through a server on one day of the configured time zone."""
 
     __tablename__ = "daily_usage"
+    shown = ("day", "account_key", "server_id", "messages", "recipients", "external")
 
     day: Mapped[date] = mapped_column(primary_key=True)
     account_key: Mapped[str] = mapped_column(String(700), primary_key=True)
@@ -278,6 +300,7 @@ class ExternalUse(Base):
     """Use of an account made elsewhere, entered by a person or from a file."""
 
     __tablename__ = "external_use"
+    shown = ("id", "account_key", "server_id", "at", "units")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     account_key: Mapped[str] = mapped_column(String(700))
@@ -294,6 +317,7 @@ class Installation(Base):
     """Values this installation made for itself once, by name."""
 
     __tablename__ = "installation"
+    shown = ("name",)
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
@@ -303,6 +327,7 @@ class Change(Base):
     """The changes trail: one row for each field of each save, and one for a record that came or went."""
 
     __tablename__ = "change"
+    shown = ("id", "at", "who", "server_id", "server_name", "action", "field")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     at: Mapped[datetime]

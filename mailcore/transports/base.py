@@ -171,6 +171,10 @@ class Transport(ABC):
 
     stages: ClassVar[tuple[str, ...]]
     """The steps of a check, in their order; those a failure left out are shown as skipped."""
+    hand_over_step: ClassVar[str] = ""
+    """The step of a send in which the message leaves: before :meth:`send` reports it as running, no byte of the
+    message has left. An exception that is none of ours is ``failed`` before that and ``uncertain`` from then on; a
+    kind that names no step is taken to hand the message over at once."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -216,6 +220,17 @@ class Transport(ABC):
         Raises:
             TransportError: at the first step that fails.
         """
+
+    def prepare(self, message: OutgoingMessage) -> OutgoingMessage:
+        """Return the message as :meth:`send` is to be given it, written as far as it can be without the server.
+
+        Called before anything is reserved and before anybody is contacted, so that a message that cannot be written
+        costs nothing. A kind that has nothing to prepare leaves this as it is.
+
+        Raises:
+            TransportError: the message cannot be written; ``outcome`` is ``failed`` and ``cause`` says why.
+        """
+        return message
 
     @abstractmethod
     def send(

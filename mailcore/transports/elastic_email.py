@@ -57,6 +57,7 @@ class ElasticEmailTransport(Transport):
     """One Elastic Email account, known by its API key."""
 
     stages = ("http", "account", "domain")
+    hand_over_step = "http"
 
     def __init__(self, connection: Connection, limits: Limits | None = None) -> None:
         """Take the connection's ``base_url`` (empty for the service's own) and key; contact nobody.

@@ -41,6 +41,7 @@ class SmtpTransport(Transport):
     """A server that is reached over SMTP."""
 
     stages = ("resolve", "connect", "greeting", "tls", "ehlo", "auth", "sender")
+    hand_over_step = "data"
 
     def __init__(self, connection: Connection, limits: Limits | None = None) -> None:
         super().__init__(connection)

@@ -35,25 +35,29 @@ def current_revision(connection: Connection) -> str | None:
     return revision
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database) -> bool:
     """Bring the database to :data:`HEAD`; a SQLite file is copied beside itself first.
+
+    Returns:
+        Whether there was none: every table has just been made.
 
     Raises:
         StorageError: the database belongs to a newer version of the program, or cannot be changed.
     """
     with database.read() as session:
         if current_revision(session.connection()) == HEAD:
-            return
+            return False
     with database.write_connection() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         # Another process may have done it while this one waited for the lock.
         revision = current_revision(connection)
         if revision == HEAD:
-            return
+            return False
         if revision is not None and database.file is not None:
             _copy(database.file, revision)
         _upgrade(connection)
+    return revision is None
 
 
 def _upgrade(connection: Connection, revision: str = "head") -> None:
