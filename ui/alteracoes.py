@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mailcore.audit import PAGE_SIZE, read, value_of
-from mailcore.registry.drafts import LABELS
-from mailcore.vocabulary import ChangeAction
+from mailcore.labels import ACTION
+from mailcore.registry.fields import LABELS
 from ui import words
 from ui.formats import date_time, number
 
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import Change
 
 _FIELDS = {**LABELS, "account_hold": "Bloqueio da conta"}
-_ACTIONS = {
-    ChangeAction.CREATED: "Registrado",
-    ChangeAction.CHANGED: "Alterado",
-    ChangeAction.DELETED: "Apagado",
-}
 
 
 def history(core: Mailcore, server_id: int) -> None:
@@ -68,7 +63,7 @@ def _table(changes: list[Change], core: Mailcore, *, with_server: bool) -> pa.Ta
         columns["Servidor"] = [change.server_name for change in changes]
     columns |= {
         "Quem": [change.who for change in changes],
-        "O que": [_ACTIONS[change.action] for change in changes],
+        "O que": [ACTION[change.action] for change in changes],
         "Campo": [_FIELDS.get(change.field, change.field) for change in changes],
         "De": [_before(change) for change in changes],
         "Para": [_after(change) for change in changes],

@@ -9,9 +9,9 @@ from uuid import uuid4
 import streamlit as st
 
 from mailcore.errors import ConflictError, NotFoundError, ValidationError
-from mailcore.registry.drafts import LABELS
 from mailcore.registry.exchange import all_servers, apply_import, plan_import, template_csv, to_csv, to_json
 from mailcore.registry.exchange_file import MAX_BYTES
+from mailcore.registry.fields import LABELS
 from mailcore.vocabulary import Kind
 from ui import words
 from ui.context import current_actor

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mailcore.registry.drafts import LABELS
+from mailcore.registry.fields import LABELS
 from mailcore.sending.ledger import diagnosis_of
 from mailcore.vocabulary import SendStatus
 from ui.formats import plain

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
-from mailcore.cli.parser import build_parser
+from mailcore.cli.parser import build_parser, option_of
 from mailcore.errors import ConflictError, MailcoreError, NotAllowedError, NotFoundError, ValidationError
 
 if TYPE_CHECKING:
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
     Command = Callable[[Namespace], Exit]
 
 __all__ = ["Exit", "main"]
-
-_OPTIONS = {
-    "ca_pem": "--ca-file",
-    "from_address": "--from",
-    "is_default": "--default",
-    "secret": "--secret-stdin",
-    "password": "--password-stdin",
-    "email": "EMAIL",
-}
-"""The option for a field whose name differs from its own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.WRONG_USE
     except ValidationError as error:
         for complaint in error.errors:
-            say(f"{complaint.message} ({_option(complaint.field)})")
+            say(f"{complaint.message} ({option_of(complaint.field)})")
         return Exit.WRONG_USE
     except NotAllowedError as error:
         say(str(error))
@@ -93,7 +83,3 @@ def _command(name: str) -> Command:
         "doctor": admin.doctor,
     }
     return commands[name]
-
-
-def _option(field: str) -> str:
-    return _OPTIONS.get(field, "--" + field.replace("_", "-"))

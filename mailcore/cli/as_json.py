@@ -6,13 +6,13 @@ Times are ISO 8601 with the offset of the configured zone.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mailcore.quota.rules import NEAR
+from mailcore.registry.document import Document, moment
 from mailcore.vocabulary import QuotaState, SendStatus
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from mailcore.catalog.lookup import Suggestion
@@ -20,43 +20,9 @@ if TYPE_CHECKING:
     from mailcore.health.check import CheckResult
     from mailcore.health.service_figures import ServiceFigures
     from mailcore.quota.rules import Quota
-    from mailcore.storage.tables import LoginSession, MailServer, Send, User
-
-Document = dict[str, Any]
+    from mailcore.storage.tables import LoginSession, Send, User
 
 _DIAGNOSIS = ("category", "code", "title", "cause", "remedy", "field", "reply")
-
-
-def server_document(server: MailServer, zone: ZoneInfo) -> Document:
-    """Return a registered server; of its secret only whether there is one."""
-    return {
-        "id": server.id,
-        "name": server.name,
-        "kind": server.kind.value,
-        "host": server.host or None,
-        "port": server.port,
-        "security": server.security.value,
-        "verify_certificate": server.verify_certificate,
-        "username": server.username or None,
-        "has_secret": server.secret_ref is not None,
-        "from_address": server.from_address,
-        "from_name": server.from_name or None,
-        "reply_to": server.reply_to or None,
-        "is_paid": server.is_paid,
-        "is_active": server.is_active,
-        "is_default": server.is_default,
-        "daily_limit": server.daily_limit,
-        "limit_unit": server.limit_unit.value,
-        "limit_window": server.limit_window.value,
-        "same_address": server.same_address.value,
-        "last_check": {
-            "state": server.last_check_state.value,
-            "at": moment(server.last_check_at, zone),
-            "category": server.last_check_category,
-        },
-        "created_at": moment(server.created_at, zone),
-        "updated_at": moment(server.updated_at, zone),
-    }
 
 
 def check_document(result: CheckResult | None, fault: str = "") -> Document:
@@ -190,8 +156,3 @@ def _diagnosis(stored: str) -> Document | None:
 def shown_status(send: Send) -> SendStatus:
     """Return the status; a send that another process has not finished is uncertain to everybody else."""
     return SendStatus.UNCERTAIN if send.status is SendStatus.STARTED else send.status
-
-
-def moment(value: datetime | None, zone: ZoneInfo) -> str | None:
-    """2026-11-23T14:05:09-03:00."""
-    return value.astimezone(zone).isoformat(timespec="seconds") if value is not None else None

@@ -7,21 +7,14 @@ import unicodedata
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from mailcore.registry.drafts import LABELS
-from mailcore.vocabulary import (
-    CheckState,
-    Kind,
-    LimitUnit,
-    LimitWindow,
-    QuotaState,
-    SameAddress,
-    Security,
-    SendStatus,
-    StepState,
-)
+from mailcore import labels
+from mailcore.labels import inside
+from mailcore.registry.drafts import secret_label
+from mailcore.registry.fields import LABELS, Sort, fields_of
+from mailcore.vocabulary import CheckState, LimitUnit, Security, SendStatus, StepState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
@@ -32,36 +25,10 @@ if TYPE_CHECKING:
     from mailcore.health.doctor import Report
     from mailcore.health.portfolio import Attention, Checked
     from mailcore.quota.rules import Quota
+    from mailcore.registry.fields import Field
     from mailcore.storage.tables import MailServer, Send
     from mailcore.transports.base import Step
 
-KIND = {Kind.SMTP: "SMTP", Kind.ELASTIC_EMAIL: "Elastic Email"}
-SECURITY = {
-    Security.SSL_TLS: "SSL/TLS direto",
-    Security.STARTTLS: "STARTTLS",
-    Security.NONE: "sem criptografia",
-}
-CHECK_STATE = {
-    CheckState.NEVER: "nunca testado",
-    CheckState.OK: "funcionando",
-    CheckState.FAILED: "com falha",
-}
-UNIT = {LimitUnit.RECIPIENTS: "destinatários", LimitUnit.MESSAGES: "mensagens"}
-WINDOW = {LimitWindow.ROLLING_24H: "24 horas corridas", LimitWindow.CALENDAR_DAY: "dia civil"}
-SAME_ADDRESS = {SameAddress.BLOCK: "bloquear", SameAddress.WARN: "avisar", SameAddress.ALLOW: "permitir"}
-STEP = {
-    "resolve": "procurar o servidor (DNS)",
-    "connect": "conectar",
-    "greeting": "saudação",
-    "tls": "criptografia",
-    "ehlo": "apresentação",
-    "auth": "login",
-    "sender": "remetente",
-    "recipients": "destinatário",
-    "http": "conexão com o serviço",
-    "account": "conta",
-    "domain": "domínio do remetente",
-}
 _STEP_MARKS = {
     StepState.OK: "✓",
     StepState.WARNING: "!",
@@ -84,12 +51,6 @@ _SENT = {
     SendStatus.FAILED: "falhou",
     SendStatus.UNCERTAIN: "incerto",
     SendStatus.REJECTED_BY_RULE: "barrado",
-}
-_QUOTA_STATE = {
-    QuotaState.OK: "em ordem",
-    QuotaState.NEAR: "perto do limite",
-    QuotaState.FULL: "sem cota",
-    QuotaState.BLOCKED: "bloqueada",
 }
 _NONE = "—"
 _SECTIONS = {
@@ -140,7 +101,7 @@ def _row(server: MailServer, zone: ZoneInfo) -> list[str]:
     return [
         str(server.id),
         server.name + (" (padrão)" if server.is_default else ""),
-        KIND[server.kind],
+        labels.KIND[server.kind],
         f"{server.host}:{server.port}" if server.host else _NONE,
         server.from_address,
         _paid(server),
@@ -151,31 +112,50 @@ def _row(server: MailServer, zone: ZoneInfo) -> list[str]:
 
 def server_lines(server: MailServer, zone: ZoneInfo) -> str:
     """Return one server, one field a line, named as on the screen."""
-    pairs = [("ID", str(server.id)), (LABELS["name"], server.name), (LABELS["kind"], KIND[server.kind])]
-    if server.kind is Kind.SMTP:
-        verifies = "" if server.verify_certificate else ", sem exigir certificado válido"
-        pairs += [
-            (LABELS["host"], f"{server.host}, porta {server.port}"),
-            (LABELS["security"], SECURITY[server.security] + verifies),
-            (LABELS["username"], server.username or "sem login"),
-        ]
-    secret = "Chave da API" if server.kind is Kind.ELASTIC_EMAIL else LABELS["secret"]
-    limit = f"{server.daily_limit} {UNIT[server.limit_unit]}, {WINDOW[server.limit_window]}"
+    pairs = [("ID", str(server.id))]
+    for row in fields_of(server.kind):
+        if row.sort is Sort.SECRET:
+            pairs.append((secret_label(server.kind), "guardada" if server.secret_ref else "não há"))
+        elif row.name not in _TOLD_WITH_ANOTHER:
+            tell = _TOLD.get(row.name)
+            name = "Situação" if row.name == "is_active" else row.label
+            pairs.append((name, tell(server) if tell else _value(row, getattr(server, row.name))))
     pairs += [
-        (secret, "guardada" if server.secret_ref else "não há"),
-        (LABELS["from_address"], server.from_address),
-        (LABELS["from_name"], server.from_name or _NONE),
-        (LABELS["reply_to"], server.reply_to or _NONE),
-        (LABELS["is_paid"], _paid(server)),
-        ("Situação", _active(server)),
-        (LABELS["is_default"], "sim" if server.is_default else "não"),
-        (LABELS["daily_limit"], limit if server.daily_limit else "sem limite"),
-        (LABELS["same_address"], SAME_ADDRESS[server.same_address]),
-        (LABELS["notes"], " / ".join(server.notes.splitlines()) or _NONE),
         ("Último teste", _last_check(server, zone)),
         ("Alterado", f"{_moment(server.updated_at, zone)}, por {server.updated_by}"),
     ]
     return named(pairs)
+
+
+def _value(row: Field, value: object) -> str:
+    word = row.word(value)
+    return (inside(word) if row.is_choice else " / ".join(word.splitlines())) or _NONE
+
+
+def _security(server: MailServer) -> str:
+    verifies = "" if server.verify_certificate else ", sem exigir certificado válido"
+    return inside(labels.SECURITY[server.security]) + verifies
+
+
+def _limit(server: MailServer) -> str:
+    if not server.daily_limit:
+        return "sem limite"
+    unit, window = inside(labels.UNIT[server.limit_unit]), inside(labels.WINDOW[server.limit_window])
+    return f"{server.daily_limit} {unit}, {window}"
+
+
+_TOLD: dict[str, Callable[[MailServer], str]] = {
+    "kind": lambda server: labels.KIND[server.kind],
+    "host": lambda server: f"{server.host}, porta {server.port}",
+    "security": _security,
+    "username": lambda server: server.username or "sem login",
+    "is_active": lambda server: _active(server),
+    "daily_limit": _limit,
+}
+"""How a field is told that says more than its own value."""
+_TOLD_WITH_ANOTHER = frozenset(
+    {"port", "security_auto", "verify_certificate", "requires_auth", "limit_unit", "limit_window", "ca_pem"}
+)
 
 
 def check_lines(result: CheckResult) -> str:
@@ -190,7 +170,8 @@ def step_line(step: Step) -> str:
     """Return one finished stage in one line."""
     time = f" {step.milliseconds:.0f} ms" if step.milliseconds else ""
     words = step.detail or (step.reply.splitlines() or [""])[0]
-    return f"{_STEP_MARKS[step.state]} {STEP.get(step.name, step.name)}{time}{f' — {words}' if words else ''}"
+    name = inside(labels.STEP.get(step.name, step.name))
+    return f"{_STEP_MARKS[step.state]} {name}{time}{f' — {words}' if words else ''}"
 
 
 def diagnosis_lines(diagnosis: Diagnosis) -> str:
@@ -212,14 +193,16 @@ def suggestion_lines(found: Suggestion | None) -> str:
     """Return what the catalogue proposes, one field a line."""
     if found is None:
         return "O catálogo não conhece este endereço nem este servidor."
-    limit = f"{found.daily_limit} {UNIT[LimitUnit(found.limit_unit)]}" if found.daily_limit else "não publicado"
+    limit = "não publicado"
+    if found.daily_limit:
+        limit = f"{found.daily_limit} {inside(labels.UNIT[LimitUnit(found.limit_unit)])}"
     return named(
         [
             ("Provedor", found.provider_name),
             (LABELS["host"], f"{found.host}, porta {found.port}" if found.host else _NONE),
-            (LABELS["security"], SECURITY[Security(found.security)] if found.security else _NONE),
+            (LABELS["security"], inside(labels.SECURITY[Security(found.security)]) if found.security else _NONE),
             (LABELS["username"], found.username or _NONE),
-            (LABELS["is_paid"], {True: "paga", False: "gratuita", None: _NONE}[found.is_paid]),
+            (LABELS["is_paid"], _NONE if found.is_paid is None else inside(labels.PAID[found.is_paid])),
             (LABELS["daily_limit"], limit),
             ("Fonte", f"{found.source} ({found.read_on:%d/%m/%Y}, {found.confidence})"),
         ]
@@ -233,7 +216,7 @@ def checked_table(checked: Sequence[Checked]) -> str:
     rows = [["ID", "Descrição", "Teste", "O que houve"]]
     for one in checked:
         diagnosis = one.result.diagnosis if one.result else None
-        state = "não testado" if one.result is None else "funcionando" if one.ok else "com falha"
+        state = "não testado" if one.result is None else _check_state(CheckState.OK if one.ok else CheckState.FAILED)
         rows.append([str(one.server.id), one.server.name, state, diagnosis.title if diagnosis else one.fault])
     return table(rows)
 
@@ -282,7 +265,7 @@ def quotas_table(quotas: Sequence[Quota], zone: ZoneInfo) -> str:
     rows = [["Servidores", "Usado", "Limite", "Resta", "Estado", "Libera"]]
     for quota in quotas:
         frees = f"{quota.frees[0].units} em {_moment(quota.frees[0].at, zone)}" if quota.frees else _NONE
-        state = _QUOTA_STATE[quota.state]
+        state = inside(labels.QUOTA_STATE[quota.state])
         if quota.hold and quota.hold.held_until:
             state += f" até {_moment(quota.hold.held_until, zone)}"
         rows.append(
@@ -290,7 +273,7 @@ def quotas_table(quotas: Sequence[Quota], zone: ZoneInfo) -> str:
                 ", ".join(f"{server.id} {server.name}" for server in quota.servers[:3])
                 + (" …" if len(quota.servers) > 3 else ""),
                 str(quota.used),
-                _NONE if quota.limit is None else f"{quota.limit} {UNIT[quota.rule.unit]}",
+                _NONE if quota.limit is None else f"{quota.limit} {inside(labels.UNIT[quota.rule.unit])}",
                 _NONE if quota.remaining is None else str(quota.remaining),
                 state,
                 frees,
@@ -334,7 +317,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def _plain(value: object) -> str:
     if isinstance(value, bool):
-        return "sim" if value else "não"
+        return labels.yes_or_no(value)
     return _NONE if value is None else str(value)
 
 
@@ -349,15 +332,19 @@ def _width(text: str) -> int:
 
 
 def _paid(server: MailServer) -> str:
-    return "paga" if server.is_paid else "gratuita"
+    return inside(labels.PAID[server.is_paid])
 
 
 def _active(server: MailServer) -> str:
-    return "ativo" if server.is_active else "inativo"
+    return inside(labels.ACTIVE[server.is_active])
+
+
+def _check_state(state: CheckState) -> str:
+    return inside(labels.CHECK_STATE[state])
 
 
 def _last_check(server: MailServer, zone: ZoneInfo) -> str:
-    state = CHECK_STATE[server.last_check_state]
+    state = _check_state(server.last_check_state)
     return f"{state}, {_moment(server.last_check_at, zone)}" if server.last_check_at else state
 
 

@@ -13,9 +13,9 @@ from mailcore.cli import output
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
-from mailcore.registry.drafts import LABELS
 from mailcore.registry.exchange import all_servers, apply_import, plan_import, to_csv, to_json
 from mailcore.registry.exchange_file import MAX_BYTES
+from mailcore.registry.fields import LABELS
 
 if TYPE_CHECKING:
     from argparse import Namespace

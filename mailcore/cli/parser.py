@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from mailcore.registry.fields import FIELD, FIELDS, Group, Option, Sort
+from mailcore.vocabulary import Kind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Written out because the enums live beside the tables; a test holds them together.
-KINDS = ("smtp", "elastic_email")
-SECURITIES = ("none", "starttls", "ssl_tls")
-LIMIT_UNITS = ("recipients", "messages")
-LIMIT_WINDOWS = ("rolling_24h", "calendar_day")
-SAME_ADDRESS = ("block", "warn", "allow")
+    from mailcore.registry.fields import Field
+
+KINDS = tuple(Kind)
 EXPORT_FORMATS = ("csv", "json")
 STATUSES = ("accepted", "refused", "failed", "uncertain", "rejected_by_rule")
 ROLES = ("admin", "support", "analyst")
@@ -162,61 +162,36 @@ def _servers(commands: _Commands) -> None:
 
 def _fields(parser: _Parser) -> None:
     """The options of a record. None means "not given", so that an edit leaves it as it is."""
-    general = parser.add_argument_group("identificação")
-    general.add_argument("--name", metavar="TEXTO", help="descrição, única")
-    general.add_argument("--from", metavar="ENDEREÇO", dest="from_address", help="e-mail do remetente")
-    general.add_argument("--from-name", metavar="NOME", help="nome do remetente")
-    general.add_argument("--reply-to", metavar="ENDEREÇO", help="para onde vão as respostas")
-    general.add_argument("--notes", metavar="TEXTO", help="observações")
-    _switch(general, "is_active", "--active", "--inactive", "aceita envios (como nasce)", "recusa envios")
-    general.add_argument(
-        "--default", dest="is_default", action="store_const", const=True, help="faz dele o servidor padrão"
-    )
-
-    connection = parser.add_argument_group("conexão (só smtp)")
-    connection.add_argument("--host", metavar="SERVIDOR", help="por exemplo smtp.exemplo.com.br")
-    connection.add_argument("--port", metavar="N", help="porta; 587 ou 465, conforme a segurança")
-    connection.add_argument(
-        "--security",
-        choices=SECURITIES,
-        help="sem ela: ssl_tls na porta 465, starttls nas outras; nunca none",
-    )
-    _switch(
-        connection,
-        "verify_certificate",
-        "--verify",
-        "--no-verify",
-        "exige certificado válido (como nasce)",
-        "aceita qualquer certificado",
-    )
-    connection.add_argument(
-        "--ca-file", metavar="ARQUIVO", help='certificado PEM de uma autoridade própria; "" tira o que havia'
-    )
-
-    login = parser.add_argument_group("login")
-    login.add_argument("--username", metavar="USUÁRIO", help='só smtp; "" desliga o login')
-    login.add_argument(
-        "--secret-stdin",
-        action="store_true",
-        help="lê da entrada padrão a senha, ou a chave da API; num terminal, pergunta sem mostrar",
-    )
-
-    limits = parser.add_argument_group("conta e limites")
-    _switch(limits, "is_paid", "--paid", "--free", "conta paga", "conta gratuita (como nasce)")
-    limits.add_argument("--daily-limit", metavar="N", help='quanto cabe numa janela; "" tira o limite')
-    limits.add_argument("--limit-unit", choices=LIMIT_UNITS, help="o que o limite conta")
-    limits.add_argument("--limit-window", choices=LIMIT_WINDOWS, help="em 24 horas corridas ou no dia civil")
-    limits.add_argument(
-        "--same-address",
-        choices=SAME_ADDRESS,
-        help="origem igual ao destino; sem ela: block na gratuita, allow na paga",
-    )
+    for group in (Group.IDENTITY, Group.CONNECTION, Group.LOGIN, Group.LIMITS):
+        options = parser.add_argument_group(group)
+        for row in FIELDS:
+            if row.option and row.option.group is group:
+                _field(options, row, row.option)
 
 
-def _switch(group: argparse._ArgumentGroup, field: str, on: str, off: str, on_help: str, off_help: str) -> None:
-    choice = group.add_mutually_exclusive_group()
-    choice.add_argument(on, dest=field, action="store_const", const=True, help=on_help)
-    choice.add_argument(off, dest=field, action="store_const", const=False, help=off_help)
+def _field(group: argparse._ArgumentGroup, row: Field, option: Option) -> None:
+    if row.sort is Sort.SECRET:
+        group.add_argument(option.flag, action="store_true", help=option.help)
+    elif row.sort is Sort.CHOICE and not option.off:
+        group.add_argument(option.flag, dest=row.name, choices=[str(one) for one in row.choices], help=option.help)
+    elif row.is_choice:
+        choice = group.add_mutually_exclusive_group() if option.off else group
+        choice.add_argument(option.flag, dest=row.name, action="store_const", const=True, help=option.help)
+        if option.off:
+            choice.add_argument(option.off, dest=row.name, action="store_const", const=False, help=option.off_help)
+    else:
+        group.add_argument(option.flag, dest=row.name, metavar=option.metavar, help=option.help)
+
+
+_OF_A_USER = {"password": "--password-stdin", "email": "EMAIL"}
+
+
+def option_of(field: str) -> str:
+    """Return the option that sets a field, in words for a complaint ("--verify/--no-verify")."""
+    option = FIELD[field].option if field in FIELD else None
+    if option is None:
+        return _OF_A_USER.get(field, "--" + field.replace("_", "-"))
+    return f"{option.flag}/{option.off}" if option.off else option.flag
 
 
 def _send(parser: _Parser) -> None:
@@ -288,7 +263,9 @@ def _users(commands: _Commands) -> None:
     _email(edit)
     what = edit.add_argument_group("o quê")
     what.add_argument("--role", choices=ROLES, help="outro papel; as sessões da pessoa terminam")
-    _switch(what, "is_active", "--active", "--inactive", "pode entrar", "não entra mais; as sessões terminam")
+    choice = what.add_mutually_exclusive_group()
+    for flag, value, text in (("--active", True, "pode entrar"), ("--inactive", False, "não entra mais")):
+        choice.add_argument(flag, dest="is_active", action="store_const", const=value, help=text)
     _person(edit)
     sessions = _command(group, "sessions", "lista as sessões de alguém", "users ")
     _email(sessions)

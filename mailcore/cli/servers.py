@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
-from mailcore.cli.as_json import server_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
+from mailcore.cli.parser import option_of
 from mailcore.errors import ValidationError
+from mailcore.registry.document import server_document
 from mailcore.registry.drafts import ServerDraft, draft_of, secret_label
+from mailcore.registry.fields import FIELDS, Field, fields_of
 from mailcore.registry.search import PAGE_SIZE, ServerQuery
-from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SameAddress, Security
+from mailcore.vocabulary import Kind
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -28,22 +30,7 @@ if TYPE_CHECKING:
     from mailcore.registry.servers import Saved, Servers
     from mailcore.storage.tables import MailServer
 
-_CHOICES: dict[str, Callable[[str], object]] = {
-    "kind": Kind,
-    "security": Security,
-    "limit_unit": LimitUnit,
-    "limit_window": LimitWindow,
-    "same_address": SameAddress,
-}
-_ONLY_SMTP = {
-    "host": "--host",
-    "port": "--port",
-    "security": "--security",
-    "verify_certificate": "--verify/--no-verify",
-    "ca_pem": "--ca-file",
-    "username": "--username",
-}
-_MOST_CERTIFICATE_BYTES = 1_000_000
+_MOST_FILE_BYTES = 1_000_000
 
 
 def list_servers(args: Namespace) -> Exit:
@@ -128,12 +115,8 @@ def _changed(draft: ServerDraft, args: Namespace) -> ServerDraft:
     Raises:
         WrongUseError: the certificate file cannot be read, or an option says nothing for this kind.
     """
-    given = {field.name: getattr(args, field.name, None) for field in fields(ServerDraft)}
-    values: dict[str, Any] = {
-        name: _CHOICES[name](value) if name in _CHOICES else value for name, value in given.items() if value is not None
-    }
-    if args.ca_file is not None:
-        values["ca_pem"] = _certificate(args.ca_file) if args.ca_file else ""
+    given = {row.name: (row, getattr(args, row.name)) for row in FIELDS if row.option and row.stored}
+    values = {name: _given(row, value) for name, (row, value) in given.items() if value is not None}
     if "security" in values:
         values["security_auto"] = False
     if "username" in values:
@@ -141,16 +124,24 @@ def _changed(draft: ServerDraft, args: Namespace) -> ServerDraft:
     if args.secret_stdin:
         values["requires_auth"] = True  # a password with no user name: the rules ask for the name
     changed = replace(draft, **values)
-    useless = [option for name, option in _ONLY_SMTP.items() if name in values]
-    if changed.kind is not Kind.SMTP and useless:
+    had = {row.name for row in fields_of(changed.kind)}
+    useless = [option_of(name) for name in given if name in values and name not in had]
+    if useless:
         raise WrongUseError(f"{', '.join(useless)}: só vale para um servidor smtp.")
     return changed
 
 
-def _certificate(path: str) -> str:
+def _given(row: Field, value: Any) -> Any:
+    """What an option says, as the value of its field."""
+    if row.option and row.option.reads_file:
+        return _file(value) if value else ""
+    return row.choice(value) if row.choices and isinstance(value, str) else value
+
+
+def _file(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            return file.read(_MOST_CERTIFICATE_BYTES).decode("utf-8-sig")
+            return file.read(_MOST_FILE_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: no text, or a NUL in the path
         raise WrongUseError(
             f"O certificado “{path}” não pôde ser lido. Confira o caminho e o formato (PEM)."

@@ -1,26 +1,27 @@
 """Building the message that is sent, and its envelope.
 
-Headers go through the ``email`` package of the standard library, which encodes and folds them; what
-could break out of a header is refused here, with the field's name, before it gets that far.
+A message is bytes from here on: whatever cannot be written is refused here, before anybody is contacted. What could
+break out of a header is refused with the field's name.
 """
 
 from __future__ import annotations
 
-import email.policy
 import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.header import Header
 from email.message import EmailMessage
 from email.parser import BytesParser
-from email.utils import format_datetime
-from uuid import uuid4
+from email.policy import SMTP
 
 from mailcore.arguments import need
 from mailcore.errors import FieldError, ValidationError
+from mailcore.messages.address_fields import mailbox_field
 from mailcore.messages.addresses import parse_address, split_addresses
+from mailcore.messages.eml import date_field, new_message_id, read_file
+from mailcore.messages.headers import field, text_field
+from mailcore.messages.transfer import UnwritableError
+from mailcore.messages.writing import text_part
 
 LABELS = {
     "from_address": "E-mail do remetente",
@@ -41,13 +42,7 @@ MAX_HEADER_TEXT = 900
 # Control characters, save tab and line ends, and halves of surrogate pairs.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
-# A header set as text stays as it was folded: a file's own, and those of _mailboxes.
-_FILE = email.policy.SMTP.clone(refold_source="none")
-# 7bit, so that no server has to offer 8BITMIME for what we write ourselves.
-_OWN = _FILE.clone(cte_type="7bit")
-
-_ADDRESS_HEADERS = frozenset({"from", "sender", "reply-to", "to", "cc"})
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9]+( [A-Za-z0-9]+)*")
+_AS_IT_STANDS = SMTP.clone(refold_source="none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +61,19 @@ Recipients = Iterable[str | Recipient] | str | Recipient
 class OutgoingMessage:
     """One message and its envelope (RFC 5321 §2.3.1). Bcc stands in the envelope only."""
 
-    mime: EmailMessage
+    content: bytes
+    """The whole message as it goes to a server with 8BITMIME: line ends are CR LF, no line is over 998 octets, the
+    header is ASCII save for addresses that need SMTPUTF8. Dots are not yet doubled."""
+    seven_bit: bytes
+    """The same for a server without 8BITMIME; empty where it cannot be written so."""
+    message_id: str
+    """The Message-ID, angle brackets included."""
     envelope_from: str
     to: tuple[str, ...]
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What is not as the file had it, as sentences to be shown."""
 
     def __repr__(self) -> str:
         # Whom it is for is nobody's business who reads a log.
@@ -88,14 +91,15 @@ class OutgoingMessage:
     @property
     def needs_smtputf8(self) -> bool:
         """Whether an address, in the envelope or a header, has a local part outside ASCII (RFC 6531)."""
-        headers = (self.mime.get(name) for name in ("From", "Sender", "Reply-To", "To", "Cc"))
-        shown = [address.addr_spec for header in headers for address in getattr(header, "addresses", ())]
-        return not all(address.isascii() for address in (self.envelope_from, *self.recipients, *shown))
+        header = self.content.partition(b"\r\n\r\n")[0]
+        return not (header.isascii() and all(address.isascii() for address in (self.envelope_from, *self.recipients)))
 
     @property
-    def message_id(self) -> str:
-        """The Message-ID header, angle brackets included."""
-        return str(self.mime["Message-ID"])
+    def mime(self) -> EmailMessage:
+        """The message as the standard library reads it; to look into, not to send."""
+        read = BytesParser(EmailMessage, policy=_AS_IT_STANDS).parsebytes(self.content)
+        assert isinstance(read, EmailMessage)
+        return read
 
 
 def compose(
@@ -128,18 +132,18 @@ def compose(
     fields.check_text(text)
     fields.raise_errors()
 
-    mime = EmailMessage(policy=_OWN)
-    _set_mailboxes(mime, "From", [(from_name, sender)])
-    for header, recipients in (("To", named["to"]), ("Cc", named["cc"])):
+    headers = [mailbox_field("From", [(from_name, sender)])]
+    for name, recipients in (("To", named["to"]), ("Cc", named["cc"])):
         if recipients:
-            _set_mailboxes(mime, header, [(each.name, each.address) for each in recipients])
+            headers.append(mailbox_field(name, [(each.name, each.address) for each in recipients]))
     if answer_to:
-        _set_mailboxes(mime, "Reply-To", [("", answer_to)])
-    mime["Subject"] = subject
-    _add_identity(mime, sender)
-    mime.set_content(text, charset="utf-8")
+        headers.append(mailbox_field("Reply-To", [("", answer_to)]))
+    message_id = new_message_id(sender)
+    headers += [text_field("Subject", subject), date_field(), field("Message-ID", message_id)]
+    content_fields, body = text_part(text)
+    content = b"".join(each.line() for each in [*headers, *content_fields]) + b"\r\n" + body
     envelope = {name: tuple(each.address for each in recipients) for name, recipients in named.items()}
-    return OutgoingMessage(mime, sender, **envelope)
+    return OutgoingMessage(content, content, message_id, sender, **envelope)
 
 
 def from_eml(
@@ -150,10 +154,11 @@ def from_eml(
     cc: Recipients = (),
     bcc: Recipients = (),
 ) -> OutgoingMessage:
-    """Take a message from a file: its own headers stay, Bcc goes, Date and Message-ID come if missing.
+    """Take a message from a file: what it says stays, Bcc goes, Date and Message-ID come if missing.
 
     Raises:
-        ValidationError: the file is no message, or an address of the envelope is none.
+        ValidationError: the file is no message or cannot be written as it is meant, or an address of the envelope is
+            none.
     """
     fields = _Fields()
     sender = fields.address("from_address", envelope_from, required=True)
@@ -164,78 +169,16 @@ def from_eml(
     if not any(envelope.values()) and not fields.has_error(*envelope):
         fields.error("to", "preencha com o endereço de quem vai receber.")
     need("data", data, bytes, "Path(arquivo).read_bytes()")
-    parsed = BytesParser(EmailMessage, policy=_FILE).parsebytes(data)
-    assert isinstance(parsed, EmailMessage)
-    if not parsed.keys():
-        fields.error("eml", "não começa com cabeçalhos de mensagem (De, Para, Assunto).")
-    fields.raise_errors()
-
-    mime = _with_ascii_headers(parsed)
-    del mime["Bcc"], mime["Resent-Bcc"]
-    if "From" not in mime:
-        _set_mailboxes(mime, "From", [("", sender)])
-    _add_identity(mime, sender)
-    return OutgoingMessage(mime, sender, **envelope)
-
-
-def _add_identity(mime: EmailMessage, sender: str) -> None:
-    if not str(mime.get("Date", "")).strip():
-        del mime["Date"]
-        mime["Date"] = format_datetime(datetime.now(UTC))
-    if not str(mime.get("Message-ID", "")).strip():
-        del mime["Message-ID"]
-        mime["Message-ID"] = f"<{uuid4().hex}@{sender.rpartition('@')[2]}>"
-
-
-def _set_mailboxes(mime: EmailMessage, header: str, mailboxes: list[tuple[str, str]]) -> None:
-    """Append a header of (name, address) pairs, a line for each.
-
-    The names are encoded here. Where CPython 3.11 folds a long quoted name it loses the quotes, and what
-    follows a comma in it becomes an address of its own.
-    """
-    lines = []
-    for name, address in mailboxes:
-        if not name:
-            lines.append(address)
-        elif len(name) <= 60 and _PLAIN_NAME.fullmatch(name):
-            lines.append(f"{name} <{address}>")
-        else:
-            encoded = Header(name, "utf-8", header_name=header).encode(linesep="\r\n")
-            lines.append(f"{encoded}\r\n <{address}>")
-    mime.set_raw(header, ",\r\n ".join(lines))
-
-
-def _with_ascii_headers(mime: EmailMessage) -> EmailMessage:
-    """Replace headers in bare UTF-8 or Latin-1, which only an SMTPUTF8 server may be sent, by encoded ones."""
-    headers = list(mime.raw_items())
-    if all(str(value).isascii() for _, value in headers):
-        return mime
-    for name in set(mime.keys()):
-        del mime[name]
-    for name, value in headers:
-        text = str(value)
-        if text.isascii():
-            mime.set_raw(name, value)
-            continue
-        header = _FILE.header_factory(name, _unfolded(_decoded(text)))
-        addresses = getattr(header, "addresses", ()) if name.lower() in _ADDRESS_HEADERS else ()
-        if addresses:
-            _set_mailboxes(mime, name, [(each.display_name, each.addr_spec) for each in addresses])
-        else:
-            mime.set_raw(name, header)
-    return mime
-
-
-def _decoded(text: str) -> str:
-    raw = text.encode("utf-8", "surrogateescape")
+    taken = None
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _unfolded(text: str) -> str:
-    return " ".join(line.strip() for line in text.splitlines())
+        taken = read_file(data, sender)
+    except UnwritableError as error:
+        fields.error("eml", str(error))
+    fields.raise_errors()
+    assert taken is not None
+    return OutgoingMessage(
+        taken.content, taken.seven_bit, taken.message_id, sender, **envelope, notes=tuple(taken.notes)
+    )
 
 
 class _Fields:

@@ -96,10 +96,10 @@ class Quota:
     """Why and until when nothing is tried through it, where that is so now."""
 
     def __repr__(self) -> str:
-        limit = "sem limite" if self.limit is None else f"{self.used}/{self.limit} {self.rule.unit.value}"
+        used = f"{self.used}/{'∞' if self.limit is None else self.limit} {self.rule.unit.value}"
         names = ", ".join(repr(server.name) for server in self.servers[:3])
         more = f" +{len(self.servers) - 3}" if len(self.servers) > 3 else ""
-        return f"Quota({self.state.value}, {limit}, used={self.used}, servers=[{names}{more}])"
+        return f"Quota({self.state.value}, {used}, servers=[{names}{more}])"
 
     @property
     def limit(self) -> int | None:

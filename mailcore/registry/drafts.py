@@ -10,59 +10,42 @@ from __future__ import annotations
 import re
 import ssl
 import unicodedata
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailcore.errors import FieldError, ValidationError
 from mailcore.messages.addresses import parse_address, parse_host
+from mailcore.registry.fields import FIELD, FIELDS, LABELS, STORED, Field, Sort
 from mailcore.transports.base import Connection
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SameAddress, Security
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import SecretStr
 
     from mailcore.storage.tables import MailServer
 
-LABELS = {
-    "name": "Descrição",
-    "kind": "Tipo de envio",
-    "host": "Servidor",
-    "from_address": "E-mail do remetente",
-    "from_name": "Nome do remetente",
-    "reply_to": "Responder para",
-    "is_paid": "Conta",
-    "daily_limit": "Limite diário",
-    "limit_unit": "Contar por",
-    "limit_window": "Janela",
-    "same_address": "Origem igual ao destino",
-    "is_active": "Ativo",
-    "is_default": "Servidor padrão",
-    "notes": "Observações",
-    "username": "Usuário",
-    "secret": "Senha",
-    "port": "Porta envio",
-    "security": "SSL",
-    "security_auto": "Modo SSL",
-    "verify_certificate": "Exigir certificado válido",
-    "ca_pem": "Certificado da autoridade (PEM)",
-}
-"""Field → its name on the screen."""
+_EMPTY = "preencha este campo."
+_Draft = TypeVar("_Draft")
 
-SECRET_BOUND = ("kind", "host", "port", "security", "username")
-"""A stored secret is for these values: where one changes it is asked for again (invariant 2)."""
 
-CHECK_BOUND = (*SECRET_BOUND, "verify_certificate", "ca_pem", "from_address")
-"""A change of one of these makes the last check's result say nothing any more."""
-
-MAX_NAME = 200
-_MAX_LENGTH = {"name": MAX_NAME, "from_name": 200, "username": 320, "notes": 4_000, "ca_pem": 100_000}
-_MAX_SECRET = 1_000
-_MAX_DAILY_LIMIT = 100_000_000
+def _with_every_field(cls: type[_Draft]) -> type[_Draft]:
+    """Give a draft those fields of the table too that no code names."""
+    for row in FIELDS:
+        if row.sort is not Sort.SECRET and row.name not in cls.__annotations__:
+            cls.__annotations__[row.name] = Any
+            setattr(cls, row.name, row.default)
+    return cls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@_with_every_field
 class ServerDraft:
-    """The fields of a server as typed; every default is what an empty form starts with."""
+    """The fields of a server as typed; every default is what an empty form starts with.
+
+    A test holds it to the table of the fields.
+    """
 
     name: str = ""
     kind: Kind = Kind.SMTP
@@ -101,8 +84,7 @@ class Cleaned:
 
 def draft_of(server: MailServer) -> ServerDraft:
     """Return a stored server as a draft, to be edited."""
-    shared = {field.name for field in fields(ServerDraft)} - {"requires_auth"}
-    values: dict[str, Any] = {name: getattr(server, name) for name in shared}
+    values: dict[str, Any] = {name: getattr(server, name) for name in STORED}
     return ServerDraft(**values, requires_auth=bool(server.username))
 
 
@@ -162,7 +144,7 @@ def check_secret(secret: SecretStr, label: str) -> None:
         ValidationError: it is too long, or has line feeds or other control characters in it.
     """
     text = secret.get_secret_value()
-    if len(text) > _MAX_SECRET or _has_control(text):
+    if len(text) > FIELD["secret"].max_length or _has_control(text):
         raise ValidationError(
             [FieldError("secret", f"{label}: cole só a senha, sem quebra de linha nem texto a mais.")]
         )
@@ -183,15 +165,8 @@ class _Cleaning:
 
     def run(self) -> Cleaned:
         draft = self.draft
-        values: dict[str, Any] = {
-            "name": self._line("name", required=True),
-            "from_address": self._address("from_address", required=True),
-            "from_name": self._line("from_name"),
-            "reply_to": self._address("reply_to"),
-            "daily_limit": self._daily_limit(),
-            "notes": self._notes(),
-            "same_address": draft.same_address or default_same_address(draft.is_paid),
-        }
+        values = {row.name: self._cleaned(row) for row in FIELDS if row.stored and not row.of_connection}
+        values["same_address"] = draft.same_address or default_same_address(draft.is_paid)
         values |= self._elastic_email() if draft.kind is Kind.ELASTIC_EMAIL else self._smtp()
         if draft.is_default and not draft.is_active:
             self._error("is_default", "só um servidor ativo pode ser o padrão. Marque Ativo ou desmarque este.")
@@ -220,42 +195,67 @@ class _Cleaning:
             "host": host,
             "port": port,
             "security": security,
-            "username": self._line("username", required=True) if self.draft.requires_auth else "",
+            "username": self._line(replace(FIELD["username"], needed=True)) if self.draft.requires_auth else "",
             "ca_pem": self._ca_pem() if security is not Security.NONE else self.draft.ca_pem.strip(),
         }
+
+    def _cleaned(self, row: Field) -> Any:
+        """What any kind of server takes for a field, by its sort alone."""
+        rules: dict[Sort, Callable[[Field], Any]] = {
+            Sort.LINE: self._line,
+            Sort.LINES: self._lines,
+            Sort.ADDRESS: self._address,
+            Sort.NUMBER: self._number,
+        }
+        rule = rules.get(row.sort)
+        return rule(row) if rule else getattr(self.draft, row.name)
 
     def _error(self, field: str, sentence: str) -> None:
         self.errors.append(FieldError(field, f"{LABELS[field]}: {sentence}"))
 
-    def _line(self, field: str, *, required: bool = False) -> str:
-        value = str(getattr(self.draft, field)).strip()
-        if not value and required:
-            self._error(field, "preencha este campo.")
+    def _line(self, row: Field) -> str:
+        value = str(getattr(self.draft, row.name)).strip()
+        if not value and row.needed:
+            self._error(row.name, _EMPTY)
         elif _has_control(value):
-            self._error(field, "escreva numa linha só, sem quebra de linha nem tabulação.")
-        elif len(value) > _MAX_LENGTH[field]:
-            self._error(field, _too_long(len(value), _MAX_LENGTH[field]))
+            self._error(row.name, "escreva numa linha só, sem quebra de linha nem tabulação.")
+        elif len(value) > row.max_length:
+            self._error(row.name, _too_long(len(value), row.max_length))
         return value
 
-    def _notes(self) -> str:
-        value = self.draft.notes.strip()
-        if len(value) > _MAX_LENGTH["notes"]:
-            self._error("notes", _too_long(len(value), _MAX_LENGTH["notes"]))
+    def _lines(self, row: Field) -> str:
+        value = str(getattr(self.draft, row.name)).strip()
+        if not value and row.needed:
+            self._error(row.name, _EMPTY)
+        elif len(value) > row.max_length:
+            self._error(row.name, _too_long(len(value), row.max_length))
         elif _has_control(value.replace("\n", " ").replace("\r", " ").replace("\t", " ")):
-            self._error("notes", "há caracteres que não são texto. Apague o trecho colado e digite-o.")
+            self._error(row.name, "há caracteres que não são texto. Apague o trecho colado e digite-o.")
         return value
 
-    def _address(self, field: str, *, required: bool = False) -> str:
-        value = str(getattr(self.draft, field)).strip()
+    def _address(self, row: Field) -> str:
+        value = str(getattr(self.draft, row.name)).strip()
         if not value:
-            if required:
-                self._error(field, "preencha este campo.")
+            if row.needed:
+                self._error(row.name, _EMPTY)
             return ""
         try:
             return parse_address(value)
         except ValueError as error:
-            self._error(field, str(error))
+            self._error(row.name, str(error))
             return value
+
+    def _number(self, row: Field) -> int | None:
+        typed = getattr(self.draft, row.name)
+        text = str(typed if typed is not None else "").strip()
+        if not text:
+            return None
+        if re.fullmatch(r"[0-9]{1,3}([. ][0-9]{3})+", text):  # 10.000, as the screen writes it
+            text = re.sub("[. ]", "", text)
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not row.least <= int(text) <= row.most:
+            self._error(row.name, row.complaint)
+            return None
+        return int(text)
 
     def _host(self) -> tuple[str, int | None]:
         value = self.draft.host.strip()
@@ -276,24 +276,10 @@ class _Cleaning:
         text = str(draft.port if draft.port is not None else "").strip()
         if not text:
             return pasted or suggested_port(draft.security, draft.security_auto)
-        if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= 65_535:
-            self._error("port", "use um número de 1 a 65535; os mais comuns são 587 e 465.")
+        row = FIELD["port"]
+        if not re.fullmatch(r"[0-9]{1,6}", text) or not row.least <= int(text) <= row.most:
+            self._error("port", row.complaint)
             return suggested_port(draft.security, draft.security_auto)
-        return int(text)
-
-    def _daily_limit(self) -> int | None:
-        text = str(self.draft.daily_limit if self.draft.daily_limit is not None else "").strip()
-        if not text:
-            return None
-        if re.fullmatch(r"[0-9]{1,3}([. ][0-9]{3})+", text):  # 10.000, as the screen writes it
-            text = re.sub("[. ]", "", text)
-        if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= _MAX_DAILY_LIMIT:
-            self._error(
-                "daily_limit",
-                "use um número inteiro a partir de 1, ou deixe em branco para não limitar. "
-                "Para parar os envios, desmarque Ativo.",
-            )
-            return None
         return int(text)
 
     def _ca_pem(self) -> str:
@@ -302,7 +288,7 @@ class _Cleaning:
             return ""
         if "PRIVATE KEY" in value:
             self._error("ca_pem", "isto contém uma chave privada. Cole só o certificado da autoridade.")
-        elif len(value) > _MAX_LENGTH["ca_pem"] or not _loads_as_pem(value):
+        elif len(value) > FIELD["ca_pem"].max_length or not _loads_as_pem(value):
             self._error(
                 "ca_pem",
                 "isto não é um certificado em formato PEM. Ele começa com “-----BEGIN CERTIFICATE-----” e "

@@ -10,23 +10,14 @@ empty cell empties a text, a port or a limit and leaves a choice as it is. An ex
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from mailcore.errors import FieldChange, ValidationError
-from mailcore.registry.drafts import (
-    LABELS,
-    SECRET_BOUND,
-    ServerDraft,
-    automatic_security,
-    clean,
-    draft_of,
-    secret_label,
-)
+from mailcore.registry.drafts import ServerDraft, automatic_security, clean, draft_of, secret_label
 from mailcore.registry.exchange_file import (
-    FIELDS,
     Record,
     Remark,
     Sheet,
@@ -36,10 +27,22 @@ from mailcore.registry.exchange_file import (
     to_csv,
     to_json,
 )
+from mailcore.registry.fields import (
+    FIELD,
+    FIELDS,
+    IN_FILES,
+    LABELS,
+    SECRET_BOUND,
+    STORED,
+    Sort,
+    accepted_words,
+    fields_of,
+    file_words,
+)
 from mailcore.registry.servers import among
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
-from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SameAddress, Security
+from mailcore.vocabulary import Kind
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -62,55 +65,10 @@ __all__ = [
     "to_json",
 ]
 
-_BOOLEANS = {
-    **dict.fromkeys(("true", "sim", "s", "1", "verdadeiro", "yes"), True),
-    **dict.fromkeys(("false", "nao", "n", "0", "falso", "no"), False),
-}
-_CHOICES: dict[str, dict[str, Any]] = {
-    "kind": {**{kind.value: kind for kind in Kind}, "elastic email": Kind.ELASTIC_EMAIL},
-    "security": {
-        **{security.value: security for security in Security},
-        "ssl/tls direto": Security.SSL_TLS,
-        "ssl/tls": Security.SSL_TLS,
-        "sem criptografia": Security.NONE,
-        "automatico": None,
-    },
-    "limit_unit": {
-        **{unit.value: unit for unit in LimitUnit},
-        "destinatarios": LimitUnit.RECIPIENTS,
-        "mensagens": LimitUnit.MESSAGES,
-    },
-    "limit_window": {
-        **{window.value: window for window in LimitWindow},
-        "24 horas corridas": LimitWindow.ROLLING_24H,
-        "dia civil": LimitWindow.CALENDAR_DAY,
-    },
-    "same_address": {
-        **{policy.value: policy for policy in SameAddress},
-        "bloquear": SameAddress.BLOCK,
-        "avisar": SameAddress.WARN,
-        "permitir": SameAddress.ALLOW,
-    },
-    "is_paid": {**_BOOLEANS, "paga": True, "gratuita": False},
-    "is_active": {**_BOOLEANS, "ativo": True, "inativo": False},
-    "is_default": _BOOLEANS,
-    "verify_certificate": _BOOLEANS,
-}
+_WORDS = {row.name: file_words(row) for row in FIELDS if row.in_file and row.is_choice}
 """Field → what a file may say, folded → what that means; the words of the screen beside those of the export."""
 
-_ACCEPTED = {
-    "kind": "smtp ou elastic_email",
-    "security": "starttls, ssl_tls ou none, ou deixe em branco para que siga a porta",
-    "limit_unit": "recipients (destinatários) ou messages (mensagens)",
-    "limit_window": "rolling_24h (24 horas corridas) ou calendar_day (dia civil)",
-    "same_address": "block (bloquear), warn (avisar) ou allow (permitir)",
-    "is_paid": "sim (paga) ou não (gratuita)",
-}
-_NUMBERS = ("port", "daily_limit")
-_MANY_LINES = ("notes", "ca_pem")
-_NEEDED = ("name", "from_address", "host")
-_ONLY_SMTP = ("host", "port", "username", "ca_pem")
-_COMPARED = tuple(item.name for item in fields(ServerDraft) if item.name != "requires_auth")
+_NEEDED = tuple(row.name for row in FIELDS if row.needed)
 _MOST_ID = 2**31 - 1
 
 
@@ -279,17 +237,17 @@ class _Planning:
         start = _start(opened)
         values: dict[str, Any] = {}
         good = True
-        for name in FIELDS:
+        for name in IN_FILES:
             text = record.cells.get(name)
             if text is None:
                 continue
-            if name not in _CHOICES:
+            if name not in _WORDS:
                 values[name] = _value(name, text, getattr(start, name))
             elif folded := fold(text):
-                if folded in _CHOICES[name]:
-                    values[name] = _CHOICES[name][folded]
+                if folded in _WORDS[name]:
+                    values[name] = _WORDS[name][folded]
                 else:
-                    self._error(record, name, f"{LABELS[name]}: use {_ACCEPTED.get(name, 'sim ou não')}.")
+                    self._error(record, name, f"{LABELS[name]}: use {accepted_words(FIELD[name])}.")
                     good = False
         says_default = values.get("is_default") is True
         return _Row(record, opened, _draft(opened, values), says_default, good)
@@ -329,10 +287,11 @@ class _Planning:
         row.draft = cleaned.draft
         for note in cleaned.notes:
             self._warn(record.line, "host", note)
-        if row.draft.kind is Kind.ELASTIC_EMAIL:
-            for name in _ONLY_SMTP:
-                if record.cells.get(name, "").strip():
-                    self._warn(record.line, name, f"{LABELS[name]}: só vale para SMTP, e fica de fora.")
+        had = {field.name for field in fields_of(row.draft.kind)}
+        for name in IN_FILES:
+            # A choice is never empty in an export: only what somebody typed is worth a word.
+            if name not in had and name not in _WORDS and record.cells.get(name, "").strip():
+                self._warn(record.line, name, f"{LABELS[name]}: só vale para SMTP, e fica de fora.")
         return row.is_good
 
     def _refuse_lacking_columns(self) -> None:
@@ -408,9 +367,9 @@ def _start(opened: MailServer | None) -> ServerDraft:
 
 def _value(name: str, text: str, before: Any) -> Any:
     stripped = text.strip()
-    if name in _NUMBERS:
+    if FIELD[name].sort is Sort.NUMBER:
         return int(stripped) if re.fullmatch(r"[0-9]{1,9}", stripped) else stripped or None
-    if name in _MANY_LINES and _lines(stripped) == _lines(before):
+    if FIELD[name].sort is Sort.LINES and _lines(stripped) == _lines(before):
         return before  # a spreadsheet writes its own line feeds
     return stripped
 
@@ -420,7 +379,7 @@ def _lines(text: str) -> str:
 
 
 def _changes(opened: MailServer, draft: ServerDraft) -> list[FieldChange]:
-    pairs = ((name, getattr(opened, name), getattr(draft, name)) for name in _COMPARED)
+    pairs = ((name, getattr(opened, name), getattr(draft, name)) for name in STORED)
     return [FieldChange(name, before, after) for name, before, after in pairs if before != after]
 
 

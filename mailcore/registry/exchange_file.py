@@ -16,12 +16,13 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from mailcore.csv_cells import cell, read_cell, text_of
-from mailcore.registry.drafts import LABELS
+from mailcore.registry.document import CHECK, TIMES, file_columns, file_document
+from mailcore.registry.fields import FIELDS as TABLE
+from mailcore.registry.fields import IN_FILES
 from mailcore.text import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from mailcore.storage.tables import MailServer
@@ -29,29 +30,15 @@ if TYPE_CHECKING:
 MAX_BYTES = 20_000_000
 """The largest file that is read: 10,000 servers have about 3 MB."""
 
-FIELDS = (
-    *("name", "kind", "host", "port", "security", "verify_certificate", "username", "from_address", "from_name"),
-    *("reply_to", "is_paid", "is_active", "is_default", "daily_limit", "limit_unit", "limit_window", "same_address"),
-    *("notes", "ca_pem"),
-)
+FIELDS = IN_FILES
 """Fields of a :class:`mailcore.registry.drafts.ServerDraft` that a file sets."""
 
-_CHECK = ("last_check_state", "last_check_at", "last_check_category")
-_TIMES = ("created_at", "updated_at")
-_READ_ONLY = frozenset({"has_secret", "last_check", *_CHECK, *_TIMES})
-CSV_COLUMNS = ("id", *FIELDS[:7], "has_secret", *FIELDS[7:17], *_CHECK, *_TIMES, *FIELDS[17:])
-
-_SHORT_LABELS = {
-    "numero": "id",
-    "padrao": "is_default",
-    "porta": "port",
-    "remetente": "from_address",
-    "seguranca": "security",
-    "tipo": "kind",
-}
+CSV_COLUMNS = file_columns()
+_READ_ONLY = frozenset({"has_secret", "last_check", *(f"last_check_{name}" for name in CHECK), *TIMES})
 _COLUMN_OF = {
-    **{fold(LABELS[name]): name for name in FIELDS},
-    **_SHORT_LABELS,
+    **{fold(row.label): row.name for row in TABLE if row.in_file},
+    **{fold(row.column.heading): row.name for row in TABLE if row.in_file and row.column},
+    "numero": "id",
     **{name: name for name in ("id", *FIELDS, *_READ_ONLY)},
 }
 _SECRET_WORDS = frozenset(
@@ -99,7 +86,7 @@ class Sheet:
 
 def export_rows(servers: Iterable[MailServer], zone: ZoneInfo) -> list[dict[str, Any]]:
     """Return what a JSON file says of each server; of its secret only whether there is one."""
-    return [_document(server, zone) for server in servers]
+    return [file_document(server, zone) for server in servers]
 
 
 def to_json(servers: Iterable[MailServer], zone: ZoneInfo) -> str:
@@ -148,43 +135,6 @@ def read(data: bytes) -> Sheet:
 def _refused(sheet: Sheet, sentence: str) -> Sheet:
     sheet.errors.append(Remark(1, "", sentence))
     return sheet
-
-
-def _document(server: MailServer, zone: ZoneInfo) -> dict[str, Any]:
-    return {
-        "id": server.id,
-        "name": server.name,
-        "kind": server.kind.value,
-        "host": server.host or None,
-        "port": server.port,
-        "security": server.security.value,
-        "verify_certificate": server.verify_certificate,
-        "username": server.username or None,
-        "has_secret": server.secret_ref is not None,
-        "from_address": server.from_address,
-        "from_name": server.from_name or None,
-        "reply_to": server.reply_to or None,
-        "is_paid": server.is_paid,
-        "is_active": server.is_active,
-        "is_default": server.is_default,
-        "daily_limit": server.daily_limit,
-        "limit_unit": server.limit_unit.value,
-        "limit_window": server.limit_window.value,
-        "same_address": server.same_address.value,
-        "last_check": {
-            "state": server.last_check_state.value,
-            "at": _moment(server.last_check_at, zone),
-            "category": server.last_check_category,
-        },
-        "created_at": _moment(server.created_at, zone),
-        "updated_at": _moment(server.updated_at, zone),
-        "notes": server.notes or None,
-        "ca_pem": server.ca_pem or None,
-    }
-
-
-def _moment(value: datetime | None, zone: ZoneInfo) -> str | None:
-    return value.astimezone(zone).isoformat(timespec="seconds") if value else None
 
 
 def _decoded(data: bytes) -> str | None:

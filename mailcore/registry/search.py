@@ -9,20 +9,26 @@ line feed, two letters always have a third behind them: they are found as "any t
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Integer, column, func, select, table, text
+from sqlalchemy import ColumnElement, Integer, Select, column, func, select, table, text
 
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 from mailcore.vocabulary import CheckState, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
+
+    from mailcore.registry.remembered import Moment, Remembered
 
 PAGE_SIZE = 50
 
+_ORDER = (MailServer.name_key,)
 _FTS = table("mail_server_fts", column("rowid", Integer))
 
 
@@ -40,13 +46,13 @@ class ServerQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PageOfIds:
     """Ids of one page in the list's order, how many match, how many there are, and which page it is."""
 
-    ids: list[int]
+    ids: tuple[int, ...]
     matching: int
     total: int
-    page: int = 1
+    page: int
 
 
 def search_text(*parts: str) -> str:
@@ -54,97 +60,114 @@ def search_text(*parts: str) -> str:
     return "".join(f"{fold(part)}\n" for part in parts)
 
 
-def find(session: Session, query: ServerQuery) -> Found:
-    """Return the page of ids that a query asks for."""
-    words = fold(query.text).split()
-    filters = _filters(query)
-    total = _count(session, [])
-    if session.get_bind().dialect.name == "sqlite" and words:
-        return _find_sqlite(session, query, words, filters, total)
-    return _find_like(session, query, [*filters, *_likes(words)], total)
+def find(session: Session, query: ServerQuery, remembered: Remembered) -> PageOfIds:
+    """Return the page of ids that a query asks for, as the session sees the registry.
+
+    Args:
+        remembered: what was found before: between two writes nothing is counted or sorted twice.
+    """
+    return _Search(session, query, remembered.during(session)).page()
 
 
-def _filters(query: ServerQuery) -> list[ColumnElement[bool]]:
-    wanted = {
-        MailServer.kind: query.kind,
-        MailServer.is_active: query.is_active,
-        MailServer.is_paid: query.is_paid,
-        MailServer.last_check_state: query.last_check,
-    }
-    return [column == value for column, value in wanted.items() if value is not None]
+class _Search:
+    """One search under way."""
+
+    def __init__(self, session: Session, query: ServerQuery, moment: Moment) -> None:
+        self._session = session
+        self._query = query
+        self._moment = moment
+        self._words = tuple(fold(query.text).split())
+        filters = {
+            MailServer.kind: query.kind,
+            MailServer.is_active: query.is_active,
+            MailServer.is_paid: query.is_paid,
+            MailServer.last_check_state: query.last_check,
+        }
+        self._key = (self._words, tuple(filters.values()))
+        self._filters = [column == value for column, value in filters.items() if value is not None]
+
+    def page(self) -> PageOfIds:
+        """The page asked for, or the last one where the list has become shorter than that."""
+        total = self._moment.answer("total", lambda: self._scalar(select(func.count()).select_from(MailServer)))
+        matching = self._matching(total)
+        size = self._query.page_size
+        number = max(1, min(self._query.page, -(-matching // size)))
+        start = (number - 1) * size
+        if not matching:
+            ids: Sequence[int] = ()
+        elif self._is_walked(start + size, matching, total):
+            ids = self._moment.answer((self._key, start, size), lambda: self._walked(start, size))
+        else:  # other pages of it will want the same order
+            ids = self._moment.answer((self._key, "sorted"), self._sorted)[start : start + size]
+        return PageOfIds(tuple(ids), matching, total, number)
+
+    def _matching(self, total: int) -> int:
+        if not self._words and not self._filters:
+            return total
+        return self._moment.answer((self._key, "matching"), lambda: self._scalar(self._counted()))
+
+    def _counted(self) -> Select[int]:
+        narrow = self._narrow()
+        if narrow is None:  # count(*), not count(id): SQLite then counts in the smallest index, not the wide table
+            return select(func.count()).select_from(MailServer).where(*self._each_row())
+        matches, rest = narrow
+        if not rest:
+            return select(func.count()).select_from(matches.subquery())
+        return select(func.count()).select_from(MailServer).where(MailServer.id.in_(matches), *rest)
+
+    def _walked(self, start: int, size: int) -> tuple[int, ...]:
+        """Ids of one page, by going along the list in its order."""
+        ids = select(MailServer.id).where(*self._each_row()).order_by(*_ORDER).limit(size).offset(start)
+        return tuple(self._session.scalars(ids))
+
+    def _sorted(self) -> Sequence[int]:
+        """All ids that match, in the list's order."""
+        matches, rest = self._narrow() or (select(MailServer.id).where(*self._each_row()), [])
+        ids = select(MailServer.id).where(MailServer.id.in_(matches), *rest).order_by(*_ORDER)
+        return array("q", self._session.scalars(ids))
+
+    def _is_walked(self, rows_wanted: int, matching: int, total: int) -> bool:
+        """Whether going along the list and looking at each row beats sorting all that match.
+
+        Sorting costs one step a match; walking costs about three a row, and meets a match every
+        ``total / matching`` rows. It needs an index in the list's order, and no step where nothing is looked at.
+        """
+        if matching == total and not self._words:
+            return True
+        return matching >= 1_000 and rows_wanted * total / matching * 3 < matching
+
+    def _each_row(self) -> list[ColumnElement[bool]]:
+        """All conditions, as they are looked at in one row."""
+        return [*self._filters, *_likes(self._words)]
+
+    def _narrow(self) -> tuple[Select[int], list[ColumnElement[bool]]] | None:
+        """SQLite's index of trigrams asked for ids, and what is left to be looked at in those rows, if it can help."""
+        if self._session.get_bind().dialect.name != "sqlite":
+            return None
+        expression = _match_expression(self._session, self._words)
+        if not expression:
+            return None
+        matches = select(_FTS.c.rowid).where(text("mail_server_fts MATCH :words").bindparams(words=expression))
+        letters = _likes([word for word in self._words if len(word) == 1])
+        return matches, [*self._filters, *letters]
+
+    def _scalar(self, statement: Select[int]) -> int:
+        return self._session.scalar(statement) or 0
 
 
-def _likes(words: list[str]) -> list[ColumnElement[bool]]:
+def _likes(words: Sequence[str]) -> list[ColumnElement[bool]]:
     return [MailServer.search_text.contains(word, autoescape=True) for word in words]
 
 
-def _find_like(session: Session, query: ServerQuery, conditions: list[ColumnElement[bool]], total: int) -> Found:
-    matching = _count(session, conditions) if conditions else total
-    return _page(session, query, conditions, matching, total)
-
-
-def _count(session: Session, conditions: list[ColumnElement[bool]]) -> int:
-    # count(*), not count(id): SQLite then counts in the smallest index instead of the wide table.
-    return session.scalar(select(func.count()).select_from(MailServer).where(*conditions)) or 0
-
-
-def _page(
-    session: Session, query: ServerQuery, conditions: list[ColumnElement[bool]], matching: int, total: int
-) -> Found:
-    """The page asked for, or the last one where the list has become shorter than that."""
-    page = max(1, min(query.page, -(-matching // query.page_size)))
-    ids = (
-        select(MailServer.id)
-        .where(*conditions)
-        .order_by(MailServer.name_key)
-        .limit(query.page_size)
-        .offset((page - 1) * query.page_size)
-    )
-    return Found(list(session.scalars(ids)), matching, total, page)
-
-
-def _find_sqlite(
-    session: Session, query: ServerQuery, words: list[str], filters: list[ColumnElement[bool]], total: int
-) -> Found:
-    expression = _match_expression(session, words)
-    if expression is None:
-        return Found([], 0, total)
-    if not expression:  # single letters only: no trigram to look up, and nearly everything matches
-        return _find_like(session, query, [*filters, *_likes(words)], total)
-    matches = select(_FTS.c.rowid).where(text("mail_server_fts MATCH :words").bindparams(words=expression))
-    rest = [*filters, *_likes([word for word in words if len(word) == 1])]
-    conditions = [MailServer.id.in_(matches), *rest]
-    if rest:
-        matching = _count(session, conditions)
-    else:
-        matching = session.scalar(select(func.count()).select_from(matches.subquery())) or 0
-    if _is_broad(query, matching, total):
-        conditions = [*filters, *_likes(words)]
-    return _page(session, query, conditions, matching, total)
-
-
-def _is_broad(query: ServerQuery, matching: int, total: int) -> bool:
-    """Whether walking the list in order and looking at each row beats sorting all that match.
-
-    Sorting costs one step a match; walking costs about three a row, and meets a match every
-    ``total / matching`` rows.
-    """
-    if matching < 1_000:
-        return False
-    rows_walked = query.page * query.page_size * total / matching
-    return rows_walked * 3 < matching
-
-
-def _match_expression(session: Session, words: list[str]) -> str | None:
-    """Return the FTS5 query, empty where no word has two letters, None where nothing can match."""
+def _match_expression(session: Session, words: Sequence[str]) -> str:
+    """Return the FTS5 query, empty where no word has two letters."""
     terms = []
     for word in words:
         if len(word) >= 3:
             terms.append(_quoted(word))
         elif len(word) == 2:
-            trigrams = _trigrams_beginning(session, word)
-            if not trigrams:
-                return None
+            # A pair that no trigram begins with is in no record; neither is it with a line feed before it.
+            trigrams = _trigrams_beginning(session, word) or [f"\n{word}"]
             terms.append("(" + " OR ".join(_quoted(trigram) for trigram in trigrams) + ")")
     return " AND ".join(terms)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
@@ -29,11 +29,8 @@ from mailcore.errors import (
 from mailcore.quota.accounts import ELASTIC, UNKNOWN, elastic_account, smtp_account, unknown_elastic_account
 from mailcore.quota.holds import forgive_logins
 from mailcore.quota.usage import rename_account
+from mailcore.registry.columns import add_columns
 from mailcore.registry.drafts import (
-    CHECK_BOUND,
-    LABELS,
-    MAX_NAME,
-    SECRET_BOUND,
     Cleaned,
     ServerDraft,
     check_secret,
@@ -41,6 +38,8 @@ from mailcore.registry.drafts import (
     draft_of,
     secret_label,
 )
+from mailcore.registry.fields import CHECK_BOUND, FIELD, LABELS, SEARCHED, SECRET_BOUND, STORED
+from mailcore.registry.remembered import Remembered
 from mailcore.registry.search import ServerQuery, find, search_text
 from mailcore.storage.tables import Installation, MailServer
 from mailcore.text import fold
@@ -56,8 +55,7 @@ if TYPE_CHECKING:
     from mailcore.secrets.store import SecretStore
     from mailcore.storage.database import Database
 
-_STORED_FIELDS = tuple(field.name for field in fields(ServerDraft) if field.name != "requires_auth")
-
+add_columns()
 
 _SPELLED = "accounts_spelled"
 _BATCH = 500
@@ -100,6 +98,7 @@ class Servers:
     def __init__(self, database: Database, secrets: SecretStore) -> None:
         self._database = database
         self._secrets = secrets
+        self._remembered = Remembered()
 
     def search(self, query: ServerQuery) -> ServerPage:
         """Return one page of the servers that match, in the order of their descriptions.
@@ -108,7 +107,7 @@ class Servers:
             StorageError: the database could not be read.
         """
         with self._database.read() as session:
-            found = find(session, query)
+            found = find(session, query, self._remembered)
             rows = session.scalars(select(MailServer).where(MailServer.id.in_(found.ids))).all()
             by_id = {row.id: row for row in rows}
         servers = [by_id[key] for key in found.ids if key in by_id]
@@ -139,10 +138,11 @@ class Servers:
         Raises:
             StorageError: the database could not be read.
         """
+        most = FIELD["name"].max_length
         with self._database.read() as session:
             for number in count(1):
                 suffix = " (cópia)" if number == 1 else f" (cópia {number})"
-                wanted = f"{name[: MAX_NAME - len(suffix)]}{suffix}"
+                wanted = f"{name[: most - len(suffix)]}{suffix}"
                 if session.scalar(select(MailServer.id).where(MailServer.name_key == fold(wanted))) is None:
                     return wanted
         raise AssertionError("unreachable")
@@ -481,16 +481,16 @@ def _ask_again(draft: ServerDraft, moved: list[str]) -> FieldError:
 
 
 def _fill(server: MailServer, draft: ServerDraft, now: datetime, actor: Actor) -> None:
-    for name in _STORED_FIELDS:
+    for name in STORED:
         setattr(server, name, getattr(draft, name))
     server.name_key = fold(draft.name)
-    server.search_text = search_text(draft.name, draft.host, draft.username, draft.from_address, draft.notes)
+    server.search_text = search_text(*(str(getattr(draft, name)) for name in SEARCHED))
     server.updated_at = now
     server.updated_by = actor.name
 
 
 def _values(server: MailServer) -> dict[str, Any]:
-    return {name: getattr(server, name) for name in _STORED_FIELDS}
+    return {name: getattr(server, name) for name in STORED}
 
 
 def _touch(server: MailServer, actor: Actor) -> None:

@@ -47,7 +47,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-def _text_enum(kind: type[StrEnum]) -> Enum:
+def text_enum(kind: type[StrEnum]) -> Enum:
     """Store the value, not the Python name, as plain text: a new value needs no migration."""
     return Enum(
         kind,
@@ -71,7 +71,7 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UTCDateTime,
         **{
-            kind: _text_enum(kind)
+            kind: text_enum(kind)
             for kind in (
                 Kind,
                 Security,
@@ -96,7 +96,10 @@ class Base(DeclarativeBase):
 
 
 class MailServer(Base):
-    """One registered server. Its identity is ``id``, which is never used again after a delete."""
+    """One registered server. Its identity is ``id``, which is never used again after a delete.
+
+    Spelled out here are the columns that code names; ``registry/columns.py`` adds the other fields of the table.
+    """
 
     __tablename__ = "mail_server"
     shown = ("id", "name", "kind", "host", "port", "from_address", "is_active", "is_default")
@@ -337,7 +340,7 @@ class Change(Base):
     server_name: Mapped[str] = mapped_column(String(200))
     action: Mapped[ChangeAction]
     field: Mapped[str] = mapped_column(String(40), default="")
-    """Which field (see ``drafts.LABELS``); empty where the whole record came or went."""
+    """Which field (see ``registry/fields.py``); empty where the whole record came or went."""
     before: Mapped[str] = mapped_column(Text, default="")
     """As JSON; empty for a secret, of which only is known that it changed."""
     after: Mapped[str] = mapped_column(Text, default="")

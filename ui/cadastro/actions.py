@@ -14,7 +14,7 @@ from mailcore.errors import (
     RecordGoneError,
     ValidationError,
 )
-from mailcore.registry.drafts import LABELS
+from mailcore.registry.fields import LABELS
 from ui import words
 from ui.cadastro.form import (
     GENERAL,

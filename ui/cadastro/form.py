@@ -7,9 +7,9 @@ nothing to the next one. Text fields commit as one types, without a rerun: no pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import streamlit as st
@@ -17,7 +17,15 @@ from pydantic import SecretStr
 
 from mailcore.errors import ConflictError, FieldError
 from mailcore.help import field_help
-from mailcore.registry.drafts import ServerDraft, automatic_security, default_same_address, draft_of, suggested_port
+from mailcore.registry.drafts import (
+    ServerDraft,
+    automatic_security,
+    default_same_address,
+    draft_of,
+    secret_label,
+    suggested_port,
+)
+from mailcore.registry.fields import FIELD, FIELDS, Field, Sort, Tab, rows_of
 from mailcore.vocabulary import Kind, Security
 from ui import words
 from ui.cadastro.offers import offer
@@ -29,26 +37,15 @@ if TYPE_CHECKING:
     from mailcore.health.check import CheckResult
     from mailcore.storage.tables import MailServer
 
-GENERAL, AUTHENTICATION = "Geral", "Autenticação"
+GENERAL, AUTHENTICATION = Tab.GENERAL.value, Tab.AUTHENTICATION.value
 TAB = "cadastro_tab"
 """The open tab. The same widget for every form, so that the next form's fields take the places of the last."""
-AUTHENTICATION_FIELDS = {
-    "username",
-    "secret",
-    "port",
-    "security",
-    "security_auto",
-    "verify_certificate",
-    "ca_pem",
-}
 _KEPT_PLACEHOLDER = "•••••••• (mantida)"
 
 _SECRETS = ("secret", "api_key")
-_WIDGETS = (
-    *(item.name for item in fields(ServerDraft) if item.name not in ("security", "security_auto")),
-    "ssl",
-    "ssl_mode",
-)
+_WIDGET = {"security": "ssl", "security_auto": "ssl_mode"}
+"""Fields whose widget says something else than their value: encrypted or not, and how."""
+_WIDGETS = tuple(_WIDGET.get(row.name, row.name) for row in FIELDS if row.sort is not Sort.SECRET)
 _AUTOMATIC = "Automático"
 _SSL_MODES = {
     _AUTOMATIC: None,
@@ -124,32 +121,17 @@ def fill(form: ServerForm) -> None:
 
 def draft_of_form(form: ServerForm) -> ServerDraft:
     """Return what stands in the fields now."""
-    is_elastic = _value(form, "kind") is Kind.ELASTIC_EMAIL
+    values = {
+        row.name: _value(form, row.name) for row in FIELDS if row.sort is not Sort.SECRET and row.name not in _WIDGET
+    }
     mode = _SSL_MODES[_value(form, "ssl_mode")]
     encrypted = bool(_value(form, "ssl"))
-    return ServerDraft(
-        name=_value(form, "name"),
-        kind=_value(form, "kind"),
-        host=_value(form, "host"),
-        port=_value(form, "port"),
-        security=_security(encrypted, mode, _value(form, "port")),
-        security_auto=encrypted and mode is None,
-        verify_certificate=_value(form, "verify_certificate"),
-        ca_pem=_value(form, "ca_pem"),
-        requires_auth=is_elastic or _value(form, "requires_auth"),
-        username=_value(form, "username"),
-        from_address=_value(form, "from_address"),
-        from_name=_value(form, "from_name"),
-        reply_to=_value(form, "reply_to"),
-        is_paid=_value(form, "is_paid"),
-        is_active=_value(form, "is_active"),
-        is_default=_value(form, "is_default"),
-        daily_limit=_value(form, "daily_limit"),
-        limit_unit=_value(form, "limit_unit"),
-        limit_window=_value(form, "limit_window"),
-        same_address=_value(form, "same_address"),
-        notes=_value(form, "notes"),
-    )
+    values |= {
+        "security": _security(encrypted, mode, values["port"]),
+        "security_auto": encrypted and mode is None,
+        "requires_auth": values["kind"] is Kind.ELASTIC_EMAIL or values["requires_auth"],
+    }
+    return ServerDraft(**values)
 
 
 def typed_secret(form: ServerForm) -> SecretStr | None:
@@ -178,95 +160,81 @@ def forget() -> None:
 def general_fields(form: ServerForm) -> None:
     """The tab "Geral"."""
     form.drawn = True
-    name, kind = st.columns([2, 1])
-    with name:
-        _text(form, "name", "Descrição")
-    with kind:
-        _select(form, "kind", "Tipo de envio", words.KIND)
-    if _value(form, "kind") is Kind.SMTP:
-        _text(form, "host", "Servidor", placeholder="smtp.exemplo.com.br")
-    _sender(form)
-    account, limit, unit, window = st.columns(4)
-    with account:
-        _select(form, "is_paid", "Conta", words.PAID, on_change=_follow_account, args=(form,))
-    with limit:
-        _text(form, "daily_limit", "Limite diário", placeholder="sem limite")
-    with unit:
-        _select(form, "limit_unit", "Contar por", words.UNIT)
-    with window:
-        _select(form, "limit_window", "Janela", words.WINDOW)
-    same_address, is_active, is_default = st.columns([2, 1, 1], vertical_alignment="bottom")
-    with same_address:
-        _select(
-            form,
-            "same_address",
-            "Origem igual ao destino",
-            words.SAME_ADDRESS,
-            on_change=_touch_same,
-            args=(form,),
-        )
-    with is_active:
-        _check(form, "is_active", "Ativo")
-    with is_default:
-        _check(form, "is_default", "Servidor padrão")
-    _area(form, "notes", "Observações")
-
-
-@st.fragment
-def _sender(form: ServerForm) -> None:
-    """The row of the sender, and what the catalogue knows of the address: runs alone with each keystroke."""
-    sender, sender_name, reply_to = st.columns(3)
-    with sender:
-        _text(form, "from_address", "E-mail do remetente", placeholder="nome@exemplo.com.br", on_change="rerun")
-    with sender_name:
-        _text(form, "from_name", "Nome do remetente")
-    with reply_to:
-        _text(form, "reply_to", "Responder para", placeholder="o mesmo do remetente")
-    if _value(form, "kind") is Kind.SMTP:
-        offer(_value(form, "from_address"), form.button("prefill"), partial(put, form))
+    _rows(form, Tab.GENERAL)
 
 
 def authentication_fields(form: ServerForm) -> None:
     """The tab "Autenticação": the API key alone for Elastic Email, all of SMTP's otherwise."""
-    if _value(form, "kind") is Kind.ELASTIC_EMAIL:
-        _secret(form, "api_key", "Chave da API", disabled=False)
+    _rows(form, Tab.AUTHENTICATION)
+
+
+def _rows(form: ServerForm, tab: Tab) -> None:
+    for row in rows_of(tab, _value(form, "kind")):
+        if any(item.name == "from_address" for item in row):
+            _sender(form, row)
+        elif all(item.sort is Sort.FLAG or item.name == "security" for item in row):
+            with st.container(horizontal=True, gap="large"):
+                for item in row:
+                    _draw(form, item)
+        else:
+            _beside(form, row)
+        if any(item.name == "security" for item in row):
+            _warn_of_plain(form)
+
+
+def _beside(form: ServerForm, row: list[Field]) -> None:
+    if len(row) == 1:
+        _draw(form, row[0])
         return
-    _check(form, "requires_auth", "Meu servidor requer autenticação")
-    logs_in = bool(_value(form, "requires_auth"))
-    username, secret = st.columns(2)
-    with username:
-        _text(form, "username", "Usuário", disabled=not logs_in)
-    with secret:
-        _secret(form, "secret", "Senha", disabled=not logs_in)
-    port, mode = st.columns(2)
-    with port:
-        _text(form, "port", "Porta envio", placeholder=f"{_suggestion(form)} (sugerida)")
-    with mode:
-        encrypted = bool(_value(form, "ssl"))
-        st.selectbox(
-            "Modo SSL",
-            list(_SSL_MODES),
-            key=field_key("ssl_mode"),
-            help=field_help("ssl_mode"),
-            disabled=not encrypted,
-            persist_state="page",
-            filter_mode=None,
-        )
-    with st.container(horizontal=True, gap="large"):
-        _check(form, "ssl", "SSL")
-        _check(form, "verify_certificate", "Exigir certificado válido", disabled=not encrypted)
-    if not encrypted and logs_in:
+    has_box = any(item.sort is Sort.FLAG for item in row)
+    places = st.columns([item.place.width for item in row], vertical_alignment="bottom" if has_box else "top")
+    for place, item in zip(places, row, strict=True):
+        with place:
+            _draw(form, item)
+
+
+@st.fragment
+def _sender(form: ServerForm, row: list[Field]) -> None:
+    """The row of the sender, and what the catalogue knows of the address: runs alone with each keystroke."""
+    _beside(form, row)
+    if _value(form, "kind") is Kind.SMTP:
+        offer(_value(form, "from_address"), form.button("prefill"), partial(put, form))
+
+
+def _draw(form: ServerForm, row: Field) -> None:
+    """One field's widget, by its sort, and what there is to complain of it."""
+    if row.name == "security_auto":
+        _mode(form, row)
+    elif row.sort is Sort.SECRET:
+        is_elastic = _value(form, "kind") is Kind.ELASTIC_EMAIL
+        name = "api_key" if is_elastic else "secret"
+        _secret(form, name, secret_label(_value(form, "kind")), disabled=not is_elastic and not _logs_in(form))
+    elif row.sort is Sort.FLAG or row.name == "security":
+        _check(form, row)
+    elif row.sort is Sort.CHOICE:
+        _select(form, row)
+    elif row.sort is Sort.LINES:
+        _area(form, row)
+    else:
+        _text(form, row)
+
+
+def _logs_in(form: ServerForm) -> bool:
+    return bool(_value(form, "requires_auth"))
+
+
+def _is_disabled(form: ServerForm, row: Field) -> bool:
+    if row.name == "username":
+        return not _logs_in(form)
+    return row.name in ("security_auto", "verify_certificate", "ca_pem") and not _value(form, "ssl")
+
+
+def _warn_of_plain(form: ServerForm) -> None:
+    if not _value(form, "ssl") and _logs_in(form):
         st.warning(
             "Sem SSL, o usuário e a senha viajam legíveis pela rede. Use só dentro de uma rede de confiança.",
             icon=":material/warning:",
         )
-    _area(
-        form,
-        "ca_pem",
-        "Certificado da autoridade (PEM)",
-        placeholder="Só para servidores com autoridade própria: -----BEGIN CERTIFICATE-----",
-        disabled=not encrypted,
-    )
 
 
 def point(form: ServerForm) -> str | None:
@@ -276,10 +244,10 @@ def point(form: ServerForm) -> str | None:
         return None
     if not form.pointed:
         form.pointed = True
-        st.session_state[TAB] = AUTHENTICATION if name in AUTHENTICATION_FIELDS else GENERAL
+        st.session_state[TAB] = FIELD[name].place.tab.value if name in FIELD else GENERAL
     if name == "secret" and _value(form, "kind") is Kind.ELASTIC_EMAIL:
         name = "api_key"
-    return field_key({"security": "ssl", "security_auto": "ssl_mode"}.get(name, name))
+    return field_key(_WIDGET.get(name, name))
 
 
 def put(form: ServerForm, values: Mapping[str, Any]) -> None:
@@ -295,26 +263,18 @@ def put(form: ServerForm, values: Mapping[str, Any]) -> None:
         st.session_state[field_key(name)] = _starting_value(draft, name)
 
 
-def _text(
-    form: ServerForm,
-    name: str,
-    label: str,
-    *,
-    placeholder: str = "",
-    disabled: bool = False,
-    on_change: Literal["ignore", "rerun"] = "ignore",
-) -> None:
+def _text(form: ServerForm, row: Field) -> None:
     st.text_input(
-        label,
-        key=field_key(name),
-        help=field_help(name),
-        placeholder=placeholder,
-        disabled=disabled,
+        row.label,
+        key=field_key(row.name),
+        help=field_help(row.name),
+        placeholder=f"{_suggestion(form)} (sugerida)" if row.name == "port" else row.placeholder,
+        disabled=_is_disabled(form, row),
         live="0ms",
-        on_change=on_change,
+        on_change="rerun" if row.name == "from_address" else "ignore",
         persist_state="page",
     )
-    _error(form, name)
+    _error(form, row.name)
 
 
 def _secret(form: ServerForm, name: str, label: str, *, disabled: bool) -> None:
@@ -337,36 +297,59 @@ def _secret(form: ServerForm, name: str, label: str, *, disabled: bool) -> None:
         st.info("A senha guardada será removida quando você salvar.", icon=":material/info:")
 
 
-def _area(form: ServerForm, name: str, label: str, *, placeholder: str = "", disabled: bool = False) -> None:
+def _area(form: ServerForm, row: Field) -> None:
     st.text_area(
-        label,
-        key=field_key(name),
-        help=field_help(name),
-        placeholder=placeholder,
-        disabled=disabled,
+        row.label,
+        key=field_key(row.name),
+        help=field_help(row.name),
+        placeholder=row.placeholder,
+        disabled=_is_disabled(form, row),
         on_change="ignore",
         persist_state="page",
     )
-    _error(form, name)
+    _error(form, row.name)
 
 
-def _select(form: ServerForm, name: str, label: str, options: dict[Any, str], **callback: Any) -> None:
+def _select(form: ServerForm, row: Field) -> None:
+    callback = {"is_paid": _follow_account, "same_address": _touch_same}.get(row.name)
     st.selectbox(
-        label,
-        list(options),
-        format_func=lambda option: options[option],
-        key=field_key(name),
-        help=field_help(name),
+        row.label,
+        list(row.choices),
+        format_func=lambda option: row.choices[option],
+        key=field_key(row.name),
+        help=field_help(row.name),
         persist_state="page",
         filter_mode=None,
-        **callback,
+        on_change=callback,
+        args=(form,) if callback else None,
     )
-    _error(form, name)
+    _error(form, row.name)
 
 
-def _check(form: ServerForm, name: str, label: str, *, disabled: bool = False) -> None:
-    st.checkbox(label, key=field_key(name), help=field_help(name), disabled=disabled, persist_state="page")
-    _error(form, name)
+def _mode(form: ServerForm, row: Field) -> None:
+    name = _WIDGET[row.name]
+    st.selectbox(
+        row.label,
+        list(_SSL_MODES),
+        key=field_key(name),
+        help=field_help(name),
+        disabled=_is_disabled(form, row),
+        persist_state="page",
+        filter_mode=None,
+    )
+    _error(form, row.name)
+
+
+def _check(form: ServerForm, row: Field) -> None:
+    name = _WIDGET.get(row.name, row.name)
+    st.checkbox(
+        row.label,
+        key=field_key(name),
+        help=field_help(name),
+        disabled=_is_disabled(form, row),
+        persist_state="page",
+    )
+    _error(form, row.name)
 
 
 def _error(form: ServerForm, name: str) -> None:
@@ -389,10 +372,10 @@ def _starting_value(start: ServerDraft, name: str) -> Any:
 
 def _as_typed(start: ServerDraft) -> ServerDraft:
     """The starting values in the form the widgets give them back."""
+    typed: dict[str, Any] = {row.name: str(getattr(start, row.name) or "") for row in FIELDS if row.sort is Sort.NUMBER}
     return replace(
         start,
-        port=str(start.port or ""),
-        daily_limit=str(start.daily_limit or ""),
+        **typed,
         same_address=start.same_address or default_same_address(start.is_paid),
         security=_security(start.security is not Security.NONE, _SSL_MODES[_ssl_mode(start)], str(start.port or "")),
         requires_auth=start.kind is Kind.ELASTIC_EMAIL or start.requires_auth,

@@ -70,8 +70,8 @@ def password_page(*, link: str, error: str = "") -> tuple[bytes, list[tuple[byte
             f'<form method="post" action="{base_path()}/entrar/senha">',
             f'<input type="hidden" name="link" value="{escape(link)}">',
             '<label for="password">Nova senha</label>',
-            '<input id="password" name="password" type="password" autocomplete="new-password" required autofocus '
-            'maxlength="256" aria-describedby="rule">',
+            '<input id="password" name="password" type="password" autocomplete="new-password" required autofocus',
+            ' maxlength="256" aria-describedby="rule">',
             '<label for="again">Repita a senha</label>',
             '<input id="again" name="again" type="password" autocomplete="new-password" required maxlength="256">',
             '<button type="submit">Gravar senha</button></form>',

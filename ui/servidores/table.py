@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mailcore.registry.fields import FIELDS, Field, Sort
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import CheckState, Kind
 from ui import words
 from ui.formats import ago
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pyarrow as pa
 
 _CHECK_MARKS = {CheckState.NEVER: "○", CheckState.OK: "✓", CheckState.FAILED: "✗"}
+_COMPUTED = {"Cota hoje": 92, "Último teste": 180}
+"""Columns that are no field; they stand behind "Conta"."""
 
 
-WIDTHS = {
-    "Descrição": 176,
-    "Tipo": 84,
-    "Servidor": 134,
-    "Porta": 50,
-    "Segurança": 100,
-    "Usuário": 92,
-    "Remetente": 92,
-    "Conta": 72,
-    "Cota hoje": 92,
-    "Último teste": 180,
-    "Ativo": 50,
-    "Padrão": 58,
-}
-"""Pixels: everything fits into a window 1,280 wide, and a cut text shows whole when pointed at."""
+def _widths() -> dict[str, int]:
+    widths: dict[str, int] = {}
+    for row in FIELDS:
+        if row.column:
+            widths[row.column.heading] = row.column.pixels
+        if row.name == "is_paid":
+            widths |= _COMPUTED
+    return widths
+
+
+WIDTHS = _widths()
+"""Column → pixels: everything fits into a window 1,280 wide, and a cut text shows whole when pointed at."""
 
 
 def servers_table(servers: list[MailServer], used: Mapping[str, float]) -> pa.Table:
@@ -43,22 +43,17 @@ def servers_table(servers: list[MailServer], used: Mapping[str, float]) -> pa.Ta
     """
     import pyarrow as pa
 
-    return pa.table(
-        {
-            "Descrição": [server.name for server in servers],
-            "Tipo": [words.KIND[server.kind] for server in servers],
-            "Servidor": [_host(server) for server in servers],
-            "Porta": ["" if server.port is None else str(server.port) for server in servers],
-            "Segurança": [_security(server) for server in servers],
-            "Usuário": [server.username for server in servers],
-            "Remetente": [server.from_address for server in servers],
-            "Conta": [words.PAID[server.is_paid] for server in servers],
-            "Cota hoje": pa.array([used.get(server.account_key) for server in servers], pa.float64()),
-            "Último teste": [_last_check(server) for server in servers],
-            "Ativo": [server.is_active for server in servers],
-            "Padrão": [server.is_default for server in servers],
-        }
-    )
+    columns: dict[str, Any] = {row.column.heading: _cells(servers, row) for row in FIELDS if row.column}
+    columns["Cota hoje"] = pa.array([used.get(server.account_key) for server in servers], pa.float64())
+    columns["Último teste"] = [_last_check(server) for server in servers]
+    return pa.table({heading: columns[heading] for heading in WIDTHS})
+
+
+def _cells(servers: list[MailServer], row: Field) -> list[Any]:
+    if tell := _TOLD.get(row.name):
+        return [tell(server) for server in servers]
+    values = [getattr(server, row.name) for server in servers]
+    return values if row.sort is Sort.FLAG else [row.word(value) for value in values]
 
 
 def _host(server: MailServer) -> str:
@@ -67,6 +62,10 @@ def _host(server: MailServer) -> str:
 
 def _security(server: MailServer) -> str:
     return "HTTPS" if server.kind is Kind.ELASTIC_EMAIL else words.SECURITY[server.security]
+
+
+_TOLD: dict[str, Callable[[MailServer], str]] = {"host": _host, "security": _security}
+"""How the list tells a field that not every kind of server has."""
 
 
 def _last_check(server: MailServer) -> str:

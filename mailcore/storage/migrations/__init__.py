@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from mailcore.storage.database import Database
 
-HEAD = "0004"
-"""The newest revision in ``versions/`` (a test holds the two together)."""
+_VERSIONS = Path(__file__).parent / "versions"
+HEAD = max(path.name[:4] for path in _VERSIONS.glob("[0-9][0-9][0-9][0-9]_*.py"))
+"""The newest revision in ``versions/``: each file's name begins with its own (a test holds Alembic to it)."""
 
 _ADVISORY_LOCK = 0x6D61696C  # "mail": any number will do, as long as every instance uses the same
 

@@ -318,11 +318,23 @@ def _on_terminal(arguments: list[str], answers: list[tuple[str, str]]) -> tuple[
 
 
 def test_the_choices_are_those_of_the_library() -> None:
-    assert set(parser.KINDS) == set(Kind)
-    assert set(parser.SECURITIES) == set(Security)
-    assert set(parser.LIMIT_UNITS) == set(LimitUnit)
-    assert set(parser.LIMIT_WINDOWS) == set(LimitWindow)
-    assert set(parser.SAME_ADDRESS) == set(SameAddress)
+    taken = _choices(parser.build_parser())
+    assert taken["--kind"] == set(Kind)
+    assert taken["--security"] == set(Security)
+    assert taken["--limit-unit"] == set(LimitUnit)
+    assert taken["--limit-window"] == set(LimitWindow)
+    assert taken["--same-address"] == set(SameAddress)
+
+
+def _choices(of: argparse.ArgumentParser) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for action in of._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                found |= _choices(sub)
+        elif action.choices:
+            found |= {option: set(action.choices) for option in action.option_strings}
+    return found
 
 
 def test_the_readme_names_every_command_and_option() -> None:

@@ -22,8 +22,8 @@ from sqlalchemy import text as sql
 
 from mailcore import Mailcore
 from mailcore.audit import read as read_trail
-from mailcore.cli.as_json import server_document
 from mailcore.errors import ConflictError, RecordGoneError, ValidationError
+from mailcore.registry.document import server_document
 from mailcore.registry.drafts import ServerDraft, clean, draft_of
 from mailcore.registry.exchange import (
     ImportPlan,
@@ -225,7 +225,7 @@ def test_files_as_spreadsheets_write_them(sqlite_core: Mailcore, encoding: str, 
 
 
 def test_the_words_of_the_screen_are_understood() -> None:
-    from mailcore.registry.exchange import _CHOICES
+    from mailcore.registry.fields import FIELD, file_words
     from mailcore.text import fold
 
     shown = {
@@ -238,7 +238,7 @@ def test_the_words_of_the_screen_are_understood() -> None:
     }
     for name, choices in shown.items():
         for value, word in choices.items():
-            assert _CHOICES[name][fold(word)] == value
+            assert file_words(FIELD[name])[fold(word)] == value
 
 
 def test_line_feeds_rewritten_by_a_spreadsheet_are_no_change(sqlite_core: Mailcore) -> None:

@@ -1,0 +1,148 @@
+"""What ``pip install .`` gives: built, installed and used from a folder that is not the checkout."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+NETWORK_FAULTS = ("Temporary failure", "Failed to establish", "timed out", "ProxyError", "(from versions: none)")
+
+OPEN = """
+import mailcore
+with mailcore.open_mailcore() as core:
+    draft = mailcore.ServerDraft(name="Loja", host="a.example", requires_auth=False, from_address="a@exemplo.com.br")
+    core.servers.create(draft, actor=mailcore.computer_user())
+    print(mailcore.__file__, core.settings.data_dir, core.quotas())
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout, built with the tools installed here."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = "import sys, hatchling.build; print(hatchling.build.build_wheel(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", build, str(folder)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return folder / done.stdout.split()[-1]
+
+
+def new_environment(folder: Path) -> Path:
+    """Make an empty virtual environment; return the folder of its programs."""
+    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
+    return folder / ("Scripts" if os.name == "nt" else "bin")
+
+
+def install(programs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pip", "--python", str(programs / "python"), "install", "--quiet", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def run(programs: Path, cwd: Path, *command: str) -> str:
+    """Run a program of the environment as a person would, anywhere, without settings."""
+    home = cwd / "home"
+    home.mkdir(exist_ok=True)
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG") if name in os.environ}
+    environment = kept | {
+        "HOME": str(home),
+        "XDG_DATA_HOME": str(home / "share"),
+        "USERPROFILE": str(home),
+        "MAILCORE_KEYRING": "database",
+    }
+    called = [str(programs / command[0]), *command[1:]]
+    done = subprocess.run(called, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def try_out(programs: Path, elsewhere: Path) -> None:
+    """Use the installed library and its command from a folder that has nothing to do with it."""
+    assert "uso: mailcore " in run(programs, elsewhere, "mailcore", "--help")
+    assert "uso: python -m mailcore " in run(programs, elsewhere, "python", "-m", "mailcore", "--help")
+    # A text of every data file: the diagnoses, the catalogue, the migrations.
+    assert "auth/" in run(
+        programs, elsewhere, "python", "-c", "import mailcore.diagnosis.replies as r; print(r.classify('535 5.7.8 no'))"
+    )
+    assert "smtp.gmail.com" in run(programs, elsewhere, "mailcore", "servers", "suggest", "ana@gmail.com")
+    first = run(programs, elsewhere, "python", "-c", OPEN)
+    assert str(programs.parent) in first.split()[0]
+    assert str(ROOT) not in first
+    assert str(elsewhere / "home") in first
+    assert "Loja" in run(programs, elsewhere, "mailcore", "servers", "list")
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["home"]
+
+
+def test_the_wheel_holds_the_library_whole_and_nothing_else(wheel: Path) -> None:
+    shipped = {name for name in ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
+    tracked = subprocess.run(
+        ["git", "ls-files", "mailcore"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    if not tracked:
+        pytest.skip("this is no checkout of git, so there is nothing to compare the wheel with")
+    assert {name for name in tracked if (ROOT / name).exists()} <= shipped
+    assert {name.split("/")[0] for name in shipped} == {"mailcore"}
+    assert "mailcore/py.typed" in shipped
+
+
+def test_installed_without_the_registry_it_works_from_anywhere(wheel: Path, tmp_path: Path) -> None:
+    """The libraries it needs are lent by the environment of the tests; the library itself is the installed one."""
+    programs = new_environment(tmp_path / "env")
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "env")}))
+    done = install(programs, "--no-index", "--no-deps", str(wheel))
+    assert done.returncode == 0, done.stderr
+    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    try_out(programs, tmp_path / "elsewhere")
+
+
+def test_pip_install_in_an_empty_environment(tmp_path: Path) -> None:
+    programs = new_environment(tmp_path / "env")
+    done = install(programs, "--retries", "1", "--timeout", "10", str(ROOT))
+    if done.returncode and any(fault in done.stderr for fault in NETWORK_FAULTS):
+        pytest.skip("no package registry can be reached from here, so the libraries it needs cannot be installed")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "elsewhere").mkdir()
+    try_out(programs, tmp_path / "elsewhere")
+
+
+def test_the_pins_of_the_app_lie_within_the_ranges_of_the_library() -> None:
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    found = re.findall(r"^([\w.-]+)(?:\[\w+\])?==([^ \n;]+)", text, re.MULTILINE)
+    pins = {name.lower(): version for name, version in found}
+    extras = PROJECT["optional-dependencies"]
+    wanted = [Requirement(text) for text in (*PROJECT["dependencies"], *extras["frames"], *extras["app"])]
+    for requirement in wanted:
+        if requirement.name != PROJECT["name"]:
+            assert requirement.specifier.contains(pins[requirement.name.lower()]), requirement
+
+
+def test_every_library_that_mailcore_imports_is_declared() -> None:
+    declared = {Requirement(text).name.lower() for text in PROJECT["dependencies"]}
+    frames = {Requirement(text).name.lower() for text in PROJECT["optional-dependencies"]["frames"]}
+    homes = packages_distributions()
+    for path in (ROOT / "mailcore").rglob("*.py"):
+        allowed = declared | frames if "frames" in path.relative_to(ROOT).as_posix() else declared
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"mailcore", ""}:
+                assert {home.lower() for home in homes[name]} & allowed, f"{path}: {name}"
