@@ -44,10 +44,12 @@ class NotAllowedError(MailcoreError, PermissionError):
     ``right`` is the right that is missing, ``helpers`` the roles that have it, as the screen calls them.
     """
 
+    SENTENCE = "Seu papel não permite isto."
+
     def __init__(self, right: str, helpers: list[str]) -> None:
         self.right = right
         self.helpers = helpers
-        super().__init__(f"Seu papel não permite isto. Quem pode: {' ou '.join(helpers)}.")
+        super().__init__(f"{self.SENTENCE} Quem pode: {' ou '.join(helpers)}.")
 
 
 class SignInRefusedError(MailcoreError):

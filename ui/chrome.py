@@ -174,7 +174,7 @@ _component = st.components.v2.component("mailcore_chrome", js=compact(_JS))
 def chrome() -> None:
     """Put Streamlit's own interface in Portuguese and set the language of the document.
 
-    Call it once a run, in ``app.py`` before the page runs.
+    Call it once a run, in ``screen.py`` before the page runs.
     """
     st.html(f"<style>{compact(_CSS)}</style>")
     _component(key="mailcore_chrome")

@@ -8,16 +8,29 @@ import streamlit as st
 from streamlit import config
 
 from mailcore.access.doors import is_local_address
+from mailcore.access.trail import Visitor
 from mailcore.actor import Actor, computer_user
-from mailcore.errors import MailcoreError, SignInRefusedError
+from mailcore.errors import MailcoreError, NotAllowedError, SignInRefusedError
 from mailcore.settings import Door
 from ui.door import tickets
 from ui.door.knock import TICKET, base_path
+from ui.formats import plain
+from ui.shortcuts import compact
 
 if TYPE_CHECKING:
     from mailcore.access.sessions import Entered
     from mailcore.rights import Right
 
+_CSS = """
+.st-key-person_menu {
+  position: fixed; top: .6rem; right: 3.6rem; z-index: 999991; width: auto; max-width: 17rem; flex-wrap: nowrap;
+}
+.st-key-person_menu > div { height: 1.8rem; display: flex; align-items: center; }
+.st-key-person_menu button { min-height: 0; padding: 0; }
+.st-key-person_menu p { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; max-width: 11rem; margin: 0; }
+[data-testid="stHeader"] { padding-right: 17rem; }
+"""
+_MOST_HELPERS = 5
 _SESSION = "person_session"
 _PERSON = "person"
 _OVER = "Sua sessão terminou. O que foi digitado continua na tela: entre de novo em outra aba e volte para esta."
@@ -44,6 +57,31 @@ def enter() -> None:
     st.session_state[_SESSION] = entered.session_id if entered else None
 
 
+def person_menu() -> None:
+    """Show in the menu bar who is signed in, and ``Sair``."""
+    entered = _entered()
+    if entered is None:
+        return
+    from ui.session_end import watch_session_end
+
+    st.html(f"<style>{compact(_CSS)}</style>")
+    with st.container(key="person_menu", horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(plain(entered.label))
+        st.button("Sair", key="person_leave", type="tertiary", on_click=_leave)
+    watch_session_end()
+
+
+def _leave() -> None:
+    """End the session; then Streamlit's own way out leads to the door's page, where the cookie goes."""
+    from ui.context import library
+
+    entered = _entered()
+    if entered is not None:
+        visitor = Visitor(st.context.ip_address or "", st.context.headers.get("User-Agent", ""))
+        library().access.sign_out(entered, visitor)
+    st.logout()
+
+
 def current_actor() -> Actor:
     """Return who acts: the person signed in, as they are registered now; without a login the computer's user.
 
@@ -61,6 +99,16 @@ def may(right: Right) -> bool:
         return current_actor().may(right)
     except MailcoreError:
         return False
+
+
+def say_not_allowed(title: str, right: Right) -> None:
+    """In place of a page that a role may not see: that it may not, and who can help."""
+    from ui.context import library
+
+    st.title(title)
+    helpers = library().access.users.helpers(right)
+    whom = f" Fale com {', '.join(plain(one) for one in helpers[:_MOST_HELPERS])}." if helpers else ""
+    st.error(f"{NotAllowedError.SENTENCE}{whom}", icon=":material/lock:")
 
 
 def signed_in() -> Entered | None:

@@ -18,8 +18,10 @@ from mailcore.access.passwords import check_password, hash_password, is_outdated
 from mailcore.access.sessions import Entered, Sessions
 from mailcore.access.trail import Visitor, note
 from mailcore.access.users import Users, key_of
+from mailcore.actor import Actor, needs
 from mailcore.errors import SignInRefusedError
 from mailcore.messages.addresses import parse_address
+from mailcore.rights import Right
 from mailcore.settings import Door, Settings
 from mailcore.storage.tables import LoginSession, PasswordLink, User
 
@@ -225,6 +227,15 @@ class Access:
             stored.password_hash = fresh
             sessions.end_all(session, stored.id)
             note(session, "password_set", email=stored.email, visitor=visitor)
+
+    @needs(Right.ADMINISTER)
+    def events(self, *, page: int = 1, actor: Actor) -> trail.EventPage:
+        """Return a page of the trail of who came in and who was refused, newest first.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        return trail.read(self._database, page=page)
 
     def tidy(self, now: datetime) -> None:
         """Drop sessions that are over, forgotten tries, and the trail beyond its 90 days.

@@ -100,7 +100,8 @@ def note(
             reason=reason,
         )
     )
-    _log.info("access: %s email=%s by=%s door=%s from=%s reason=%s", event, email, by, door, address, reason)
+    level = logging.WARNING if event == "refused" else logging.INFO
+    _log.log(level, "access: %s email=%s by=%s door=%s from=%s reason=%s", event, email, by, door, address, reason)
 
 
 def read(database: Database, *, page: int = 1) -> EventPage:
