@@ -4,7 +4,7 @@ import streamlit as st
 
 from ui.chrome import chrome
 from ui.context import page_faults
-from ui.navigation import navigation
+from ui.navigation import navigation, run
 from ui.person import enter, person_menu
 
 st.set_page_config(page_icon="ui/favicon.svg", layout="wide")
@@ -13,4 +13,4 @@ page = navigation()
 chrome()
 person_menu()
 with page_faults(page.title):
-    page.run()
+    run(page)

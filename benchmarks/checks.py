@@ -18,7 +18,7 @@ from mailcore.diagnosis.replies import classify
 from mailcore.installation import Mailcore
 from mailcore.messages.compose import compose
 from mailcore.registry.drafts import ServerDraft
-from mailcore.sending.reservation import claim, settle
+from mailcore.sending.reservation import Reservations, SendOutcome, SendRequest
 from mailcore.settings import KeyringChoice, Settings
 from mailcore.vocabulary import Security, SendStatus
 
@@ -92,9 +92,12 @@ def _ledger(core: Mailcore, server: MailServer) -> list[Figure]:
     whole()
     all_of_it = _cpu(whole)
 
+    reservations = Reservations(core.database, core.quota_settings)
+
     def row_alone() -> None:
-        row, _ = claim(core.database, core.counting, server, made.recipients, made.message_id, f"bench-{next(keys)}")
-        settle(core.database, core.counting, row, SendStatus.ACCEPTED, reply="250 2.0.0 Ok: queued as 4F1")
+        request = SendRequest(server, f"bench-{next(keys)}", made.recipients, message_id=made.message_id)
+        row = reservations.reserve(request).send
+        reservations.settle(row, SendOutcome(status=SendStatus.ACCEPTED, reply="250 2.0.0 Ok: queued as 4F1"))
 
     row = _cpu(row_alone)
     return [

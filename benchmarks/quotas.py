@@ -17,7 +17,6 @@ from benchmarks.postgres import NoPostgres, postgres_url
 from benchmarks.report import Figure
 from mailcore.actor import Actor
 from mailcore.installation import Mailcore
-from mailcore.quota.reports import days, hours
 from mailcore.quota.usage import SLOT_SECONDS
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import KeyringChoice, Settings
@@ -117,8 +116,8 @@ def _reading(settings: Settings) -> list[Figure]:
 
     def page() -> None:
         core.quotas()
-        days(core.database, core.settings.zone)
-        hours(core.database, core.settings.zone)
+        core.days()
+        core.hours()
 
     whole = _seconds_each(page, 10)
     core.close()

@@ -75,30 +75,36 @@ def value_of(stored: str) -> Any:
     return json.loads(stored) if stored else None
 
 
-def read(database: Database, *, server_id: int | None = None, text: str = "", page: int = 1) -> ChangePage:
-    """Return a page of the trail, newest first.
+class Trail:
+    """The changes trail of one installation, to be read."""
 
-    Args:
-        server_id: only the changes of this record, which may be gone.
-        text: only records or people whose name has this in it.
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    Raises:
-        StorageError: the database could not be read.
-    """
-    conditions = [] if server_id is None else [Change.server_id == server_id]
-    if wanted := text.strip():
-        named = Change.server_name.icontains(wanted, autoescape=True)
-        conditions.append(named | Change.who.icontains(wanted, autoescape=True))
-    with database.read() as session:
-        matching = session.scalar(select(func.count()).select_from(Change).where(*conditions)) or 0
-        rows = session.scalars(
-            select(Change)
-            .where(*conditions)
-            .order_by(Change.id.desc())
-            .limit(PAGE_SIZE)
-            .offset((max(page, 1) - 1) * PAGE_SIZE)
-        ).all()
-    return ChangePage(list(rows), matching)
+    def read(self, *, server_id: int | None = None, text: str = "", page: int = 1) -> ChangePage:
+        """Return a page of the trail, newest first.
+
+        Args:
+            server_id: only the changes of this record, which may be gone.
+            text: only records or people whose name has this in it.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        conditions = [] if server_id is None else [Change.server_id == server_id]
+        if wanted := text.strip():
+            named = Change.server_name.icontains(wanted, autoescape=True)
+            conditions.append(named | Change.who.icontains(wanted, autoescape=True))
+        with self._database.read() as session:
+            matching = session.scalar(select(func.count()).select_from(Change).where(*conditions)) or 0
+            rows = session.scalars(
+                select(Change)
+                .where(*conditions)
+                .order_by(Change.id.desc())
+                .limit(PAGE_SIZE)
+                .offset((max(page, 1) - 1) * PAGE_SIZE)
+            ).all()
+        return ChangePage(list(rows), matching)
 
 
 def _add(

@@ -6,6 +6,7 @@ stand there as well.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -91,6 +92,8 @@ class Settings(BaseSettings):
     """Fernet keys separated by commas: the first encrypts, all decrypt. Empty: the data folder's file."""
     elastic_email_url: str = "https://api.elasticemail.com"
     """Root above ``/v2`` and ``/v4``; plain http only for this machine."""
+    ehlo_name: str = ""
+    """What this program calls itself before mail servers (EHLO). Empty: this machine's full name, else its address."""
     timezone: str = "America/Sao_Paulo"
     retention_days: int = Field(default=400, ge=0, le=36_500)
     """How long the ledger keeps a send; 0 keeps all. Never less than 2, for quotas count the last 24 hours."""
@@ -157,6 +160,16 @@ class Settings(BaseSettings):
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"MAILCORE_TIMEZONE: não conheço o fuso horário “{name}”.") from error
+        return name
+
+    @field_validator("ehlo_name")
+    @classmethod
+    def _name_or_address(cls, name: str) -> str:
+        if name and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{2,60}\]", name):
+            raise ValueError(
+                "MAILCORE_EHLO_NAME: use o nome completo desta máquina, como correio.exemplo.com.br, ou o endereço IP "
+                "entre colchetes."
+            )
         return name
 
     @field_validator("retention_days")

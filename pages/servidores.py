@@ -7,7 +7,9 @@ from ui.navigation import enter_through_app
 enter_through_app("servidores")
 st.title("Servidores de e-mail")  # painted while the rest is being loaded
 
+from mailcore.rights import Right
 from ui.context import faults, mailcore, notices
+from ui.person import may
 from ui.quota_warnings import show_near_the_limit
 from ui.servidores.listing import (
     ask_to_delete,
@@ -29,14 +31,17 @@ notices()
 toolbar, outcome = st.container(horizontal=True), st.container()
 page = None if core.servers.is_empty() else core.servers.search(filters())
 server = selected_server(core, page)
+wants_check = wants_all = False
 with toolbar:
-    st.button("Novo", key="new", type="primary", help="F5")
-    st.button("Alterar", key="edit", disabled=server is None)
-    st.button("Apagar", key="delete", disabled=server is None, on_click=ask_to_delete, args=(server,))
-    wants_check = st.button("Testar conexão", key="check", disabled=server is None)
-    st.button("Enviar teste", key="send", disabled=server is None)
-    st.button("Duplicar", key="duplicate", disabled=server is None)
-    wants_all = st.button("Testar todos", key="check_all", disabled=page is None)
+    if may(Right.OPERATE):
+        st.button("Novo", key="new", type="primary", help="F5")
+        st.button("Alterar", key="edit", disabled=server is None)
+        if may(Right.DELETE_OR_BULK):
+            st.button("Apagar", key="delete", disabled=server is None, on_click=ask_to_delete, args=(server,))
+        wants_check = st.button("Testar conexão", key="check", disabled=server is None)
+        st.button("Enviar teste", key="send", disabled=server is None)
+        st.button("Duplicar", key="duplicate", disabled=server is None)
+        wants_all = st.button("Testar todos", key="check_all", disabled=page is None)
 
 if page is None:
     st.info(

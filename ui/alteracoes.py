@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mailcore.audit import PAGE_SIZE, read, value_of
+from mailcore.audit import PAGE_SIZE, value_of
 from mailcore.labels import ACTION
 from mailcore.registry.fields import LABELS
 from ui import words
@@ -39,7 +39,7 @@ def all_changes(core: Mailcore) -> None:
 
 def _page(core: Mailcore, *, server_id: int | None = None, text: str = "") -> None:
     key = f"trail_page_{server_id}_{text}"
-    found = read(core.database, server_id=server_id, text=text, page=st.session_state.get(key, 1))
+    found = core.trail.read(server_id=server_id, text=text, page=st.session_state.get(key, 1))
     if not found.matching:
         st.caption("Nenhuma alteração registrada." if not text else "Nada combina com a busca.")
         return

@@ -12,6 +12,7 @@ from mailcore.messages.addresses import split_addresses
 from mailcore.messages.compose import compose
 from mailcore.registry.search import ServerQuery
 from mailcore.sending.ledger import diagnosis_of
+from ui.context import current_actor
 from ui.formats import plain
 from ui.jobs import watch
 from ui.outcome import show_send
@@ -119,10 +120,11 @@ def send_pressed(core: Mailcore, server: MailServer) -> None:
         st.rerun()
     st.session_state["send_errors"] = {}
     st.session_state["last_recipient"] = st.session_state["field_send_to"]
+    actor = current_actor()
     send, steps = watch(
         key,
         f"Enviando por “{plain(server.name)}”",
-        lambda on_step: core.send(server, message, idempotency_key=key, on_step=on_step),
+        lambda on_step: core.send(server, message, idempotency_key=key, on_step=on_step, actor=actor),
     )
     st.session_state["send_outcome"] = (server.id, send, steps)
     st.session_state["send_key"] = uuid4().hex

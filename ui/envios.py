@@ -148,7 +148,7 @@ def _remember_view(query: LedgerQuery) -> None:
 
 def table(core: Mailcore, query: LedgerQuery) -> None:
     """Draw one page of the ledger; a tick opens a row, which is kept by its id."""
-    page = ledger.search(core.database, query)
+    page = core.ledger.search(query)
     if not page.matching:
         st.info(
             "Nenhum envio neste período com estes filtros. Escolha outro período ou limpe os filtros; mensagens "
@@ -191,7 +191,7 @@ def table(core: Mailcore, query: LedgerQuery) -> None:
 
 
 def _csv(core: Mailcore, query: LedgerQuery) -> bytes:
-    return ledger.to_csv(core.database, query, core.settings.zone, delimiter=";").encode(_EXCEL)
+    return core.ledger.to_csv(query, core.settings.zone, delimiter=";").encode(_EXCEL)
 
 
 def _open(key: str, ids: list[int]) -> None:
@@ -233,7 +233,7 @@ def opened(core: Mailcore) -> None:
         st.caption("Marque um envio na primeira coluna para ver o que houve com ele.")
         return
     try:
-        send = ledger.get(core.database, send_id)
+        send = core.ledger.get(send_id)
     except NotFoundError as error:
         st.warning(str(error))
         return

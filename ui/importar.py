@@ -9,7 +9,7 @@ from uuid import uuid4
 import streamlit as st
 
 from mailcore.errors import ConflictError, NotFoundError, ValidationError
-from mailcore.registry.exchange import all_servers, apply_import, plan_import, template_csv, to_csv, to_json
+from mailcore.registry.exchange import apply_import, template_csv, to_csv, to_json
 from mailcore.registry.exchange_file import MAX_BYTES
 from mailcore.registry.fields import LABELS
 from mailcore.vocabulary import Kind
@@ -53,11 +53,11 @@ def downloads(core: Mailcore) -> None:
 
 
 def _csv(core: Mailcore) -> bytes:
-    return to_csv(all_servers(core.database), core.settings.zone, delimiter=";").encode(_EXCEL)
+    return to_csv(core.all_servers(), core.settings.zone, delimiter=";").encode(_EXCEL)
 
 
 def _json(core: Mailcore) -> bytes:
-    return to_json(all_servers(core.database), core.settings.zone).encode()
+    return to_json(core.all_servers(), core.settings.zone).encode()
 
 
 def uploaded_plan(core: Mailcore) -> ImportPlan | None:
@@ -88,7 +88,7 @@ def uploaded_plan(core: Mailcore) -> ImportPlan | None:
     kept: tuple[str, ImportPlan] | None = st.session_state.get(_PLAN)
     if kept is None or kept[0] != uploaded.file_id:
         with st.spinner("Conferindo o arquivo…"):
-            kept = (uploaded.file_id, plan_import(core.database, uploaded.getvalue()))
+            kept = (uploaded.file_id, core.plan_import(uploaded.getvalue()))
             st.session_state[_PLAN] = kept
     return kept[1]
 

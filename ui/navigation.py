@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -16,38 +15,45 @@ if TYPE_CHECKING:
 _ENTERED = "entered_through_app"
 
 
+_NEEDS = {"cadastro": Right.OPERATE, "enviar_teste": Right.OPERATE, "usuarios": Right.ADMINISTER}
+"""The right a page needs, by its address; any other may be seen by everybody who is in."""
+
+
 def navigation() -> StreamlitPage:
-    """Draw the menu and return the page to run."""
-    return st.navigation(list(_pages().values()), position="top")
+    """Draw the menu and return the page to run.
 
-
-def _pages() -> dict[str, StreamlitPage]:
-    """The pages by the name of their file.
-
-    They have no icons: Streamlit would have the browser fetch the current one's from Google as favicon. What a role
-    may not see is not in the menu, but a link to it says so.
+    The pages have no icons: Streamlit would have the browser fetch the current one's from Google as favicon.
     """
     st.session_state[_ENTERED] = True
-    is_signed_in = signed_in() is not None
-    pages = {
-        "servidores": st.Page("pages/servidores.py", title="Servidores de e-mail", default=True),
-        "cadastro": _page("cadastro", "Cadastro", Right.OPERATE),
-        "enviar_teste": _page("enviar_teste", "Enviar teste", Right.OPERATE),
-        "cotas": _page("cotas", "Cotas"),
-        "envios": _page("envios", "Envios"),
-        "explicar_um_erro": _page("explicar_um_erro", "Explicar um erro"),
-        "alteracoes": _page("alteracoes", "Alterações"),
-        "importar": _page("importar", "Importar e exportar"),
-        "usuarios": _page("usuarios", "Usuários", Right.ADMINISTER) if is_signed_in else None,
-        "ajuda": _page("ajuda", "Ajuda"),
-    }
-    return {name: page for name, page in pages.items() if page is not None}
+    pages = [
+        st.Page("pages/servidores.py", title="Servidores de e-mail", default=True),
+        _page("cadastro", "Cadastro"),
+        _page("enviar_teste", "Enviar teste"),
+        _page("cotas", "Cotas"),
+        _page("envios", "Envios"),
+        _page("explicar_um_erro", "Explicar um erro"),
+        _page("alteracoes", "Alterações"),
+        _page("importar", "Importar e exportar"),
+        _page("ajuda", "Ajuda"),
+    ]
+    if signed_in() is not None:
+        pages.insert(-1, _page("usuarios", "Usuários"))
+    return st.navigation(pages, position="top")
 
 
-def _page(name: str, title: str, right: Right = Right.SEE) -> StreamlitPage:
+def _page(name: str, title: str) -> StreamlitPage:
+    """A page; what a role may not use is not in the menu, but a link to it leads there and is told so."""
+    shown: Literal["visible", "hidden"] = "visible" if may(_NEEDS.get(name, Right.SEE)) else "hidden"
+    return st.Page(f"pages/{name}.py", title=title, url_path=name, visibility=shown)
+
+
+def run(page: StreamlitPage) -> None:
+    """Run a page, or say in its place that the role of who is here does not allow it."""
+    right = _NEEDS.get(page.url_path, Right.SEE)
     if may(right):
-        return st.Page(f"pages/{name}.py", title=title, url_path=name)
-    return st.Page(partial(say_not_allowed, title, right), title=title, url_path=name, visibility="hidden")
+        page.run()
+    else:
+        say_not_allowed(page.title, right)
 
 
 def enter_through_app(page: str) -> None:
@@ -58,6 +64,5 @@ def enter_through_app(page: str) -> None:
     """
     if not st.session_state.get(_ENTERED):
         enter()
-        pages = _pages()
-        st.navigation(list(pages.values()), position="top")
-        st.switch_page(pages[page], query_params=st.query_params.to_dict())
+        navigation()
+        st.switch_page(f"pages/{page}.py", query_params=st.query_params.to_dict())

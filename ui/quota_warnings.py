@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mailcore.diagnosis.replies import diagnosis_for
-from mailcore.quota.reports import near_the_limit
 from mailcore.quota.rules import VERY_NEAR
 from mailcore.registry.search import ServerQuery
 from mailcore.vocabulary import QuotaState
@@ -27,7 +26,7 @@ _RULES_OF_VOLUME = frozenset({"same_address", "quota_full", "quota_message_too_l
 
 @st.cache_data(ttl=_SECONDS, show_spinner=False)
 def _near(_core: Mailcore) -> list[Quota]:
-    return near_the_limit(_core.database, _core.counting)
+    return _core.near_the_limit()
 
 
 def show_near_the_limit(core: Mailcore) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mailcore.quota.rules import NEAR
 from mailcore.registry.document import Document, moment
-from mailcore.vocabulary import QuotaState, SendStatus
+from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from mailcore.catalog.lookup import Suggestion
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.health.check import CheckResult
-    from mailcore.health.service_figures import ServiceFigures
     from mailcore.quota.rules import Quota
     from mailcore.storage.tables import LoginSession, Send, User
 
@@ -95,28 +93,21 @@ def send_document(send: Send, zone: ZoneInfo) -> Document:
     }
 
 
-def quota_document(quota: Quota, figures: ServiceFigures | None, zone: ZoneInfo) -> Document:
-    """Return how an account stands; where no record has a limit, the service's own, if it told one."""
-    limit, remaining, state = quota.limit, quota.remaining, quota.state
-    if limit is None and figures is not None and isinstance(figures.daily_limit.value, int | float):
-        limit, remaining = int(figures.daily_limit.value), figures.left_today
-        if remaining is not None and state is QuotaState.OK:
-            state = QuotaState.FULL if remaining == 0 else QuotaState.NEAR if remaining <= limit * (1 - NEAR) else state
+def quota_document(quota: Quota, zone: ZoneInfo) -> Document:
+    """Return how an account stands: limit, unit, window, used, remaining, state and frees are of the stricter count."""
     held = quota.hold
     return {
         "server_ids": [server.id for server in quota.servers],
         "account": quota.account_key,
-        "limit": limit,
+        "limit": quota.limit,
         "unit": quota.rule.unit.value,
         "window": quota.rule.window.value,
         "used": quota.used,
-        "remaining": remaining,
-        "state": state.value,
-        "frees": [{"at": moment(freeing.at, zone), "units": freeing.units} for freeing in quota.frees],
+        "remaining": quota.remaining,
+        "state": quota.state.value,
+        "frees": [{"at": moment(freed.at, zone), "units": freed.units} for freed in quota.frees],
         "blocked_until": moment(held.held_until, zone) if held else None,
-        "unavailable": [
-            {"figure": name, "reason": reason} for name, reason in (figures.unavailable() if figures else ())
-        ],
+        "unavailable": [{"figure": name, "reason": reason} for name, reason in quota.unavailable],
     }
 
 

@@ -6,12 +6,12 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import check_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
-from mailcore.health.portfolio import attention
 from mailcore.messages.addresses import parse_address
 from mailcore.vocabulary import Kind, StepState
 
@@ -37,7 +37,7 @@ def check(args: Namespace) -> Exit:
 def _one(args: Namespace, core: Mailcore) -> Exit:
     server = core.servers.get(args.id)
     recipient = _recipient(args.rcpt, server) if args.rcpt is not None else ""
-    result = core.check(server, _tell if sys.stderr.isatty() else _ignore, recipient=recipient)
+    result = core.check(server, _tell if sys.stderr.isatty() else _ignore, recipient=recipient, actor=computer_user())
     output.show(args, check_document(result), lambda: as_text.check_lines(result))
     return Exit.DONE if result.ok else Exit.NOT_DONE
 
@@ -53,10 +53,10 @@ def _recipient(typed: str, server: MailServer) -> str:
 
 def _all(args: Namespace, core: Mailcore) -> Exit:
     progress = _count if sys.stderr.isatty() else _ignore
-    checked = core.check_all(progress)
+    checked = core.check_all(progress, actor=computer_user())
     documents = [{"server_id": one.server.id, **check_document(one.result, one.fault)} for one in checked]
     output.show(args, documents, lambda: as_text.checked_table(checked))
-    for sentence in as_text.attention_lines(attention(core.database), core.settings.zone):
+    for sentence in as_text.attention_lines(core.attention(), core.settings.zone):
         say(sentence)
     return Exit.DONE if all(one.ok for one in checked) else Exit.NOT_DONE
 

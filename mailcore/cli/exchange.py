@@ -13,7 +13,7 @@ from mailcore.cli import output
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
-from mailcore.registry.exchange import all_servers, apply_import, plan_import, to_csv, to_json
+from mailcore.registry.exchange import apply_import, to_csv, to_json
 from mailcore.registry.exchange_file import MAX_BYTES
 from mailcore.registry.fields import LABELS
 
@@ -30,7 +30,7 @@ _MOST_SHOWN = 60
 def export(args: Namespace) -> Exit:
     """Write every server to standard output, without secrets."""
     with closing(open_mailcore(args)) as core:
-        servers, zone = all_servers(core.database), core.settings.zone
+        servers, zone = core.all_servers(), core.settings.zone
     _write(to_json(servers, zone) if args.json or args.format == "json" else to_csv(servers, zone))
     return Exit.DONE
 
@@ -39,7 +39,7 @@ def import_(args: Namespace) -> Exit:
     """Take in a CSV or JSON file, all of it or nothing; with ``--dry-run`` only say what it would do."""
     data = _read(args.file)
     with closing(open_mailcore(args)) as core:
-        plan = plan_import(core.database, data)
+        plan = core.plan_import(data)
         if plan.does_something and not args.dry_run:
             apply_import(core.servers, plan, actor=computer_user())
     counts = (0, 0) if plan.errors else (len(plan.created), len(plan.changed))

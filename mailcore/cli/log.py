@@ -10,7 +10,7 @@ from mailcore.cli import as_text, output
 from mailcore.cli.as_json import send_document
 from mailcore.cli.exits import Exit
 from mailcore.cli.opening import open_mailcore
-from mailcore.sending.ledger import LedgerQuery, search
+from mailcore.sending.ledger import LedgerQuery
 from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def log(args: Namespace) -> Exit:
             status=SendStatus(args.status) if args.status else None,
             page_size=args.limit,
         )
-        sends = search(core.database, query).sends
+        sends = core.ledger.search(query).sends
     output.show(args, [send_document(send, zone) for send in sends], lambda: as_text.sends_table(sends, zone))
     return Exit.DONE
 

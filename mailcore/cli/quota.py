@@ -13,9 +13,8 @@ from mailcore.cli.as_json import quota_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.log import aware
 from mailcore.cli.opening import open_mailcore
-from mailcore.health.service_figures import ServiceFigures, has_figures
-from mailcore.quota.external_use import Entry, read_csv
-from mailcore.registry.exchange import all_servers
+from mailcore.health.service_figures import WAIT_SECONDS
+from mailcore.quota.external_use import Entry
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -31,7 +30,7 @@ def quota(args: Namespace) -> Exit:
     with closing(open_mailcore(args)) as core:
         if args.server is not None:
             core.servers.get(args.server)
-        _show(args, core, core.quotas(server_id=args.server, every_slot=True), as_list=True)
+        _show(args, core, core.quotas(server_id=args.server, every_slot=True, wait=WAIT_SECONDS), as_list=True)
     return Exit.DONE
 
 
@@ -42,8 +41,8 @@ def add_external(args: Namespace) -> Exit:
     with closing(open_mailcore(args)) as core:
         entries = _from_file(args, core) if args.file is not None else [_single(args, core)]
         core.record_external_use(entries, actor=computer_user())
-        keys = {entry.server.account_key: entry.server.id for entry in entries}
-        found = [one for server_id in keys.values() for one in core.quotas(server_id=server_id, every_slot=True)]
+        keys = list({entry.server.account_key for entry in entries})
+        found = core.quotas(account_keys=keys, every_slot=True, wait=WAIT_SECONDS)
         _show(args, core, found, as_list=len(found) != 1)
     return Exit.DONE
 
@@ -63,13 +62,11 @@ def _from_file(args: Namespace, core: Mailcore) -> list[Entry]:
             data = file.read(_MOST_BYTES)
     except (OSError, ValueError) as error:
         raise WrongUseError(f"O arquivo “{args.file}” não pôde ser lido. Confira o caminho.") from error
-    return read_csv(data, all_servers(core.database), core.counting)
+    return core.read_external_use(data)
 
 
 def _show(args: Namespace, core: Mailcore, found: list[Quota], *, as_list: bool) -> None:
     """A list of accounts, or one account alone."""
-    asked = [server for one in found for server in one.servers[:1] if has_figures(server)]
-    figures: dict[str, ServiceFigures] = core.figures.now(asked)
     zone = core.settings.zone
-    documents = [quota_document(one, figures.get(one.account_key), zone) for one in found]
+    documents = [quota_document(each, zone) for each in found]
     output.show(args, documents if as_list else documents[0], lambda: as_text.quotas_table(found, zone))

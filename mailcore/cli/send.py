@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import send_document, shown_status
 from mailcore.cli.exits import Exit, WrongUseError
@@ -40,7 +41,7 @@ def send(args: Namespace) -> Exit:
         if sys.stderr.isatty():
             say(f"Enviando por “{server.name}”…")
         try:
-            row = core.send(server, message, idempotency_key=args.idempotency_key or "")
+            row = core.send(server, message, idempotency_key=args.idempotency_key or "", actor=computer_user())
         except KeyboardInterrupt:
             say("Interrompido durante o envio: ninguém sabe se a mensagem foi aceita. Confira antes de repetir.")
             return Exit.UNCERTAIN

@@ -29,8 +29,8 @@ from mailcore.vocabulary import StepState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PROBING_SECONDS = 6.0
-"""Kept back of the whole for trying what would work."""
+_LAST_SECONDS = 1.0
+"""Kept back of the whole, so that a check that times out still ends in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,7 @@ def check(
     diagnosis: Diagnosis | None = None
     suggestions: tuple[Suggestion, ...] = ()
     try:
-        kept_back = _PROBING_SECONDS if probe else 1.0
-        certificate = transport.check(listen, recipient=recipient, seconds=max(seconds - kept_back, 1)).certificate
+        certificate = transport.check(listen, recipient=recipient, seconds=max(seconds - _LAST_SECONDS, 1)).certificate
     except TransportError as error:
         certificate = error.certificate
         diagnosis = diagnose(error, kind=connection.kind, provider=provider_id(connection.host))

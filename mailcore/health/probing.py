@@ -7,13 +7,14 @@ once.
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from mailcore.catalog import providers
-from mailcore.transports.base import Connection, TransportError
+from mailcore.transports.base import Certificate, Connection, TransportError
 from mailcore.transports.smtp import CHECK_LIMITS
 from mailcore.transports.smtp_session import SmtpSession
 from mailcore.vocabulary import Kind, Security
@@ -41,6 +42,10 @@ _WRONG_DOOR = frozenset(
 
 _NAMES = {Security.SSL_TLS: "SSL/TLS direto", Security.STARTTLS: "STARTTLS"}
 _MOST_OFFERED = 2
+_MOST_NAMES = 3
+"""Of a certificate: names told, and names tried."""
+_LEAST_SECONDS = 0.5
+"""Nothing is tried where less is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,12 @@ def suggestions_for(connection: Connection, error: TransportError, whole: Deadli
 
     Raises nothing: a probe that fails is no suggestion.
     """
-    if connection.kind is not Kind.SMTP:
+    if connection.kind is not Kind.SMTP or whole.left() < _LEAST_SECONDS:
         return ()
+    if error.certificate is not None and error.cause == "tls_untrusted":
+        return _this_certificate(connection, error.certificate, whole)
+    if error.certificate is not None and error.cause == "tls_hostname":
+        return _names_of(connection, error.certificate, whole)
     if _looks_like_a_wrong_door(connection, error):
         return _other_doors(connection, whole)
     if _looks_like_a_wrong_user(connection, error):
@@ -112,6 +121,58 @@ def _door(port: int, security: Security, tried_port: int) -> Suggestion:
         field="security" if port == tried_port else "port",
         values={"port": port, "security": security},
     )
+
+
+def _this_certificate(connection: Connection, certificate: Certificate, whole: Deadline) -> tuple[Suggestion, ...]:
+    """Offer to trust the very certificate the server showed, for a person who can compare its fingerprint.
+
+    Its name and dates are still verified, so it is offered only where that would let the connection through.
+    """
+    trusting = replace(connection, ca_pem=certificate.pem)
+    if not certificate.pem or not _opens(trusting, connection.port, connection.security, whole):
+        return ()
+    names = ", ".join(certificate.names[:_MOST_NAMES])
+    dates = f"válido de {certificate.not_before:%d/%m/%Y} a {certificate.not_after:%d/%m/%Y}"
+    return (
+        Suggestion(
+            label="Confiar neste certificado",
+            sentence=(
+                f"O servidor mostrou o certificado de {names}, emitido por {certificate.issuer}, {dates}, com a "
+                f"impressão digital SHA-256 {certificate.sha256}. Se o servidor é da própria empresa e quem cuida dele "
+                "confirma essa impressão digital, use “Confiar neste certificado”: ele entra em “Certificado da "
+                "autoridade (PEM)”, logo abaixo de “SSL”, e só ele passa a valer. Senão, avise o provedor e não "
+                "desligue a verificação."
+            ),
+            field="security",
+            values={"ca_pem": certificate.pem},
+        ),
+    )
+
+
+def _names_of(connection: Connection, certificate: Certificate, whole: Deadline) -> tuple[Suggestion, ...]:
+    """Offer a name of the certificate under which the same server answers."""
+    for name in _host_names(certificate.names)[:_MOST_NAMES]:
+        if _opens(replace(connection, host=name), connection.port, connection.security, whole):
+            return (
+                Suggestion(
+                    label=f"Usar o servidor {name}",
+                    sentence=f"Em “Servidor”, use {name}: testamos agora, e com esse nome o certificado confere.",
+                    field="host",
+                    values={"host": name},
+                ),
+            )
+    return ()
+
+
+def _host_names(names: tuple[str, ...]) -> list[str]:
+    """The names that one can connect to; of "*.exemplo.com" those that mail servers usually have."""
+    found: list[str] = []
+    for name in names:
+        if name.startswith("*."):
+            found += [f"{prefix}.{name[2:]}" for prefix in ("mail", "smtp")]
+        elif re.fullmatch(r"[a-z0-9.-]*\.[a-z0-9-]*[a-z][a-z0-9-]*", name.lower()):
+            found.append(name.lower())
+    return list(dict.fromkeys(found))
 
 
 def _looks_like_a_wrong_user(connection: Connection, error: TransportError) -> bool:

@@ -1,7 +1,8 @@
 """What a paid service says of an account itself: limit, credits, reputation, status, and today's mail.
 
 Each figure stands alone: a key whose access level lacks one says so of that one. Read in the background and kept a
-minute, so that a page never waits for the service.
+minute, so that a page never waits for the service. What they say of the limit and of its use goes on to
+:mod:`mailcore.quota.rules`, which decides what is shown.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from mailcore.deadline import call_within
 from mailcore.diagnosis.replies import diagnose
 from mailcore.errors import MailcoreError
-from mailcore.registry.drafts import connection_of, draft_of
+from mailcore.quota.rules import ServiceReading
+from mailcore.registry.drafts import connection_of
 from mailcore.transports import transport_for
 from mailcore.transports.base import TransportError
 from mailcore.vocabulary import Kind
@@ -31,7 +35,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 60.0
-_AT_ONCE = 8
+REQUEST_SECONDS = 6.0
+"""For one request: a figure is not worth the time that a message is."""
+WAIT_SECONDS = 12.0
+"""The longest that a command waits for all services together."""
+_AT_ONCE = 64
+"""Accounts read at once: one whose service does not answer must not keep the others waiting."""
+_NO_ANSWER = "O serviço não respondeu a tempo."
 _MISSING = "O serviço não informou este dado."
 
 
@@ -59,15 +69,28 @@ class ServiceFigures:
     @property
     def left_today(self) -> int | None:
         """The service's limit less what it sent today; None where it told one of the two not."""
-        limit, sent = self.daily_limit.value, self.sent_today.value
-        if not isinstance(limit, int | float) or not isinstance(sent, int | float):
-            return None
-        return max(0, int(limit) - int(sent))
+        limit, sent = _whole_number(self.daily_limit), _whole_number(self.sent_today)
+        return None if limit is None or sent is None else max(0, limit - sent)
 
     def unavailable(self) -> list[tuple[str, str]]:
         """The figures that could not be read, each with its reason."""
-        names = ("daily_limit", "credits", "reputation", "status", "sent_today", "delivered_today")
-        return [(name, getattr(self, name).reason) for name in names if getattr(self, name).value is None]
+        return [(name, getattr(self, name).reason) for name in _FIGURES if getattr(self, name).value is None]
+
+    def reading(self) -> ServiceReading:
+        """Return what the quotas need of it."""
+        return ServiceReading(
+            read_at=self.read_at,
+            daily_limit=_whole_number(self.daily_limit),
+            used_today=_whole_number(self.sent_today),
+            unavailable=tuple(self.unavailable()),
+        )
+
+
+_FIGURES = ("daily_limit", "credits", "reputation", "status", "sent_today", "delivered_today")
+
+
+def _whole_number(figure: Figure) -> int | None:
+    return max(0, int(figure.value)) if isinstance(figure.value, int | float) else None
 
 
 def has_figures(server: MailServer) -> bool:
@@ -76,17 +99,19 @@ def has_figures(server: MailServer) -> bool:
 
 
 def read(servers: Servers, server: MailServer, base_url: str, zone: ZoneInfo) -> ServiceFigures:
-    """Ask the service now. Raises nothing: what cannot be read says why."""
+    """Ask the service now. Raises nothing: what cannot be read says why.
+
+    Takes at most two times :data:`REQUEST_SECONDS`, and one where the service does not answer at all.
+    """
     midnight = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    account: tuple[dict[str, Any], str]
-    statistics: tuple[dict[str, Any], str]
     try:
-        transport = transport_for(connection_of(draft_of(server), servers.secret(server), base_url))
+        transport = transport_for(connection_of(server, servers.secret(server), base_url))
     except MailcoreError as error:
-        account = statistics = ({}, str(error))
+        account = statistics = _Answer({}, str(error))
     else:
         account = _asked(server, transport.account_data)
-        statistics = _asked(server, lambda: transport.statistics(midnight))
+        # A service that did not answer once is not waited for a second time.
+        statistics = account if account.is_silent else _asked(server, lambda: transport.statistics(midnight))
     return ServiceFigures(
         read_at=datetime.now(UTC),
         # Where both are given, the actual one is in force.
@@ -99,22 +124,39 @@ def read(servers: Servers, server: MailServer, base_url: str, zone: ZoneInfo) ->
     )
 
 
-def _asked(server: MailServer, ask: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], str]:
+def _nothing_read(reason: str) -> ServiceFigures:
+    return ServiceFigures(datetime.now(UTC), **{name: Figure(None, reason) for name in _FIGURES})
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a service said to one question."""
+
+    values: dict[str, Any]
+    reason: str
+    """Why a value is not there."""
+    is_silent: bool = False
+    """It did not answer in time."""
+
+
+def _asked(server: MailServer, ask: Callable[[], dict[str, Any]]) -> _Answer:
     try:
-        return ask(), _MISSING
+        return _Answer(call_within(REQUEST_SECONDS, ask), _MISSING)
+    except TimeoutError:
+        return _Answer({}, _NO_ANSWER, is_silent=True)
     except TransportError as error:
-        return {}, diagnose(error, kind=server.kind).title
-    except Exception:  # noqa: BLE001 - one figure less, whatever the service did
-        _log.exception("reading figures failed")
-        return {}, "Não foi possível ler do serviço."
+        return _Answer({}, diagnose(error, kind=server.kind).title, is_silent=error.code == 0)
+    except Exception as error:  # noqa: BLE001 - one figure less, whatever the service did
+        _log.error("reading figures failed: %s", type(error).__name__)  # its text may repeat the key
+        return _Answer({}, "Não foi possível ler do serviço.")
 
 
-def _figure(answer: tuple[dict[str, Any], str], *names: str) -> Figure:
-    values, reason = answer
+def _figure(answer: _Answer, *names: str) -> Figure:
     for name in names:
-        if isinstance(values.get(name), int | float | str) and values[name] != "":
-            return Figure(values[name])
-    return Figure(None, reason)
+        value = answer.values.get(name)
+        if isinstance(value, int | float | str) and not isinstance(value, bool) and value != "":
+            return Figure(value)
+    return Figure(None, answer.reason)
 
 
 class FiguresCache:
@@ -124,38 +166,84 @@ class FiguresCache:
         self._servers = servers
         self._base_url = base_url
         self._zone = zone
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mailcore-figures")
-        self._kept: dict[str, tuple[float, Future[ServiceFigures]]] = {}
-        self._lock = threading.RLock()  # a callback may run where it is added
+        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+        self._waiting: SimpleQueue[tuple[MailServer, Future[ServiceFigures]]] = SimpleQueue()
+        self._readers = 0
+        self._is_closed = False
 
     def latest(self, server: MailServer) -> ServiceFigures | None:
         """Return what was read last, or None while it is being read for the first time; waits for nobody."""
-        future = self._future(server)
-        return future.result() if future.done() else None
+        return self._of(server).shown
 
-    def now(self, servers: Sequence[MailServer]) -> dict[str, ServiceFigures]:
-        """Return the figures of several accounts, by account, waiting for the services."""
-        futures = {server.account_key: self._future(server) for server in servers if has_figures(server)}
-        return {key: future.result() for key, future in futures.items()}
+    def now(self, servers: Sequence[MailServer], *, seconds: float = WAIT_SECONDS) -> dict[str, ServiceFigures]:
+        """Return the figures of several accounts, by account, waiting for the services.
+
+        Args:
+            seconds: the longest to wait for all of them together; what has not answered by then says so.
+        """
+        kept = {server.account_key: self._of(server) for server in servers if has_figures(server)}
+        wait([each.future for each in kept.values()], timeout=seconds)
+        return {key: each.shown or _nothing_read(_NO_ANSWER) for key, each in kept.items()}
+
+    def readings(self, servers: Sequence[MailServer], *, seconds: float = 0.0) -> dict[str, ServiceReading]:
+        """Return what services say of limit and use, by account; without ``seconds``, only what is known already."""
+        if seconds:
+            return {key: figures.reading() for key, figures in self.now(servers, seconds=seconds).items()}
+        known = {server.account_key: self.latest(server) for server in servers if has_figures(server)}
+        return {key: figures.reading() for key, figures in known.items() if figures is not None}
+
+    def accounts(self) -> list[str]:
+        """Return the keys of the accounts that were asked about."""
+        return list(self._kept)
 
     def close(self) -> None:
         """Begin nothing more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._is_closed = True
 
-    def _future(self, server: MailServer) -> Future[ServiceFigures]:
+    def _of(self, server: MailServer) -> _Kept:
+        """What is kept of an account; it is read anew where that is a minute old."""
         with self._lock:
-            since, future = self._kept.get(server.account_key, (0.0, None))
-            if future is None or (future.done() and time.monotonic() - since > KEPT_SECONDS):
-                fresh = self._pool.submit(read, self._servers, server, self._base_url, self._zone)
-                # While it is read again, the figures of before are shown, with their time.
-                if future is None:
-                    self._kept[server.account_key] = (time.monotonic(), fresh)
-                    return fresh
-                self._kept[server.account_key] = (time.monotonic(), future)
-                fresh.add_done_callback(lambda done: self._keep(server.account_key, done))
-            return future
+            kept = self._kept.get(server.account_key)
+            if kept is None or kept.is_old:
+                kept = self._kept[server.account_key] = _Kept(Future(), time.monotonic(), kept.shown if kept else None)
+                self._waiting.put((server, kept.future))
+                self._add_reader()
+            return kept
 
-    def _keep(self, key: str, future: Future[ServiceFigures]) -> None:
-        if not future.cancelled():
+    def _add_reader(self) -> None:
+        if self._readers < _AT_ONCE:  # those that run are busy, for one without work ends
+            self._readers += 1
+            # A daemon, unlike those of an executor: the program's end must not wait for a service.
+            threading.Thread(target=self._read, name="mailcore-figures", daemon=True).start()
+
+    def _read(self) -> None:
+        while True:
             with self._lock:
-                self._kept[key] = (time.monotonic(), future)
+                if self._is_closed or self._waiting.empty():
+                    self._readers -= 1
+                    return
+                server, future = self._waiting.get()
+            try:
+                future.set_result(read(self._servers, server, self._base_url, self._zone))
+            except Exception as error:  # noqa: BLE001 - whoever waits for it must not wait for ever
+                _log.error("reading figures failed: %s", type(error).__name__)
+                future.set_result(_nothing_read(_MISSING))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The reading of an account that is under way or done, and the one before it."""
+
+    future: Future[ServiceFigures]
+    begun: float
+    before: ServiceFigures | None
+
+    @property
+    def is_old(self) -> bool:
+        return self.future.done() and time.monotonic() - self.begun > KEPT_SECONDS
+
+    @property
+    def shown(self) -> ServiceFigures | None:
+        """The newest there is: while it is read anew, the figures of before, with their time."""
+        return self.future.result() if self.future.done() else self.before

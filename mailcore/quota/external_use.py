@@ -8,15 +8,17 @@ from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from mailcore.actor import Actor, needs
 from mailcore.errors import FieldError, NotFoundError, ValidationError
-from mailcore.quota import holds, usage
+from mailcore.quota import usage
+from mailcore.quota.locked_account import LockedAccount
 from mailcore.quota.usage import Amount
+from mailcore.rights import Right
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mailcore.actor import Actor
-    from mailcore.quota.rules import Counting
+    from mailcore.quota.rules import QuotaSettings
     from mailcore.storage.database import Database
     from mailcore.storage.tables import MailServer
 
@@ -42,8 +44,9 @@ class Entry:
     units: int
 
 
+@needs(Right.OPERATE)
 def record(
-    database: Database, counting: Counting, entries: Sequence[Entry], *, actor: Actor, now: datetime | None = None
+    database: Database, settings: QuotaSettings, entries: Sequence[Entry], *, actor: Actor, now: datetime | None = None
 ) -> None:
     """Count the entries, all or none.
 
@@ -56,12 +59,11 @@ def record(
         _check(entry, moment)
     with database.fast_write() as cursor:
         # In one order, so that two who enter the same accounts do not wait for each other.
-        for key in sorted({entry.server.account_key for entry in entries}):
-            holds.lock(database, cursor, key)
+        keys = sorted({entry.server.account_key for entry in entries})
+        accounts = {key: LockedAccount(database, cursor, settings, key) for key in keys}
         cursor.execute_many(_INSERT, [_values(database, entry, moment, actor) for entry in entries])
-        for (server, _, _), (units, newest) in _summed(entries, counting).items():
-            amount = Amount(external=units)
-            usage.add(database, cursor, server.account_key, server.id, newest, amount, counting.zone)
+        for (server, _, _), (units, newest) in _summed(entries, settings).items():
+            usage.add(accounts[server.account_key], server.id, newest, Amount(external=units))
 
 
 def _values(database: Database, entry: Entry, now: datetime, actor: Actor) -> dict[str, object]:
@@ -75,17 +77,19 @@ def _values(database: Database, entry: Entry, now: datetime, actor: Actor) -> di
     }
 
 
-def _summed(entries: Sequence[Entry], counting: Counting) -> dict[tuple[MailServer, int, date], tuple[int, datetime]]:
+def _summed(
+    entries: Sequence[Entry], settings: QuotaSettings
+) -> dict[tuple[MailServer, int, date], tuple[int, datetime]]:
     """Units and the newest moment by server, slot and day: a long file must not hold an account for long."""
     sums: dict[tuple[MailServer, int, date], tuple[int, datetime]] = {}
     for entry in entries:
-        key = entry.server, usage.slot_of(entry.at), entry.at.astimezone(counting.zone).date()
+        key = entry.server, usage.slot_of(entry.at), entry.at.astimezone(settings.zone).date()
         units, newest = sums.get(key, (0, entry.at))
         sums[key] = units + entry.units, max(newest, entry.at)
     return sums
 
 
-def read_csv(data: bytes, servers: Iterable[MailServer], counting: Counting) -> list[Entry]:
+def read_csv(data: bytes, servers: Iterable[MailServer], settings: QuotaSettings) -> list[Entry]:
     """Return what a file with the columns server_id, at and units says.
 
     Args:
@@ -107,7 +111,7 @@ def read_csv(data: bytes, servers: Iterable[MailServer], counting: Counting) -> 
     entries, errors = [], []
     for row in reader:
         try:
-            entries.append(_entry(row, by_id, counting))
+            entries.append(_entry(row, by_id, settings))
         except (ValueError, NotFoundError) as error:
             errors.append(FieldError("file", f"Linha {reader.line_num}: {error}"))
         if len(entries) + len(errors) > _MOST_LINES:
@@ -119,7 +123,7 @@ def read_csv(data: bytes, servers: Iterable[MailServer], counting: Counting) -> 
     return entries
 
 
-def _entry(row: dict[str, str | None], by_id: dict[int, MailServer], counting: Counting) -> Entry:
+def _entry(row: dict[str, str | None], by_id: dict[int, MailServer], settings: QuotaSettings) -> Entry:
     text = {name: (row.get(name) or "").strip() for name in COLUMNS}
     if not text["server_id"].isascii() or not text["server_id"].isdigit():
         raise ValueError("server_id: use o número do servidor.")
@@ -132,7 +136,7 @@ def _entry(row: dict[str, str | None], by_id: dict[int, MailServer], counting: C
         raise ValueError("at: use data e hora como 2026-11-23T14:05-03:00.") from None
     if not text["units"].isascii() or not text["units"].isdigit():
         raise ValueError("units: use um número inteiro a partir de 1.")
-    entry = Entry(server, at if at.tzinfo else at.replace(tzinfo=counting.zone), int(text["units"][:12]))
+    entry = Entry(server, at if at.tzinfo else at.replace(tzinfo=settings.zone), int(text["units"][:12]))
     _check(entry, datetime.now(UTC))
     return entry
 

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
+from mailcore.actor import Actor, needs
+from mailcore.audit import note_lifted
 from mailcore.catalog import for_host
 from mailcore.errors import HeldError
+from mailcore.quota import usage
+from mailcore.quota.rules import NEAR
+from mailcore.rights import Right
 from mailcore.storage.tables import Account
-from mailcore.vocabulary import SendStatus
+from mailcore.vocabulary import LimitWindow, SendStatus
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -23,7 +28,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from mailcore.diagnosis.replies import Diagnosis
-    from mailcore.storage.database import Database, FastCursor
+    from mailcore.quota.locked_account import LockedAccount
+    from mailcore.storage.database import Database
+    from mailcore.storage.tables import MailServer
 
 MOST_AUTH_FAILURES = 3
 """Refused logins in a row that put an account on hold. Providers publish no figure; Microsoft's smart lockout
@@ -32,10 +39,6 @@ begins at ten (learn.microsoft.com, "smart lockout"), others are stricter."""
 SHORTEST_HOLD = timedelta(hours=1)
 WHOLE_WINDOW = timedelta(hours=24)
 
-_SELECT = "SELECT held_since, held_until, held_code, held_reply, auth_failures FROM account WHERE key = :key"
-_NEW = """
-INSERT INTO account (key, held_code, held_reply, auth_failures) VALUES (:key, '', '', 0) ON CONFLICT (key) DO NOTHING
-"""
 _HOLD = """
 UPDATE account SET held_since = :since, held_until = :until, held_code = :code, held_reply = :reply WHERE key = :key
 """
@@ -70,67 +73,61 @@ def state_of(account: Account | None) -> AccountState:
     )
 
 
-def lock(database: Database, cursor: FastCursor, key: str) -> AccountState:
-    """Return an account's state; until the transaction ends nobody else reserves or settles in this account."""
-    statement = _SELECT if database.is_sqlite else f"{_SELECT} FOR UPDATE"
-    row = cursor.row(statement, {"key": key})
-    if row is None:
-        cursor.execute(_NEW, {"key": key})
-        row = cursor.row(statement, {"key": key})
-    since, until, code, reply, failures = row or (None, None, "", "", 0)
-    return AccountState(
-        database.moment(since) if since else None,
-        database.moment(until) if until else None,
-        code,
-        reply,
-        failures,
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class After:
-    """What became of one send, as far as its account is concerned."""
+class SendResult:
+    """What an account is held, or forgiven, for: what became of one send through it."""
 
     status: SendStatus
     reason: Diagnosis | None
     """Why it was refused, in whole or for some recipients."""
     begun_at: datetime
-    until: datetime
-    """When the account returns, should this have been a refusal for quota; see :func:`end_of_hold`."""
-    now: datetime
+    host: str
+    """The server's, for the catalogue's rule about holds."""
 
 
-def note_outcome(database: Database, cursor: FastCursor, key: str, state: AccountState, after: After) -> None:
+def note_result(account: LockedAccount, result: SendResult, now: datetime) -> None:
     """Hold the account, or forgive it, after what became of a send."""
+    state, reason = account.state, result.reason
     waits_for_person = state.held_since is not None and state.held_until is None
-    if after.reason is not None and after.reason.category == "quota":
+    if reason is not None and reason.category == "quota":
         if not waits_for_person:
-            _hold(database, cursor, key, after.reason, after.now, after.until)
-    elif after.status is SendStatus.ACCEPTED:
+            _hold(account, reason, now, _end_of_hold(account, result.host, now))
+    elif result.status is SendStatus.ACCEPTED:
         # One begun before the hold says nothing of whether the provider takes mail again.
-        is_news = state.held_since is None or after.begun_at > state.held_since
+        is_news = state.held_since is None or result.begun_at > state.held_since
         if is_news and (state.auth_failures or state.held_since is not None):
-            cursor.execute(_CLEAR, {"key": key})
-    elif after.reason is not None and after.reason.category == "auth":
+            account.cursor.execute(_CLEAR, {"key": account.key})
+    elif reason is not None and reason.category == "auth":
         failures = state.auth_failures + 1
-        cursor.execute(_FAILED, {"key": key, "failures": failures})
+        account.cursor.execute(_FAILED, {"key": account.key, "failures": failures})
         if failures >= MOST_AUTH_FAILURES:
-            _hold(database, cursor, key, after.reason, after.now, None)
+            _hold(account, reason, now, None)
 
 
-def _hold(
-    database: Database, cursor: FastCursor, key: str, diagnosis: Diagnosis, now: datetime, until: datetime | None
-) -> None:
-    cursor.execute(
+def _hold(account: LockedAccount, diagnosis: Diagnosis, now: datetime, until: datetime | None) -> None:
+    account.cursor.execute(
         _HOLD,
         {
-            "key": key,
-            "since": database.stored(now),
-            "until": database.stored(until) if until else None,
+            "key": account.key,
+            "since": account.database.stored(now),
+            "until": account.database.stored(until) if until else None,
             "code": diagnosis.code,
             "reply": diagnosis.reply[:2_000],
         },
     )
+
+
+def _end_of_hold(account: LockedAccount, host: str, now: datetime) -> datetime:
+    """When an account that was refused for quota just now may be tried again, as far as our own count tells."""
+    rule = account.rule()
+    if rule is None:
+        return end_of_hold(host, now, None, is_explained=False)
+    if rule.window is LimitWindow.CALENDAR_DAY:
+        return end_of_hold(host, now, rule.frees(now), is_explained=True)
+    used = usage.count(account, rule, now).used
+    frees = usage.freed(account, rule, now)
+    is_explained = used >= (rule.limit or 0) * NEAR
+    return end_of_hold(host, now, frees[0].at if frees else None, is_explained=is_explained)
 
 
 def end_of_hold(host: str, now: datetime, window_frees: datetime | None, *, is_explained: bool) -> datetime:
@@ -147,6 +144,16 @@ def end_of_hold(host: str, now: datetime, window_frees: datetime | None, *, is_e
     if (provider is not None and provider.no_probing) or not is_explained or window_frees is None:
         return now + WHOLE_WINDOW
     return max(window_frees, now + SHORTEST_HOLD)
+
+
+def state_in(database: Database, key: str) -> AccountState:
+    """Return the state of an account.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    with database.read() as session:
+        return state_of(session.get(Account, key))
 
 
 def refuse_probing(state: AccountState, host: str, zone: ZoneInfo) -> None:
@@ -178,9 +185,18 @@ def refuse_pause(state: AccountState) -> None:
         )
 
 
-def lift(session: Session, key: str) -> None:
-    """Let an account be used again, because a person says so."""
-    session.execute(update(Account).where(Account.key == key).values(**_FREE))
+@needs(Right.OPERATE)
+def lift(database: Database, server: MailServer, *, actor: Actor) -> None:
+    """Let an account be used again because a person says so; the trail keeps who.
+
+    Raises:
+        StorageError: the database could not be written.
+    """
+    with database.write() as session:
+        state = state_of(session.get(Account, server.account_key, with_for_update=True))
+        if state.held_since is not None:
+            note_lifted(session, server, state.held_code, actor=actor)
+        session.execute(update(Account).where(Account.key == server.account_key).values(**_FREE))
 
 
 def forgive_logins(session: Session, key: str) -> None:

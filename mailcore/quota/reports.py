@@ -7,26 +7,28 @@ the window's beginning cuts is looked at row by row, which makes the figures exa
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, text
 
-from mailcore.quota.holds import AccountState, state_of
-from mailcore.quota.rules import Freeing, Quota, rule_for
+from mailcore.quota.holds import state_of
+from mailcore.quota.rules import Count, FreedUnits, Quota, rule_for, stricter, together
 from mailcore.quota.usage import HOUR_SECONDS, SLOT_SECONDS, slot_of
 from mailcore.storage.tables import Account, MailServer
 from mailcore.vocabulary import LimitWindow, QuotaState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from sqlalchemy import BindParameter
     from sqlalchemy.orm import Session
 
-    from mailcore.quota.rules import Counting, Rule
+    from mailcore.quota.holds import AccountState
+    from mailcore.quota.rules import QuotaRule, QuotaSettings, ServiceReading
     from mailcore.storage.database import Database
 
 PACE = timedelta(hours=1)
@@ -85,21 +87,48 @@ class DayUse:
     external: int
 
 
+Readings = Callable[["Sequence[MailServer]"], "Mapping[str, ServiceReading]"]
+"""Says what services last told of the accounts of these servers, by account key; it may wait for them or not."""
+
+
+def no_readings(servers: Sequence[MailServer]) -> Mapping[str, ServiceReading]:  # noqa: ARG001 - as Readings has it
+    """Say nothing of any account: figures by our own count alone."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaQuery:
+    """Which accounts, and in how much detail; every condition given must hold."""
+
+    server_id: int | None = None
+    """Only the account of this server."""
+    account_keys: Sequence[str] | None = None
+    """Only these accounts."""
+    every_slot: bool = False
+    """:attr:`Quota.frees` lists all that is used; else only what frees first."""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether not every account is asked for."""
+        return self.server_id is not None or self.account_keys is not None
+
+
+_EVERY = QuotaQuery()
+
+
 def quotas(
     database: Database,
-    counting: Counting,
+    settings: QuotaSettings,
+    query: QuotaQuery = _EVERY,
     *,
-    server_id: int | None = None,
-    account_keys: Sequence[str] | None = None,
-    every_slot: bool = False,
+    readings: Readings = no_readings,
     now: datetime | None = None,
 ) -> list[Quota]:
-    """Return how every account stands, by the description of its first record.
+    """Return how accounts stand, by the description of the first record of each.
 
     Args:
-        server_id: only the account of this server.
-        account_keys: only these accounts.
-        every_slot: :attr:`Quota.frees` lists all that is used; else only what frees first.
+        readings: what services tell of the accounts that they count for themselves. It is asked after the database
+            was read, so that it may take its time.
         now: aware; the present where it is not given.
 
     Raises:
@@ -107,27 +136,45 @@ def quotas(
     """
     moment = now or datetime.now(UTC)
     with database.read() as session:
-        grouped = _grouped(session, server_id, account_keys)
-        is_part = server_id is not None or account_keys is not None
-        states = _states(session, grouped, is_part=is_part)
-        rules = {key: rule_for(servers, counting) for key, servers in grouped.items()}
-        by_beginning: dict[datetime, list[str]] = defaultdict(list)
-        for key, rule in rules.items():
-            by_beginning[rule.since(moment)].append(key)
-        parts: dict[str, _Part] = {}
-        for since, keys in by_beginning.items():
-            only = keys if is_part or len(by_beginning) > 1 else None
-            parts |= _parts(database, session, since, only, moment)
-        found = []
-        for key, servers in grouped.items():
-            rule, part = rules[key], parts.get(key, _Part())
-            frees = _frees(database, session, key, rule, part, moment, every=every_slot)
-            found.append(_quota(key, servers, rule, part, frees, states.get(key), moment))
+        grouped = _grouped(session, query)
+        states = _states(session, grouped, is_part=query.is_part)
+        counted = _counted(database, session, settings, grouped, query, moment)
+    told = readings([servers[0] for servers in grouped.values()])
+    found = []
+    for key, servers in grouped.items():
+        own, part = counted[key]
+        reading, state = told.get(key), states.get(key)
+        service = reading.count(own, settings.zone, moment) if reading else None
+        found.append(
+            Quota(
+                account_key=key,
+                servers=tuple(servers),
+                own=own,
+                external=part.external,
+                pace=stricter(own, service).rule.units(part.pace_messages, part.pace_recipients),
+                hold=state if state is not None and state.is_held(moment) else None,
+                service=service,
+                unavailable=reading.unavailable if reading else (),
+            )
+        )
     return found
 
 
-def near_the_limit(database: Database, counting: Counting, *, now: datetime | None = None) -> list[Quota]:
+def near_the_limit(
+    database: Database,
+    settings: QuotaSettings,
+    *,
+    readings: Readings = no_readings,
+    read_accounts: Iterable[str] = (),
+    now: datetime | None = None,
+) -> list[Quota]:
     """Return the accounts from 80 % of their limit on, and those on hold, the fullest first.
+
+    Looked at are the accounts that were used in the last two days and those on hold.
+
+    Args:
+        readings: as for :func:`quotas`.
+        read_accounts: keys of accounts that a service was asked about, to be looked at too.
 
     Raises:
         StorageError: the database could not be read.
@@ -137,8 +184,10 @@ def near_the_limit(database: Database, counting: Counting, *, now: datetime | No
     with database.read() as session:
         keys = set(session.scalars(text(recent), {"begins": slot_of(moment - timedelta(days=2))}))
         keys |= set(session.scalars(select(Account.key).where(Account.held_since.is_not(None))))
-    found = quotas(database, counting, account_keys=sorted(keys), now=moment) if keys else []
-    return sorted((one for one in found if one.state is not QuotaState.OK), key=lambda one: -one.share)
+    keys |= set(read_accounts)
+    wanted = QuotaQuery(account_keys=sorted(keys))
+    found = quotas(database, settings, wanted, readings=readings, now=moment) if keys else []
+    return sorted((quota for quota in found if quota.state is not QuotaState.OK), key=lambda quota: -quota.share)
 
 
 def days(
@@ -201,17 +250,15 @@ def runs_out_at(quota: Quota, now: datetime) -> datetime | None:
     return ends if ends < quota.rule.frees(now) else None
 
 
-def _grouped(
-    session: Session, server_id: int | None, account_keys: Sequence[str] | None
-) -> dict[str, list[MailServer]]:
-    query = select(MailServer).order_by(MailServer.name_key)
-    if server_id is not None:
-        own = select(MailServer.account_key).where(MailServer.id == server_id).scalar_subquery()
-        query = query.where(MailServer.account_key == own)
-    if account_keys is not None:
-        query = query.where(MailServer.account_key.in_(account_keys))
+def _grouped(session: Session, query: QuotaQuery) -> dict[str, list[MailServer]]:
+    found = select(MailServer).order_by(MailServer.name_key)
+    if query.server_id is not None:
+        own = select(MailServer.account_key).where(MailServer.id == query.server_id).scalar_subquery()
+        found = found.where(MailServer.account_key == own)
+    if query.account_keys is not None:
+        found = found.where(MailServer.account_key.in_(query.account_keys))
     grouped: dict[str, list[MailServer]] = {}
-    for server in session.scalars(query):
+    for server in session.scalars(found):
         grouped.setdefault(server.account_key, []).append(server)
     return grouped
 
@@ -221,6 +268,35 @@ def _states(session: Session, grouped: dict[str, list[MailServer]], *, is_part: 
     if is_part:
         noted = noted.where(Account.key.in_(list(grouped)))
     return {account.key: state_of(account) for account in session.scalars(noted)}
+
+
+def _counted(
+    database: Database,
+    session: Session,
+    settings: QuotaSettings,
+    grouped: dict[str, list[MailServer]],
+    query: QuotaQuery,
+    now: datetime,
+) -> dict[str, tuple[Count, _Part]]:
+    """Our own count of each account, and the sums that it was made of."""
+    rules = {key: rule_for(servers, settings) for key, servers in grouped.items()}
+    by_beginning: dict[datetime, list[str]] = defaultdict(list)
+    for key, rule in rules.items():
+        by_beginning[rule.since(now)].append(key)
+    parts: dict[str, _Part] = {}
+    for since, keys in by_beginning.items():
+        only = keys if query.is_part or len(by_beginning) > 1 else None
+        parts |= _parts(database, session, since, only, now)
+    counted = {}
+    for key, rule in rules.items():
+        part = parts.get(key, _Part())
+        used = rule.units(part.messages, part.recipients) + part.external
+        if query.every_slot:
+            frees = _every_slot(database, session, key, rule, part, now)
+        else:
+            frees = _first_freed(rule, part, used, now)
+        counted[key] = Count(rule, used, frees), part
+    return counted
 
 
 def _parts(
@@ -253,55 +329,26 @@ def _parts(
     return dict(parts)
 
 
-def _frees(
-    database: Database, session: Session, key: str, rule: Rule, part: _Part, now: datetime, *, every: bool
-) -> tuple[Freeing, ...]:
-    if not every and rule.window is LimitWindow.CALENDAR_DAY:
-        used = rule.units(part.messages, part.recipients) + part.external
-        return (Freeing(rule.frees(now), used),) if used else ()
-    found = []
-    if part.cut:
-        messages, recipients, external, newest = part.cut
-        found.append(Freeing(rule.frees(newest), rule.units(messages, recipients) + external))
-    if every:
-        edge = {"account": key, "edge": slot_of(rule.since(now))}
-        for _, _, messages, recipients, external, last in session.execute(text(_ONE_SLOT), edge):
-            units = rule.units(int(messages), int(recipients)) + int(external)
-            found.append(Freeing(rule.frees(database.moment(last)), units))
-    elif part.first and not found:
-        messages, recipients, external, newest = part.first
-        found.append(Freeing(rule.frees(newest), rule.units(messages, recipients) + external))
-    return _together(freeing for freeing in found if freeing.units > 0)
+def _first_freed(rule: QuotaRule, part: _Part, used: int, now: datetime) -> tuple[FreedUnits, ...]:
+    if rule.window is LimitWindow.CALENDAR_DAY:
+        return (FreedUnits(rule.frees(now), used),) if used else ()
+    first = part.cut or part.first
+    freed = [_freed(rule, *first)] if first else []
+    return together(each for each in freed if each.units > 0)
 
 
-def _together(found: Iterable[Freeing]) -> tuple[Freeing, ...]:
-    """Units that free at one moment (midnight, say) as one entry, soonest first."""
-    by_moment: dict[datetime, int] = defaultdict(int)
-    for freeing in found:
-        by_moment[freeing.at] += freeing.units
-    return tuple(Freeing(at, units) for at, units in sorted(by_moment.items()))
+def _every_slot(
+    database: Database, session: Session, key: str, rule: QuotaRule, part: _Part, now: datetime
+) -> tuple[FreedUnits, ...]:
+    freed = [_freed(rule, *part.cut)] if part.cut else []
+    edge = {"account": key, "edge": slot_of(rule.since(now))}
+    for _, _, messages, recipients, external, last in session.execute(text(_ONE_SLOT), edge):
+        freed.append(_freed(rule, int(messages), int(recipients), int(external), database.moment(last)))
+    return together(each for each in freed if each.units > 0)
 
 
-def _quota(
-    key: str,
-    servers: list[MailServer],
-    rule: Rule,
-    part: _Part,
-    frees: tuple[Freeing, ...],
-    state: AccountState | None,
-    now: datetime,
-) -> Quota:
-    state = state or AccountState()
-    return Quota(
-        account_key=key,
-        servers=tuple(servers),
-        rule=rule,
-        used=rule.units(part.messages, part.recipients) + part.external,
-        external=part.external,
-        frees=frees,
-        pace=rule.units(part.pace_messages, part.pace_recipients),
-        hold=state if state.is_held(now) else None,
-    )
+def _freed(rule: QuotaRule, messages: int, recipients: int, external: int, newest: datetime) -> FreedUnits:
+    return FreedUnits(rule.frees(newest), rule.units(messages, recipients) + external)
 
 
 def _run(session: Session, statement: str, values: dict[str, Any], keys: list[Any] | None) -> list[Any]:

@@ -1,7 +1,7 @@
 """What accounts used, summed up in slots of time, so that a sum costs the same whatever the number of sends.
 
-A slot is five minutes long, which every time zone's midnight is a border of. Slots too old for any window are put
-together to hours; a table of days, in the configured zone, serves the charts of a month.
+A slot is five minutes long; every time zone's midnight falls between two slots. Slots too old for any window are
+merged into slots of an hour; a table of days, in the configured zone, serves the charts of a month.
 
 The statements are plain SQL on the driver's own cursor, because reserving runs through them; SQLite and PostgreSQL
 take the same text.
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text, update
 
+from mailcore.quota.rules import Count, FreedUnits
 from mailcore.storage.tables import Account, DailyUsage, ExternalUse, MailServer, Send, Usage
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
-    from mailcore.storage.database import Database, FastCursor
+    from mailcore.quota.locked_account import LockedAccount
+    from mailcore.quota.rules import QuotaRule
+    from mailcore.storage.database import Database
 
 SLOT_SECONDS = 300
 HOUR_SECONDS = 3_600
@@ -43,7 +44,7 @@ ON CONFLICT (day, account_key, server_id) DO UPDATE SET messages = daily_usage.m
 recipients = daily_usage.recipients + excluded.recipients, external = daily_usage.external + excluded.external
 """
 # Whole slots from their sums; of the slot that the window's beginning cuts, each row.
-USED = """
+_USED = """
 SELECT coalesce(sum(messages), 0), coalesce(sum(recipients), 0) FROM (
 SELECT sum(messages + external) AS messages, sum(recipients + external) AS recipients
 FROM usage WHERE account_key = :account AND slot > :edge
@@ -53,12 +54,16 @@ UNION ALL SELECT sum(units), sum(units) FROM external_use
 WHERE account_key = :account AND at > :since AND at < :edge_end) AS parts
 """
 # What counts of the slot that the window's beginning cuts, and the newest of it.
-CUT = """
+_CUT = """
 SELECT coalesce(sum(messages), 0), coalesce(sum(recipients), 0), max(newest) FROM (
 SELECT count(*) AS messages, sum(counted) AS recipients, max(at) AS newest FROM send
 WHERE account_key = :account AND at > :since AND at < :edge_end AND counted > 0
 UNION ALL SELECT sum(units), sum(units), max(at) FROM external_use
 WHERE account_key = :account AND at > :since AND at < :edge_end) AS parts
+"""
+_SLOTS = """
+SELECT sum(messages + external), sum(recipients + external), max(last_at) FROM usage
+WHERE account_key = :account AND slot > :edge GROUP BY slot ORDER BY slot
 """
 _OLD = "usage WHERE slot < :before AND slot % 3600 <> 0"
 _TO_HOURS = """
@@ -85,53 +90,56 @@ def slot_of(moment: datetime) -> int:
     return int(moment.timestamp()) // SLOT_SECONDS * SLOT_SECONDS
 
 
-def add(
-    database: Database,
-    cursor: FastCursor,
-    account_key: str,
-    server_id: int,
-    at: datetime,
-    amount: Amount,
-    zone: ZoneInfo,
-) -> None:
+def add(account: LockedAccount, server_id: int, at: datetime, amount: Amount) -> None:
     """Count an amount at a moment, or, where it is negative, give it back there."""
-    values = {
-        "account": account_key,
+    counted = {
+        "account": account.key,
         "server": server_id,
-        "slot": slot_of(at),
-        "at": database.stored(at),
-        "day": at.astimezone(zone).date().isoformat(),
         "messages": amount.messages,
         "recipients": amount.recipients,
         "external": amount.external,
     }
-    cursor.execute(_ADD, {name: value for name, value in values.items() if name != "day"})
-    cursor.execute(_ADD_DAY, {name: value for name, value in values.items() if name not in ("slot", "at")})
+    account.cursor.execute(_ADD, counted | {"slot": slot_of(at), "at": account.database.stored(at)})
+    day = at.astimezone(account.settings.zone).date().isoformat()
+    account.cursor.execute(_ADD_DAY, counted | {"day": day})
 
 
-def window_parameters(database: Database, account_key: str, since: datetime) -> dict[str, object]:
-    """Return what :data:`USED` is asked with.
-
-    Args:
-        since: exclusive: a moment later is inside.
-    """
-    edge = slot_of(since)
-    return {
-        "account": account_key,
-        "edge": edge,
-        "since": database.stored(since),
-        "edge_end": database.stored(datetime.fromtimestamp(edge + SLOT_SECONDS, UTC)),
-    }
-
-
-def used(database: Database, cursor: FastCursor, account_key: str, since: datetime) -> tuple[int, int]:
+def used(account: LockedAccount, since: datetime) -> tuple[int, int]:
     """Return the messages and the recipients counted after ``since``, whatever the clock says now."""
-    row = cursor.row(USED, window_parameters(database, account_key, since))
+    row = account.cursor.row(_USED, _window(account, since))
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
+def count(account: LockedAccount, rule: QuotaRule, now: datetime) -> Count:
+    """Return what is used of a rule's limit; what frees is left out (see :func:`freed`)."""
+    return Count(rule, rule.units(*used(account, rule.since(now))))
+
+
+def freed(account: LockedAccount, rule: QuotaRule, now: datetime) -> tuple[FreedUnits, ...]:
+    """Return when what is used frees: what still counts of the slot that the window's beginning cuts, then by slots."""
+    window = _window(account, rule.since(now))
+    rows = account.cursor.rows(_CUT, {name: value for name, value in window.items() if name != "edge"})
+    rows += account.cursor.rows(_SLOTS, {"account": account.key, "edge": window["edge"]})
+    return tuple(
+        FreedUnits(rule.frees(account.database.moment(newest)), units)
+        for messages, recipients, newest in rows
+        if newest is not None and (units := rule.units(int(messages), int(recipients))) > 0
+    )
+
+
+def _window(account: LockedAccount, since: datetime) -> dict[str, object]:
+    """What :data:`_USED` is asked with; ``since`` is exclusive: a moment later is inside."""
+    edge = slot_of(since)
+    return {
+        "account": account.key,
+        "edge": edge,
+        "since": account.database.stored(since),
+        "edge_end": account.database.stored(datetime.fromtimestamp(edge + SLOT_SECONDS, UTC)),
+    }
+
+
 def roll_up(database: Database, *, now: datetime | None = None) -> None:
-    """Put old slots together, and drop the oldest: cost follows accounts, not history.
+    """Merge old slots into hours, and drop the oldest: cost follows accounts, not history.
 
     Raises:
         StorageError: the database could not be written.

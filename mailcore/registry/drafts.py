@@ -103,19 +103,19 @@ def default_same_address(is_paid: bool) -> SameAddress:
     return SameAddress.ALLOW if is_paid else SameAddress.BLOCK
 
 
-def connection_of(draft: ServerDraft, secret: SecretStr | None, base_url: str) -> Connection:
-    """Return what a transport needs to reach the server of a cleaned draft."""
+def connection_of(record: ServerDraft | MailServer, secret: SecretStr | None, base_url: str) -> Connection:
+    """Return what a transport needs to reach the server of a record, stored or as a cleaned record."""
     return Connection(
-        kind=draft.kind,
-        host=draft.host,
-        port=int(draft.port or 0),
-        security=draft.security,
-        verify_certificate=draft.verify_certificate,
-        ca_pem=draft.ca_pem,
-        username=draft.username,
+        kind=record.kind,
+        host=record.host,
+        port=int(record.port or 0),
+        security=record.security,
+        verify_certificate=record.verify_certificate,
+        ca_pem=record.ca_pem,
+        username=record.username,
         secret=secret,
-        from_address=draft.from_address,
-        base_url=base_url if draft.kind is Kind.ELASTIC_EMAIL else "",
+        from_address=record.from_address,
+        base_url=base_url if record.kind is Kind.ELASTIC_EMAIL else "",
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
+from mailcore.actor import Actor, needs
 from mailcore.arguments import need_count
 from mailcore.audit import note_changed, note_created, note_deleted
 from mailcore.errors import (
@@ -41,6 +42,7 @@ from mailcore.registry.drafts import (
 from mailcore.registry.fields import CHECK_BOUND, FIELD, LABELS, SEARCHED, SECRET_BOUND, STORED
 from mailcore.registry.remembered import Remembered
 from mailcore.registry.search import ServerQuery, find, search_text
+from mailcore.rights import Right
 from mailcore.storage.tables import Installation, MailServer
 from mailcore.text import fold
 from mailcore.vocabulary import CheckState, Kind
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
     from sqlalchemy.orm import InstrumentedAttribute, Session
 
-    from mailcore.actor import Actor
     from mailcore.secrets.store import SecretStore
     from mailcore.storage.database import Database
 
@@ -152,6 +153,7 @@ class Servers:
         with self._database.read() as session:
             return session.scalar(select(MailServer).where(MailServer.is_default))
 
+    @needs(Right.OPERATE)
     def create(self, draft: ServerDraft, secret: SecretStr | None = None, *, actor: Actor) -> Saved:
         """Register a server together with its secret.
 
@@ -177,6 +179,7 @@ class Servers:
 
         return Saved(self._store(store, secret), cleaned.notes)
 
+    @needs(Right.OPERATE)
     def update(
         self,
         opened: MailServer,
@@ -237,6 +240,7 @@ class Servers:
             self._secrets.drop(old)
         return Saved(server, cleaned.notes)
 
+    @needs(Right.DELETE_OR_BULK)
     def apply(self, changes: Sequence[tuple[MailServer | None, ServerDraft]], *, actor: Actor) -> list[MailServer]:
         """Register and change many servers at once, all or none; return them in the order given.
 
@@ -283,6 +287,7 @@ class Servers:
             self._secrets.drop(ref)
         return servers
 
+    @needs(Right.DELETE_OR_BULK)
     def delete(self, server_id: int, *, actor: Actor) -> Deleted:
         """Delete a server and its secret; the history of its sends stays.
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import update
 
 from mailcore.diagnosis.replies import diagnose
-from mailcore.registry.drafts import connection_of, draft_of
-from mailcore.sending import ledger
+from mailcore.registry.drafts import connection_of
+from mailcore.sending.ledger import Ledger
 from mailcore.storage.tables import Send
 from mailcore.transports import transport_for
 from mailcore.transports.base import FailedRecipient, TransportError
@@ -56,11 +56,11 @@ def follow_up(database: Database, servers: Servers, send_id: int, *, base_url: s
         StorageError: the answer could not be kept.
         ValueError: this send cannot be followed; see :func:`can_follow`.
     """
-    send = ledger.get(database, send_id)
+    send = Ledger(database).get(send_id)
     server = servers.get(send.server_id)
     if not can_follow(send, server.kind):
         raise ValueError("this send cannot be followed")
-    transport = transport_for(connection_of(draft_of(server), servers.secret(server), base_url))
+    transport = transport_for(connection_of(server, servers.secret(server), base_url))
     try:
         delivery = transport.delivery(send.provider_id)
     except TransportError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -68,39 +68,59 @@ class LedgerPage:
     number: int
 
 
-def search(database: Database, query: LedgerQuery) -> LedgerPage:
-    """Return one page of the rows that match; a page past the end is the last one.
+class Ledger:
+    """The ledger of one installation, to be read."""
 
-    Raises:
-        StorageError: the database could not be read.
-    """
-    conditions = _conditions(query)
-    with database.read() as session:
-        matching = session.scalar(select(func.count()).select_from(Send).where(*conditions)) or 0
-        last = max(1, -(-matching // query.page_size))
-        number = min(max(query.page, 1), last)
-        sends = session.scalars(
-            select(Send)
-            .where(*conditions)
-            .order_by(Send.at.desc(), Send.id.desc())
-            .limit(query.page_size)
-            .offset((number - 1) * query.page_size)
-        ).all()
-    return LedgerPage(list(sends), matching, number)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
+    def search(self, query: LedgerQuery) -> LedgerPage:
+        """Return one page of the rows that match; a page past the end is the last one.
 
-def get(database: Database, send_id: int) -> Send:
-    """Return one row.
+        Raises:
+            StorageError: the database could not be read.
+        """
+        conditions = _conditions(query)
+        with self._database.read() as session:
+            matching = session.scalar(select(func.count()).select_from(Send).where(*conditions)) or 0
+            last = max(1, -(-matching // query.page_size))
+            number = min(max(query.page, 1), last)
+            sends = session.scalars(
+                select(Send)
+                .where(*conditions)
+                .order_by(Send.at.desc(), Send.id.desc())
+                .limit(query.page_size)
+                .offset((number - 1) * query.page_size)
+            ).all()
+        return LedgerPage(list(sends), matching, number)
 
-    Raises:
-        NotFoundError: there is none with this id (any more).
-        StorageError: the database could not be read.
-    """
-    with database.read() as session:
-        send = session.get(Send, send_id)
-    if send is None:
-        raise NotFoundError(f"Não há envio com o número {send_id}: ele pode ter passado do prazo de guarda.")
-    return send
+    def get(self, send_id: int) -> Send:
+        """Return one row.
+
+        Raises:
+            NotFoundError: there is none with this id (any more).
+            StorageError: the database could not be read.
+        """
+        with self._database.read() as session:
+            send = session.get(Send, send_id)
+        if send is None:
+            raise NotFoundError(f"Não há envio com o número {send_id}: ele pode ter passado do prazo de guarda.")
+        return send
+
+    def to_csv(self, query: LedgerQuery, zone: ZoneInfo, *, delimiter: str = ",") -> str:
+        """Return the rows that match as CSV (RFC 4180), newest first, at most :data:`MOST_EXPORTED`.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        text = StringIO(newline="")
+        writer = csv.writer(text, delimiter=delimiter)
+        writer.writerow(CSV_COLUMNS)
+        newest = select(Send).where(*_conditions(query)).order_by(Send.at.desc(), Send.id.desc()).limit(MOST_EXPORTED)
+        with self._database.read() as session:
+            for send in session.scalars(newest.execution_options(yield_per=1_000)):
+                writer.writerow([cell(value) for value in _cells(send, zone)])
+        return text.getvalue()
 
 
 def diagnosis_of(send: Send) -> Diagnosis | None:
@@ -108,20 +128,9 @@ def diagnosis_of(send: Send) -> Diagnosis | None:
     return Diagnosis(**json.loads(send.diagnosis)) if send.diagnosis else None
 
 
-def to_csv(database: Database, query: LedgerQuery, zone: ZoneInfo, *, delimiter: str = ",") -> str:
-    """Return the rows that match as CSV (RFC 4180), newest first, at most :data:`MOST_EXPORTED`.
-
-    Raises:
-        StorageError: the database could not be read.
-    """
-    text = StringIO(newline="")
-    writer = csv.writer(text, delimiter=delimiter)
-    writer.writerow(CSV_COLUMNS)
-    newest = select(Send).where(*_conditions(query)).order_by(Send.at.desc(), Send.id.desc()).limit(MOST_EXPORTED)
-    with database.read() as session:
-        for send in session.scalars(newest.execution_options(yield_per=1_000)):
-            writer.writerow([cell(value) for value in _cells(send, zone)])
-    return text.getvalue()
+def as_json(diagnosis: Diagnosis) -> str:
+    """Return a diagnosis as the ledger keeps it."""
+    return json.dumps(asdict(diagnosis), ensure_ascii=False)
 
 
 def purge(database: Database, retention_days: int, *, now: datetime | None = None) -> int:

@@ -1,115 +1,146 @@
-"""Sending one message: rules, then a row in the ledger, then the server, then the outcome.
+"""Sending one message: our rules, the message in bytes, a row in the ledger, the server, the outcome.
 
-The row is committed before the first byte leaves, so a message is never handed over without a trace. Nothing
-is ever sent again on its own.
+The row is committed before the first byte leaves, so a message is never handed over without a trace. Nothing is
+ever sent again on its own.
 """
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from mailcore.actor import Actor, needs
 from mailcore.catalog import provider_id
-from mailcore.diagnosis.replies import Diagnosis, classify, diagnose, diagnosis_for
+from mailcore.diagnosis.replies import diagnose, diagnosis_for
 from mailcore.errors import MailcoreError
-from mailcore.registry.drafts import connection_of, draft_of
-from mailcore.sending.reservation import claim, settle
+from mailcore.registry.drafts import connection_of
+from mailcore.rights import Right
+from mailcore.sending.hand_over import HandOver
+from mailcore.sending.reservation import SendRequest
 from mailcore.sending.same_address import own_recipients
-from mailcore.storage.tables import Send
+from mailcore.sending.stops import Stop, not_begun, program_fault, where
 from mailcore.transports import transport_for
 from mailcore.transports.base import StepListener, TransportError, ignore_steps
 from mailcore.vocabulary import SameAddress, SendStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mailcore.messages.compose import OutgoingMessage
-    from mailcore.quota.rules import Counting
     from mailcore.registry.servers import Servers
-    from mailcore.storage.database import Database
-    from mailcore.storage.tables import MailServer
+    from mailcore.sending.reservation import Reservations, SendOutcome
+    from mailcore.storage.tables import MailServer, Send
+
+_log = logging.getLogger(__name__)
 
 _SAME_ADDRESS_WARNING = (
     "A mensagem vai para o próprio remetente ({addresses}). Contas gratuitas costumam ser bloqueadas por isso."
 )
 
 
-def send(
-    database: Database,
-    servers: Servers,
-    server: MailServer,
-    message: OutgoingMessage,
-    *,
-    counting: Counting,
-    base_url: str,
-    idempotency_key: str = "",
-    on_step: StepListener = ignore_steps,
-) -> Send:
-    """Send one message through ``server`` and return its row of the ledger, whatever the outcome.
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A message ready to be handed over, or why it is not."""
 
-    Args:
-        counting: how quotas are counted, from the settings.
-        base_url: root of the Elastic Email API, from the settings.
-        idempotency_key: with a key that was used before, the first outcome is returned and nobody is
-            contacted; only a ``failed`` send is tried anew, in the same row.
+    hand_over: HandOver | None = None
+    stop: Stop | None = None
+    error: MailcoreError | None = None
+    """What the caller is told besides the row."""
 
-    Raises:
-        SecretError: the server's password cannot be read; nothing was sent.
-        StorageError: the ledger could not be written. If that happens after the server answered, the
-            row stays ``started`` and becomes ``uncertain``; the message is not sent again.
-    """
-    key, refusal = idempotency_key or uuid4().hex, _rule_against(server, message)
-    row, ours = claim(database, counting, server, message.recipients, message.message_id, key, refusal=refusal)
-    if not ours:
-        return row
-    warnings = _warnings(server, message)
-    try:
-        secret = servers.secret(server)
-        transport = transport_for(connection_of(draft_of(server), secret, base_url))
-        receipt = transport.send(message, idempotency_key=row.idempotency_key, on_step=on_step)
-    except TransportError as error:
-        return settle(
-            database,
-            counting,
-            row,
-            SendStatus(error.outcome.value),
-            host=server.host,
-            reply=error.reply,
-            warnings=warnings,
-            diagnosis=diagnose(error, kind=server.kind, provider=provider_id(server.host)),
+
+class Sender:
+    """Sends through the servers of one installation. Safe to share between threads."""
+
+    def __init__(self, servers: Servers, reservations: Reservations, base_url: str) -> None:
+        """Keep the parts.
+
+        Args:
+            base_url: root of the Elastic Email API, from the settings.
+        """
+        self._servers = servers
+        self._reservations = reservations
+        self._base_url = base_url
+
+    @needs(Right.OPERATE)
+    def send(
+        self,
+        server: MailServer,
+        message: OutgoingMessage,
+        *,
+        idempotency_key: str = "",
+        on_step: StepListener = ignore_steps,
+        actor: Actor,
+    ) -> Send:
+        """Send one message through ``server`` and return its row of the ledger, whatever the outcome.
+
+        Whatever is raised on the way, the row gets an outcome: ``failed`` where no byte of the message had left,
+        ``uncertain`` after that. What ends the program (Ctrl+C, say) is raised again when the row has it.
+
+        Args:
+            idempotency_key: with a key that was used before, the first outcome is returned and nobody is
+                contacted; only a ``failed`` send is tried anew, in the same row.
+
+        Raises:
+            SecretError: the server's password cannot be read; nothing was sent, and the row says so.
+            ConfigurationError: the server cannot be reached as it is configured; likewise.
+            StorageError: the ledger could not be written. If that happens after the server answered, the
+                row stays ``started`` and becomes ``uncertain``; the message is not sent again.
+        """
+        warnings = _warnings(server, message)
+        stop = rule_against(server, message)
+        prepared = _Prepared(stop=stop) if stop else self._prepare(server, message, warnings)
+        key = idempotency_key or uuid4().hex
+        request = SendRequest(
+            server,
+            key,
+            tuple(message.recipients),
+            message_id=message.message_id,
+            who=actor.name,
+            stop=prepared.stop,
         )
-    except MailcoreError:
-        settle(database, counting, row, SendStatus.FAILED, warnings=warnings)
-        raise
-    refused = receipt.refused_recipients
-    warnings += [f"O servidor recusou {address}: {words}" for address, words in refused.items()]
-    return settle(
-        database,
-        counting,
-        row,
-        SendStatus.ACCEPTED,
-        reply=receipt.reply,
-        provider_id=receipt.provider_id,
-        warnings=warnings,
-        host=server.host,
-        hold_for=_quota_among(refused.values(), server),
-        taken=len(message.recipients) - len(refused),
-    )
+        reservation = self._reservations.reserve(request)
+        if not reservation.may_send or prepared.hand_over is None:
+            if prepared.error is not None and reservation.is_new:
+                raise prepared.error
+            return reservation.send
+        outcome = prepared.hand_over.run(key, on_step)
+        send = self._settle(reservation.send, outcome)
+        if prepared.hand_over.interruption is not None:
+            raise prepared.hand_over.interruption
+        return send
+
+    def _prepare(self, server: MailServer, message: OutgoingMessage, warnings: list[str]) -> _Prepared:
+        """Open the way to the server and write the message; nobody is contacted."""
+        try:
+            secret = self._servers.secret(server)
+            transport = transport_for(connection_of(server, secret, self._base_url))
+            return _Prepared(HandOver(server, transport, transport.prepare(message), warnings))
+        except TransportError as error:
+            diagnosis = diagnose(error, kind=server.kind, provider=provider_id(server.host))
+            return _Prepared(stop=Stop(diagnosis, SendStatus.FAILED))
+        except MailcoreError as error:
+            return _Prepared(stop=Stop(not_begun(str(error)), SendStatus.FAILED), error=error)
+        except Exception as error:  # noqa: BLE001 - the row says what happened
+            _log.error("a message could not be prepared: %s", where(error))
+            return _Prepared(stop=Stop(program_fault(error), SendStatus.FAILED))
+
+    def _settle(self, send: Send, outcome: SendOutcome) -> Send:
+        try:
+            return self._reservations.settle(send, outcome)
+        except Exception:
+            raise
+        except BaseException:
+            # Interrupted while it was written, and so perhaps undone: once more, or the row would stay "started".
+            self._reservations.settle(send, outcome)
+            raise
 
 
-def _quota_among(replies: Iterable[str], server: MailServer) -> Diagnosis | None:
-    """What was said of quota to some of the recipients, where the others were taken."""
-    found = (
-        classify(reply, phase="recipients", provider=provider_id(server.host), kind=server.kind) for reply in replies
-    )
-    return next((diagnosis for diagnosis in found if diagnosis.category == "quota"), None)
-
-
-def _rule_against(server: MailServer, message: OutgoingMessage) -> Diagnosis | None:
+def rule_against(server: MailServer, message: OutgoingMessage) -> Stop | None:
+    """Return which rule of ours forbids a message, as far as that is known without the ledger."""
     if not server.is_active:
-        return diagnosis_for("inactive")
+        return Stop(diagnosis_for("inactive"))
     if server.same_address is SameAddress.BLOCK and own_recipients(server, message):
-        return diagnosis_for("same_address")
+        return Stop(diagnosis_for("same_address"))
     return None
 
 

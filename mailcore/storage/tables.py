@@ -263,7 +263,7 @@ class Account(Base):
 class Usage(Base):
     """What an account used, summed up in slots of time: sums cost the same whatever the number of sends.
 
-    A slot is five minutes long; old ones are put together to hours, and those to days (see ``usage.py``).
+    A slot is five minutes long; old ones are merged into hours, and those into days (see ``usage.py``).
     """
 
     __tablename__ = "usage"

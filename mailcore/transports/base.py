@@ -46,6 +46,8 @@ class Connection:
     from_address: str = ""
     base_url: str = ""
     """Elastic Email only: the root above /v2 and /v4."""
+    ehlo_name: str = ""
+    """SMTP only: what this side calls itself; empty for this machine's full name, or else its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,9 @@ class Certificate:
     issuer: str
     not_before: datetime
     not_after: datetime
+    sha256: str = ""
+    """Its fingerprint, as two-digit pairs with colons between."""
+    pem: str = ""
 
     def days_left(self, now: datetime) -> int:
         """Return how many whole days it is still valid; negative once it has ended."""

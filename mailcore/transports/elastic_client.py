@@ -10,10 +10,13 @@ import hmac
 import ipaddress
 import json
 import os
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from threading import Lock
@@ -45,7 +48,7 @@ class Limits:
     """Between two pieces of an answer."""
     whole: float = 120
     """One request from beginning to end, resolving included."""
-    retry: float = 15
+    retry: float = 20
     """For trying again where the service says that it is safe, all attempts together."""
 
 
@@ -154,7 +157,7 @@ class ElasticEmailClient:
 
         try:
             return call_within(self.limits.whole, exchange)
-        except (requests.RequestException, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a library raises decides no outcome
             cause = _network_cause(error)
         # Raised out here, for that exception holds the request, and so the key.
         outcome = Outcome.UNCERTAIN if body is not None and body.taken else Outcome.FAILED
@@ -173,12 +176,11 @@ class ElasticEmailClient:
             body = json.loads(text)
         if not isinstance(body, dict | list):
             body = None
-        retry_after = response.headers.get("Retry-After", "")
         return Answer(
             status=response.status_code,
             body=body,
             text=self.scrub(_words(body, text)),
-            retry_after=float(retry_after) if retry_after.strip().isdigit() else None,
+            retry_after=_seconds_in(response.headers.get("Retry-After", "")),
             replayed=response.headers.get("Idempotency-Replayed", "").lower() == "true",
         )
 
@@ -193,6 +195,19 @@ def _words(body: Any, text: str) -> str:
         )
         return words or text
     return text
+
+
+def _seconds_in(header: str) -> float | None:
+    """Read Retry-After: seconds, or a date (RFC 9110 §10.2.3)."""
+    text = header.strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
 
 
 def _network_cause(error: BaseException) -> str:
@@ -212,8 +227,16 @@ def _network_cause(error: BaseException) -> str:
 
 def _tls_cause(error: BaseException) -> str:
     words = str(error).lower()
-    if "expired" in words:
-        return "tls_expired"
+    for said, cause in (
+        ("ee key too small", "tls_weak_key"),
+        ("ca key too small", "tls_weak_authority"),
+        ("ca md too weak", "tls_weak_authority"),
+        ("dh key too small", "tls_weak_dh"),
+        ("not yet valid", "tls_not_yet_valid"),
+        ("expired", "tls_expired"),
+    ):
+        if said in words.replace("_", " "):
+            return cause
     if "hostname mismatch" in words or "doesn't match" in words:
         return "tls_hostname"
     return "tls_untrusted" if "certificate verify failed" in words else "tls_failed"

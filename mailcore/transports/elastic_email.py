@@ -7,16 +7,16 @@ leniently and the ``Idempotency-Key`` is sent always and relied on never.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from mailcore.deadline import Deadline
+from mailcore.messages.compose import OutgoingMessage
 from mailcore.transports.base import (
     CHECK_SECONDS,
     Connection,
@@ -24,18 +24,16 @@ from mailcore.transports.base import (
     FailedRecipient,
     Findings,
     Receipt,
-    Step,
     StepListener,
     Transport,
     TransportError,
     ignore_steps,
 )
+from mailcore.transports.elastic_answers import cause_of, count, outcome_of, says_try_again, unreadable_cause
 from mailcore.transports.elastic_client import Answer, ElasticEmailClient, Limits
 from mailcore.transports.elastic_payload import payload
+from mailcore.transports.steps import Running, StepLog
 from mailcore.vocabulary import Outcome, StepState
-
-if TYPE_CHECKING:
-    from mailcore.messages.compose import OutgoingMessage
 
 _ACCOUNT_FIGURES = frozenset(
     {
@@ -51,6 +49,17 @@ _ACCOUNT_FIGURES = frozenset(
 _FIGURES_SECONDS = 15
 MAX_RECIPIENTS = 50
 """Of one transactional message; more are answered with 413."""
+
+
+MOST_RETRIES = 5
+"""How often a request is made once more where the service says that it did not look at it."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PreparedMessage(OutgoingMessage):
+    """A message with the request that hands it over."""
+
+    body: bytes = b""
 
 
 class ElasticEmailTransport(Transport):
@@ -75,7 +84,7 @@ class ElasticEmailTransport(Transport):
         self, on_step: StepListener = ignore_steps, *, recipient: str = "", seconds: float = CHECK_SECONDS
     ) -> Findings:
         """Ask for the account's state and the sender's domain; nothing is sent and no recipient asked for."""
-        steps = _Steps(on_step)
+        steps = StepLog(on_step)
         # Two requests, so each gets half the time.
         limits = self._client.limits
         self._client.limits = replace(limits, whole=min(limits.whole, seconds / 2))
@@ -84,14 +93,14 @@ class ElasticEmailTransport(Transport):
             answer = self._client.get("/v2/account/load")
             http.detail = f"HTTP {answer.status}"
             if not answer.is_of_the_service:
-                raise self._failure("http", _unreadable_cause(answer), answer)
+                raise self._failure("http", unreadable_cause(answer), answer)
         with steps.step("account") as account:
             self._read_account(answer, account)
         with steps.step("domain") as domain:
             self._read_domain(domain)
-        return Findings(steps.finished)
+        return Findings(steps.ended)
 
-    def _read_account(self, answer: Answer, step: _Running) -> None:
+    def _read_account(self, answer: Answer, step: Running) -> None:
         if answer.is_error:
             if "access denied" in answer.text.lower():
                 step.state = StepState.WARNING
@@ -108,7 +117,7 @@ class ElasticEmailTransport(Transport):
             raise self._failure("account", "account_not_active", status, Outcome.REFUSED)
         step.detail = f"Conta {data.get('statusformatted') or 'ativa'}"
 
-    def _read_domain(self, step: _Running) -> None:
+    def _read_domain(self, step: Running) -> None:
         """Look for the sender's domain. Not seeing it proves nothing: a single address can be confirmed too."""
         name = self.connection.from_address.rpartition("@")[2].lower()
         step.state = StepState.WARNING
@@ -133,6 +142,14 @@ class ElasticEmailTransport(Transport):
 
     # ------------------------------------------------------------------ send
 
+    def prepare(self, message: OutgoingMessage) -> PreparedMessage:
+        """Write the request's body; see :func:`~mailcore.transports.elastic_payload.payload` for what is refused."""
+        if len(message.recipients) > MAX_RECIPIENTS:
+            raise TransportError(phase="message", cause="too_many_recipients", outcome=Outcome.REFUSED)
+        self._client.require_key("message")
+        body = json.dumps(payload(message)).encode()
+        return PreparedMessage(**{each.name: getattr(message, each.name) for each in fields(message)}, body=body)
+
     def send(
         self,
         message: OutgoingMessage,
@@ -145,14 +162,10 @@ class ElasticEmailTransport(Transport):
         Within this one call the same request, under the same ``Idempotency-Key``, is tried again only on
         503 with ``Retry-After``, which the service gives before it looks at the message.
         """
-        steps = _Steps(on_step)
-        if len(message.recipients) > MAX_RECIPIENTS:
-            raise TransportError(phase="message", cause="too_many_recipients", outcome=Outcome.REFUSED)
-        self._client.require_key("message")
-        content = json.dumps(payload(message)).encode()
-        key = idempotency_key[:255] or message.message_id[:255]
+        steps = StepLog(on_step)
+        prepared = message if isinstance(message, PreparedMessage) else self.prepare(message)
         with steps.step("http") as http:
-            answer = self._post_message(content, key)
+            answer = self._post_message(prepared.body, _as_key(idempotency_key or message.message_id))
             http.detail = f"HTTP {answer.status}"
         with steps.step("message") as step:
             step.reply = answer.text
@@ -160,25 +173,21 @@ class ElasticEmailTransport(Transport):
 
     def _post_message(self, content: bytes, key: str) -> Answer:
         deadline = Deadline(self._client.limits.retry)
-        while True:
+        for tries_left in range(MOST_RETRIES, -1, -1):
             answer = self._client.request(
                 "POST", "/v4/emails/transactional", content=content, headers={"Idempotency-Key": key}
             )
-            if not _says_try_again(answer):
-                return answer
-            with suppress(TimeoutError):
-                pause = answer.retry_after or 0
-                if pause < deadline.remaining():
-                    time.sleep(pause)
-                    continue
-            return answer
+            pause = answer.retry_after or 0
+            if not says_try_again(answer) or not tries_left or pause >= deadline.left():
+                break
+            time.sleep(pause)
+        return answer
 
     def _receipt(self, answer: Answer) -> Receipt:
         transaction, message_id = answer.get("TransactionID"), answer.get("MessageID")
         if answer.status < 300 and not answer.is_error and (transaction or message_id):
             return Receipt(answer.text, str(transaction or message_id))
-        outcome = _outcome(answer)
-        raise self._failure("message", _cause(answer), answer, outcome)
+        raise self._failure("message", cause_of(answer), answer, outcome_of(answer))
 
     # ------------------------------------------------------------------ afterwards
 
@@ -191,13 +200,13 @@ class ElasticEmailTransport(Transport):
         if answer.is_error:
             raise self._failure("http", "not_found_at_service" if answer.status == 404 else "", answer)
         if not isinstance(answer.get("Status"), str):
-            raise self._failure("http", _unreadable_cause(answer), answer)
+            raise self._failure("http", unreadable_cause(answer), answer)
         failed = answer.get("Failed")
         return Delivery(
             state=answer.get("Status").lower(),
-            recipients=_count(answer.get("RecipientsCount")),
-            delivered=_count(answer.get("DeliveredCount")),
-            pending=_count(answer.get("PendingCount")),
+            recipients=count(answer.get("RecipientsCount")),
+            delivered=count(answer.get("DeliveredCount")),
+            pending=count(answer.get("PendingCount")),
             failed=tuple(self._failed(one) for one in failed if isinstance(one, dict))
             if isinstance(failed, list)
             else (),
@@ -209,7 +218,7 @@ class ElasticEmailTransport(Transport):
         answer = self._client.get("/v2/account/load")
         data = answer.get("data")
         if answer.is_error or not isinstance(data, dict):
-            raise self._failure("account", "" if answer.is_error else _unreadable_cause(answer), answer)
+            raise self._failure("account", "" if answer.is_error else unreadable_cause(answer), answer)
         # The answer repeats the key: only what is a figure or a short word goes on.
         return {
             name.lower(): self._client.scrub(value) if isinstance(value, str) else value
@@ -224,7 +233,7 @@ class ElasticEmailTransport(Transport):
         begins = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         answer = self._client.get(f"/v4/statistics?from={quote(begins, safe='')}")
         if answer.is_error or not isinstance(answer.body, dict):
-            raise self._failure("account", "" if answer.is_error else _unreadable_cause(answer), answer)
+            raise self._failure("account", "" if answer.is_error else unreadable_cause(answer), answer)
         return {name.lower(): value for name, value in answer.body.items() if isinstance(value, int | float)}
 
     def _hurry(self) -> None:
@@ -237,7 +246,7 @@ class ElasticEmailTransport(Transport):
         return FailedRecipient(
             address=str(words.get("address") or ""),
             category=str(words.get("category") or ""),
-            code=_count(words.get("errorcode")),
+            code=count(words.get("errorcode")),
             reply=self._client.scrub(str(words.get("error") or ""))[:500],
         )
 
@@ -245,84 +254,8 @@ class ElasticEmailTransport(Transport):
         return TransportError(phase=phase, cause=cause, code=answer.status, reply=answer.words[:2_000], outcome=outcome)
 
 
-# ---------------------------------------------------------------------- what an answer means
-
-
-def _outcome(answer: Answer) -> Outcome:
-    """Return what became of a message whose answer is no acceptance.
-
-    - 4xx, or an error in words: the service says that it did not take the message. Only 409 says that an
-      earlier request under this key is still being worked on, and that one may be taken.
-    - 503 with ``Retry-After`` in the service's own form: the key could not be checked, the message was not
-      looked at. Any other 5xx may have come after the message was queued.
-    - 3xx: nobody took it, save for 303, which sends one to the result of what was done (RFC 9110 §15.4.4).
-    - 2xx that cannot be read: somebody took something.
-    """
-    if answer.status == 409:
-        return Outcome.UNCERTAIN
-    if answer.status >= 500:
-        return Outcome.REFUSED if _says_try_again(answer) else Outcome.UNCERTAIN
-    if answer.status >= 400 or (answer.status < 300 and answer.is_error):
-        return Outcome.REFUSED
-    if answer.status >= 300:
-        return Outcome.UNCERTAIN if answer.status == 303 else Outcome.FAILED
-    return Outcome.UNCERTAIN
-
-
-def _cause(answer: Answer) -> str:
-    if answer.status == 422 and "idempoten" in answer.text.lower():
-        return "idempotency_mismatch"
-    if 300 <= answer.status < 400:
-        return "redirected"
-    return "" if answer.is_of_the_service else "unreadable_answer"
-
-
-def _says_try_again(answer: Answer) -> bool:
-    # In the service's own form: a proxy's 503 with Retry-After says nothing of the message.
-    return answer.status == 503 and answer.retry_after is not None and bool(answer.get("Error"))
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _unreadable_cause(answer: Answer) -> str:
-    if 300 <= answer.status < 400:
-        return "redirected"
-    return "service_trouble" if answer.status >= 500 else "unreadable_answer"
-
-
-# ---------------------------------------------------------------------- steps
-
-
-@dataclass(slots=True)
-class _Running:
-    state: StepState = StepState.OK
-    detail: str = ""
-    reply: str = ""
-    began: float = field(default_factory=time.perf_counter)
-
-
-class _Steps:
-    """Reports steps as they begin and end, and keeps the ended ones."""
-
-    def __init__(self, on_step: StepListener) -> None:
-        self.finished: list[Step] = []
-        self._on_step = on_step
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[_Running]:
-        self._on_step(Step(name, StepState.RUNNING))
-        running = _Running()
-        try:
-            yield running
-        except TransportError as error:
-            self._end(name, StepState.FAILED, running, error.reply)
-            raise
-        self._end(name, running.state, running, running.reply)
-
-    def _end(self, name: str, state: StepState, running: _Running, reply: str) -> None:
-        milliseconds = (time.perf_counter() - running.began) * 1_000
-        step = Step(name, state, milliseconds, running.detail, reply)
-        self.finished.append(step)
-        self._on_step(step)
+def _as_key(given: str) -> str:
+    """Return a key as a header can carry it: one that cannot be written there becomes its digest."""
+    if len(given) <= 255 and given.isascii() and given.isprintable() and given.strip() == given:
+        return given
+    return hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,104 +1,126 @@
-"""A message as Elastic Email's ``POST /emails/transactional`` takes it."""
+"""A message as Elastic Email's ``POST /emails/transactional`` takes it.
+
+The service builds the message anew from what it is given, so what cannot survive that (a signature, encryption) and
+what cannot be read for certain (text in an unknown charset) is refused before anything is sent.
+"""
 
 from __future__ import annotations
 
 import base64
-from contextlib import suppress
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
-from email.headerregistry import Address
-from email.utils import parseaddr
-from typing import TYPE_CHECKING, Any, cast
+import re
+from typing import TYPE_CHECKING, Any
+
+from mailcore.messages.address_fields import mailboxes
+from mailcore.messages.encoded_words import decoded_words, has_hidden_break
+from mailcore.messages.headers import HeaderError
+from mailcore.messages.parts import Part, parsed
+from mailcore.messages.transfer import UnwritableError
+from mailcore.transports.base import TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from email.message import EmailMessage
-
     from mailcore.messages.compose import OutgoingMessage
 
-# What the service writes itself, or what has a place of its own in the request.
-_OWN_HEADERS = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "date", "mime-version", "sender"})
+# What the service writes itself, what has a place of its own in the request, and what other servers wrote on the way.
+_OWN_HEADERS = frozenset(
+    {
+        *("from", "to", "cc", "bcc", "reply-to", "subject", "date", "mime-version", "sender"),
+        *("received", "return-path", "delivered-to", "received-spf", "authentication-results"),
+        *("dkim-signature", "domainkey-signature", "x-google-dkim-signature"),
+    }
+)
+_SEALED = frozenset({"multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
+_BODIES = {"text/plain": "PlainText", "text/html": "HTML"}
+_NEEDS_QUOTES = re.compile(r"[^\w !#$%&'*+/=?^`{|}~-]")
 
 
 def payload(message: OutgoingMessage) -> dict[str, Any]:
     """Return the body of ``POST /emails/transactional`` for a message.
 
-    The first plain text and the first HTML become the body, every other part an attachment.
+    The first plain text and the first HTML become the body, every other part an attachment: an attached message and
+    a delivery status as the bytes they are.
+
+    Raises:
+        TransportError: the service cannot be given this message as it is meant; nobody was contacted.
     """
-    mime = message.mime
-    recipients = {"To": list(message.to), "CC": list(message.cc), "BCC": list(message.bcc)}
-    content: dict[str, Any] = {
-        "From": _display(mime, "From"),
-        "Subject": str(mime.get("Subject", "")),
-        **_parts(mime),
-    }
-    if mime["Reply-To"]:
-        content["ReplyTo"] = _display(mime, "Reply-To")
-    headers = {
-        name: str(value)
-        for name, value in mime.items()
-        if name.lower() not in _OWN_HEADERS and not name.lower().startswith("content-")
-    }
+    try:
+        part = parsed(message.content)
+        if any(each.content_type in _SEALED for each in _all_parts(part)):
+            raise TransportError(phase="message", cause="signature_would_break")
+        recipients = {"To": list(message.to), "CC": list(message.cc), "BCC": list(message.bcc)}
+        content: dict[str, Any] = {
+            "From": _mailbox(part, "from"),
+            "Subject": decoded_words(part.text("subject")),
+            **_bodies_and_attachments(part),
+        }
+        if part.text("reply-to"):
+            content["ReplyTo"] = _mailbox(part, "reply-to")
+        headers = _other_headers(part)
+    except (UnwritableError, HeaderError):
+        raise TransportError(phase="message", cause="message_unwritable") from None
     if headers:
         content["Headers"] = headers
     return {"Recipients": {name: some for name, some in recipients.items() if some or name == "To"}, "Content": content}
 
 
-def _display(mime: EmailMessage, header: str) -> str:
-    """Return the first address of a header as "Nome <a@b>", quoted where it must be, not encoded.
-
-    Not by the ``email`` package's own reading: in CPython 3.11 that puts a space between the encoded
-    pieces of a long name, which RFC 2047 §6.2 forbids.
-    """
-    raw = next((str(value) for name, value in mime.raw_items() if name.lower() == header.lower()), "")
-    encoded, address = parseaddr(" ".join(raw.split()))
-    name = encoded
-    with suppress(HeaderParseError, LookupError, ValueError):  # a file may have anything there
-        name = str(make_header(decode_header(encoded)))
-    local, _, domain = address.rpartition("@")
-    return str(Address(display_name=name, username=local, domain=domain)) if local else address
+def _all_parts(part: Part) -> list[Part]:
+    """The part and all within it, save for attached messages: those are attached as they are."""
+    inner = part.children if part.is_multipart else []
+    return [part, *(each for child in inner for each in _all_parts(child))]
 
 
-def _parts(mime: EmailMessage) -> dict[str, Any]:
+def _other_headers(part: Part) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for each in part.fields:
+        if each.key in _OWN_HEADERS or each.key.startswith(("content-", "arc-")):
+            continue
+        text = each.text if each.key == "message-id" else decoded_words(each.text)
+        headers.setdefault(each.name, text)
+    return headers
+
+
+def _mailbox(part: Part, name: str) -> str:
+    """Return the first address of a field as "Nome <a@b>", quoted where it must be, not encoded."""
+    shown, address = next(iter(mailboxes(part.text(name))), ("", ""))
+    if not shown:
+        return address
+    if _NEEDS_QUOTES.search(shown):
+        escaped = shown.replace("\\", "\\\\").replace('"', '\\"')
+        shown = f'"{escaped}"'
+    return f"{shown} <{address}>"
+
+
+def _bodies_and_attachments(message: Part) -> dict[str, Any]:
     bodies: dict[str, str] = {}
     attachments: list[dict[str, Any]] = []
-    for part in _leaves(mime):
-        kind = {"text/plain": "PlainText", "text/html": "HTML"}.get(part.get_content_type())
-        if kind and kind not in bodies and not part.is_attachment():
+    for part in message.leaves():
+        kind = _BODIES.get(part.content_type)
+        if kind and kind not in bodies and not part.is_attachment:
             bodies[kind] = _text_of(part)
         else:
             attachments.append(_attachment(part, len(attachments) + 1))
-    parts: dict[str, Any] = {
+    found: dict[str, Any] = {
         "Body": [{"ContentType": kind, "Content": text, "Charset": "utf-8"} for kind, text in bodies.items()]
     }
     if attachments:
-        parts["Attachments"] = attachments
-    return parts
+        found["Attachments"] = attachments
+    return found
 
 
-def _leaves(mime: EmailMessage) -> Iterator[EmailMessage]:
-    """Yield the parts that hold content; an attached message is one of them and is not entered."""
-    if mime.get_content_maintype() == "multipart":
-        for part in mime.iter_parts():
-            yield from _leaves(cast("EmailMessage", part))
-    else:
-        yield mime
-
-
-def _text_of(part: EmailMessage) -> str:
+def _text_of(part: Part) -> str:
+    raw = part.decoded()
     try:
-        return str(part.get_content())
-    except (LookupError, ValueError):  # a charset nobody knows
-        return cast("bytes", part.get_payload(decode=True)).decode("utf-8", "replace")
+        text = raw.decode(part.charset or "ascii")
+    except (LookupError, ValueError):  # UnicodeDecodeError is one
+        raise TransportError(phase="message", cause="charset_unknown") from None
+    return text.replace("\r\n", "\n")
 
 
-def _attachment(part: EmailMessage, number: int) -> dict[str, Any]:
-    if part.get_content_maintype() == "message":
-        raw = cast("EmailMessage", part.get_content()).as_bytes()
-    else:
-        raw = cast("bytes | None", part.get_payload(decode=True)) or b""
+def _attachment(part: Part, number: int) -> dict[str, Any]:
+    name = part.filename
+    if has_hidden_break(name):
+        raise UnwritableError("tem um anexo com quebra de linha no nome.")
     return {
-        "BinaryContent": base64.b64encode(raw).decode("ascii"),
-        "Name": part.get_filename() or f"anexo-{number}",
-        "ContentType": part.get_content_type(),
+        "BinaryContent": base64.b64encode(part.decoded()).decode("ascii"),
+        "Name": name or f"anexo-{number}",
+        "ContentType": part.content_type,
     }

@@ -1,4 +1,4 @@
-"""SMTP as a transport: what is said to the server in which order, and the message in bytes.
+"""SMTP as a transport: what is said to the server in which order.
 
 The conversation itself is in :mod:`mailcore.transports.smtp_session`.
 """
@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from email.generator import BytesGenerator
-from io import BytesIO
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from mailcore.messages.transfer import carries
 from mailcore.transports.base import (
     CHECK_SECONDS,
     Connection,
@@ -18,18 +17,20 @@ from mailcore.transports.base import (
     Receipt,
     StepListener,
     Transport,
+    TransportError,
     ignore_steps,
 )
-from mailcore.transports.smtp_session import Limits, SmtpSession
+from mailcore.transports.smtp_exchange import Limits
+from mailcore.transports.smtp_session import SmtpSession
 
 if TYPE_CHECKING:
-    from email.message import EmailMessage
-    from email.policy import EmailPolicy
-
     from mailcore.messages.compose import OutgoingMessage
 
-CHECK_LIMITS = Limits(resolve=4, connect=6, greeting=10, silence=4, tls=6, command=8, quit=1)
+CHECK_LIMITS = Limits(resolve=4, connect=6, greeting=15, silence=4, tls=6, command=8, quit=1)
 """Shorter than for a send: here an answer that comes late is an answer too, and somebody is waiting."""
+
+_GREETING_SHARE = 0.75
+"""Of a check's time, at most, for the first word of a server: what comes after it has to be heard too."""
 
 _QUEUE_ID = re.compile(
     r"queued as <?([\w.@-]+)|\bid=<?([\w.@-]+)|^250[ -](?:2\.\d\.\d )?ok:? ([\w-]{8,})\s*$",
@@ -55,7 +56,8 @@ class SmtpTransport(Transport):
 
         With ``recipient`` the server is asked for it too (RCPT TO), which some of them write down.
         """
-        limits = replace(self._given_limits or CHECK_LIMITS, whole=seconds)
+        limits = self._given_limits or CHECK_LIMITS
+        limits = replace(limits, whole=seconds, greeting=min(limits.greeting, seconds * _GREETING_SHARE))
         with SmtpSession(self.connection, limits, on_step, inspect=True) as session:
             session.open()
             if self.connection.from_address:
@@ -65,6 +67,13 @@ class SmtpTransport(Transport):
                 session.reset()
         return Findings(session.steps, session.certificate)
 
+    def prepare(self, message: OutgoingMessage) -> OutgoingMessage:
+        """Refuse a message whose bytes no server could be handed; what hangs on the server is told after EHLO."""
+        is_whole = message.content.endswith(b"\r\n") and not re.search(rb"\r(?!\n)|(?<!\r)\n", message.content)
+        if not is_whole or not carries(message.content, eight_bit=True):
+            raise TransportError(phase="data", cause="message_unwritable")
+        return message
+
     def send(
         self,
         message: OutgoingMessage,
@@ -73,31 +82,17 @@ class SmtpTransport(Transport):
         on_step: StepListener = ignore_steps,
     ) -> Receipt:
         """Hand the message over once. SMTP has no idempotency key; the ledger alone keeps from sending twice."""
+        content = self.prepare(message).content
         with SmtpSession(self.connection, self.limits, on_step) as session:
             session.open()
+            if message.seven_bit and not session.offers("8bitmime"):
+                content = message.seven_bit
+            has_eight_bit = not content.partition(b"\r\n\r\n")[2].isascii()
             utf8 = message.needs_smtputf8
-            content = wire_format(message, utf8=utf8, eight_bit=session.offers("8bitmime"))
-            session.sender(message.envelope_from, size=len(content), eight_bit=not content.isascii(), utf8=utf8)
+            session.sender(message.envelope_from, size=len(content), eight_bit=has_eight_bit, utf8=utf8)
             refused = session.recipients(message.recipients)
             reply = session.data(content)
         return Receipt(reply.text, _queue_id(reply.text), refused)
-
-
-def wire_format(message: OutgoingMessage, *, utf8: bool, eight_bit: bool) -> bytes:
-    """Return the message in bytes, every line ending in CR LF, dots not yet doubled.
-
-    Args:
-        utf8: headers may stand in UTF-8 (only towards a server with SMTPUTF8).
-        eight_bit: bodies may stay in 8 bits (only towards a server with 8BITMIME); a file's 8-bit text is
-            encoded anew otherwise.
-    """
-    own = cast("EmailPolicy[EmailMessage]", message.mime.policy)
-    policy = own.clone(linesep="\r\n", utf8=utf8, cte_type="8bit" if eight_bit else "7bit")
-    buffer = BytesIO()
-    BytesGenerator(buffer, mangle_from_=False, policy=policy).flatten(message.mime)
-    # A bare CR or LF would let two servers see different messages (CVE-2023-51764, "SMTP smuggling").
-    content = re.sub(rb"\r\n|\r|\n", b"\r\n", buffer.getvalue())
-    return content if content.endswith(b"\r\n") else content + b"\r\n"
 
 
 def _queue_id(reply: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,6 +26,15 @@ _CAUSE_BY_VERIFY_CODE = {
     21: "tls_untrusted",  # first certificate cannot be verified
     62: "tls_hostname",
     64: "tls_hostname",  # IP address
+    66: "tls_weak_key",
+    67: "tls_weak_authority",
+    68: "tls_weak_authority",  # signed with a digest that is too weak
+}
+_WEAK = {
+    "DH_KEY_TOO_SMALL": "tls_weak_dh",
+    "EE_KEY_TOO_SMALL": "tls_weak_key",
+    "CA_KEY_TOO_SMALL": "tls_weak_authority",
+    "CA_MD_TOO_WEAK": "tls_weak_authority",
 }
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
 # A server of the TLS 1.0 days has no cipher in common with us, and says just "handshake failure".
@@ -56,13 +66,23 @@ def client_context(verify_certificate: bool, ca_pem: str) -> ssl.SSLContext:
     return context
 
 
-def cause_of(error: ssl.SSLError) -> str:
-    """Return which of the texts in ``mailcore/messages`` a failed handshake is."""
+def cause_of(error: ssl.SSLError, certificate: Certificate | None = None, *, own_authority: bool = False) -> str:
+    """Return which of the causes a failed handshake has, a key of the texts in ``mailcore/diagnosis``.
+
+    Args:
+        certificate: the server's, where it could be seen: an expired one is told from an expired authority by it.
+        own_authority: the record names an authority, which then may be the expired one.
+    """
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "disconnected"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _CAUSE_BY_VERIFY_CODE.get(error.verify_code, "tls_untrusted")
+        cause = _CAUSE_BY_VERIFY_CODE.get(error.verify_code, "tls_untrusted")
+        if cause == "tls_expired" and certificate is not None and certificate.days_left(datetime.now(UTC)) >= 0:
+            return "tls_own_authority_expired" if own_authority else "tls_authority_expired"
+        return cause
     reason = (error.reason or "").upper().replace(" ", "_")
+    if reason in _WEAK:
+        return _WEAK[reason]
     if any(word in reason for word in _NOT_TLS):
         return "tls_wrong_mode"
     if any(word in reason for word in _TOO_OLD):
@@ -83,6 +103,8 @@ def certificate_of(der: bytes | None) -> Certificate | None:
             issuer=_name_of(parsed.issuer),
             not_before=parsed.not_valid_before_utc,
             not_after=parsed.not_valid_after_utc,
+            sha256=_fingerprint(der),
+            pem=ssl.DER_cert_to_PEM_cert(der),
         )
     except ValueError:  # real servers show certificates that break the rules
         return None
@@ -96,6 +118,10 @@ def describe(certificate: Certificate, now: datetime | None = None) -> str:
     until = f"{certificate.not_after:%d/%m/%Y}"
     ends = f"vence em {_days(days)} ({until})" if days >= 0 else f"venceu em {until}"
     return f"certificado de {shown}{more}, emitido por {certificate.issuer}, {ends}"
+
+
+def _fingerprint(der: bytes) -> str:
+    return hashlib.sha256(der).digest().hex(":").upper()
 
 
 def _days(days: int) -> str:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from mailcore import Mailcore
-from mailcore.audit import PAGE_SIZE, read, value_of
+from mailcore.audit import PAGE_SIZE, value_of
 from mailcore.errors import ConflictError, ValidationError
 from mailcore.registry.drafts import ServerDraft, draft_of
 from mailcore.storage.tables import Change
@@ -28,7 +28,7 @@ def draft(**changes: object) -> ServerDraft:
 
 def rows(core: Mailcore, server_id: int) -> list[tuple[ChangeAction, str, object, object]]:
     """Every row of one record, oldest first."""
-    found = read(core.database, server_id=server_id).changes
+    found = core.trail.read(server_id=server_id).changes
     return [(row.action, row.field, value_of(row.before), value_of(row.after)) for row in reversed(found)]
 
 
@@ -48,7 +48,7 @@ def test_a_life_of_a_record(core: Mailcore) -> None:
     ]
     assert found[-2] == (ChangeAction.CHANGED, "secret", None, None)
     assert found[-1] == (ChangeAction.DELETED, "", None, None)
-    newest = read(core.database, server_id=server.id).changes[0]
+    newest = core.trail.read(server_id=server.id).changes[0]
     assert (newest.who, newest.server_name) == (changed.updated_by, "Padaria")
 
 
@@ -84,10 +84,10 @@ def test_it_is_found_by_record_and_by_person_and_paged(core: Mailcore) -> None:
     for number in range(PAGE_SIZE + 5):
         server = core.servers.update(server, replace(draft_of(server), notes=f"nota {number}"), actor=ME).server
     core.servers.create(draft(name="100% Quitanda"), SecretStr(PASSWORD), actor=ME)
-    assert read(core.database, text="padar").matching == PAGE_SIZE + 6
-    assert read(core.database, text="100%").matching == 1
-    assert read(core.database, text=server.updated_by).matching == PAGE_SIZE + 7
-    first, second = (read(core.database, server_id=server.id, page=number).changes for number in (1, 2))
+    assert core.trail.read(text="padar").matching == PAGE_SIZE + 6
+    assert core.trail.read(text="100%").matching == 1
+    assert core.trail.read(text=server.updated_by).matching == PAGE_SIZE + 7
+    first, second = (core.trail.read(server_id=server.id, page=number).changes for number in (1, 2))
     assert (len(first), len(second)) == (PAGE_SIZE, 6)
     assert first[-1].id > second[0].id
 

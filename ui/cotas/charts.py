@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mailcore.quota.reports import CHART_DAYS, HEAT_DAYS, days, hours
+from mailcore.quota.reports import CHART_DAYS, HEAT_DAYS
 from ui.formats import number
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _WEEKDAYS = ("seg", "ter", "qua", "qui", "sex", "sáb", "dom")
 def thirty_days(core: Mailcore, chosen: Quota | None) -> None:
     """Bars of the last 30 days, by server; of one account with its limit as a line."""
     servers = {server.id: server.name for server in chosen.servers} if chosen else None
-    every = days(core.database, core.settings.zone, server_ids=list(servers) if servers else None)
+    every = core.days(server_ids=list(servers) if servers else None)
     used = [one for one in every if one.recipients or one.external]  # not what was given back
     if not used:
         st.caption("Nada foi enviado nos últimos 30 dias.")
@@ -79,7 +79,7 @@ def thirty_days(core: Mailcore, chosen: Quota | None) -> None:
 def week_of_hours(core: Mailcore, chosen: Quota | None) -> None:
     """When mail goes out: hour by hour, the last seven days."""
     keys = [chosen.account_key] if chosen else None
-    used = hours(core.database, core.settings.zone, account_keys=keys)
+    used = core.hours(account_keys=keys)
     if not any(used.values()):
         st.caption("Nada foi enviado nos últimos 7 dias.")
         return

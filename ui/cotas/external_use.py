@@ -9,8 +9,7 @@ from uuid import uuid4
 import streamlit as st
 
 from mailcore.errors import MailcoreError, ValidationError
-from mailcore.quota.external_use import Entry, read_csv
-from mailcore.registry.exchange import all_servers
+from mailcore.quota.external_use import Entry
 from ui.context import current_actor
 from ui.formats import number, plain
 
@@ -74,7 +73,7 @@ def _by_file(core: Mailcore) -> None:
     if uploaded is None or not st.button("Registrar arquivo", key=f"external_add_file_{nonce}", type="primary"):
         return
     try:
-        entries = read_csv(uploaded.getvalue(), all_servers(core.database), core.counting)
+        entries = core.read_external_use(uploaded.getvalue())
     except ValidationError as error:
         for complaint in error.errors[:20]:
             st.error(plain(complaint.message), icon=":material/error:")

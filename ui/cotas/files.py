@@ -75,7 +75,7 @@ def _row(one: Quota, zone: ZoneInfo) -> list[Any]:
         one.account_key,
         ", ".join(server.name for server in one.servers),
         one.used,
-        one.used - one.external,
+        one.sent_here,
         one.external,
         one.limit,
         one.remaining,

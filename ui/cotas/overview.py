@@ -12,12 +12,14 @@ import streamlit as st
 from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.health.service_figures import has_figures
 from mailcore.quota.reports import runs_out_at
+from mailcore.rights import Right
 from mailcore.text import fold
 from mailcore.vocabulary import QuotaState
 from ui import words
 from ui.context import current_actor
 from ui.cotas.files import to_csv, to_excel
 from ui.formats import clock, date_time, number, plain
+from ui.person import may
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -222,10 +224,8 @@ def rows(shown: list[Quota], figures: dict[str, ServiceFigures | None], core: Ma
 
 
 def _left(one: Quota) -> str:
-    """What fits now: nothing through an account on hold, whatever its window says."""
-    if one.remaining is None:
-        return ""
-    return "0" if one.hold is not None else number(one.remaining)
+    """What may be sent now; nothing where there is no limit."""
+    return "" if one.remaining is None else number(one.remaining)
 
 
 def name_of(one: Quota) -> str:
@@ -272,8 +272,7 @@ def details(core: Mailcore, one: Quota) -> None:
         limit = f"{number(one.limit)} {unit}, {window}" if one.limit is not None else "sem limite no cadastro"
         margin = f" (margem de segurança de {one.rule.margin_percent} %)" if one.rule.margin_percent else ""
         st.markdown(f"**Limite:** {limit}{margin}")
-        own = one.used - one.external
-        st.markdown(f"**Usado:** {number(own)} por este programa e {number(one.external)} de consumo externo")
+        st.markdown(f"**Usado:** {number(one.sent_here)} por este programa e {number(one.external)} de consumo externo")
         st.markdown("**Cadastros desta conta:**")
         for server in one.servers[:20]:
             label = f"{plain(server.name)} (número {server.id})"
@@ -295,7 +294,7 @@ def _hold(core: Mailcore, one: Quota) -> None:
     st.markdown(f"**O que fazer:** {plain(why.remedy)}")
     if one.hold.held_reply:
         st.code(one.hold.held_reply, language=None, wrap_lines=True)
-    if st.button(
+    if may(Right.OPERATE) and st.button(
         "Liberar agora",
         key="cotas_liberar",
         help="Só se o provedor já voltou a aceitar: tentar antes pode aumentar o bloqueio. Fica nas Alterações quem "

@@ -187,10 +187,11 @@ def selected_server(core: Mailcore, page: ServerPage | None) -> MailServer | Non
 def test_connection(core: Mailcore, server: MailServer | None, *, start: bool) -> None:
     """ "Testar conexão" of the selected record: the steps as they happen, then the outcome."""
     if start and server is not None:
+        actor = current_actor()
         result, _ = watch(
             uuid4().hex,
             f"Testando “{plain(server.name)}”",
-            lambda on_step: core.check(server, on_step),
+            lambda on_step: core.check(server, on_step, actor=actor),
         )
         st.session_state["list_check"] = (server.id, result)
         st.rerun()  # the table above shows the state from before the test

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mailcore.errors import MailcoreError
-from mailcore.health.portfolio import Attention, Checked, attention
+from mailcore.health.portfolio import Attention, Checked
+from ui.context import current_actor
 from ui.formats import date_time, number, plain
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
+    from mailcore.actor import Actor
 
 _MOST_SHOWN = 100
 _ATTENTION_SECONDS = 300
@@ -32,18 +34,18 @@ class _Runner:
         self._numbers = count(1)
         self._number = 0
 
-    def start(self, core: Mailcore) -> int:
+    def start(self, core: Mailcore, actor: Actor) -> int:
         """Begin, unless it is under way; return the number of the run."""
         with self._lock:
             if not self.is_running:
                 self.is_running, self.done, self.total = True, 0, 0
                 self._number = next(self._numbers)
-                threading.Thread(target=self._run, args=(core,), name="mailcore-test-all", daemon=True).start()
+                threading.Thread(target=self._run, args=(core, actor), name="mailcore-test-all", daemon=True).start()
             return self._number
 
-    def _run(self, core: Mailcore) -> None:
+    def _run(self, core: Mailcore, actor: Actor) -> None:
         try:
-            self.checked, self.fault = core.check_all(self._hear), ""
+            self.checked, self.fault = core.check_all(self._hear, actor=actor), ""
         except MailcoreError as error:
             self.checked, self.fault = [], str(error)
         finally:
@@ -62,7 +64,7 @@ def test_all(core: Mailcore, *, start: bool) -> None:
     """Begin where the button was pressed; show how far it is, then what it found."""
     runner = _runner()
     if start:
-        st.session_state["portfolio_run"] = runner.start(core)
+        st.session_state["portfolio_run"] = runner.start(core, current_actor())
     if "portfolio_run" not in st.session_state:
         return
     if runner.is_running:
@@ -110,7 +112,7 @@ def _close() -> None:
 
 @st.cache_data(ttl=_ATTENTION_SECONDS, show_spinner=False)
 def _attention(_core: Mailcore) -> Attention:
-    return attention(_core.database)
+    return _core.attention()
 
 
 def show_attention(core: Mailcore) -> None:

@@ -22,7 +22,7 @@ from cryptography.fernet import Fernet
 from mailcore import open_mailcore
 from mailcore.cli import main, output, parser
 from mailcore.registry.servers import Servers
-from mailcore.sending.reservation import _this_process
+from mailcore.sending.abandoned import this_process
 from mailcore.settings import load_settings
 from mailcore.storage.database import Database
 from mailcore.storage.tables import Send
@@ -647,7 +647,7 @@ def test_a_send_still_under_way_elsewhere_is_uncertain(cli: Callable[..., Ran], 
                 units=1,
                 recipients="bia@exemplo.org",
                 message_id="<x@exemplo.org>",
-                owner=_this_process(),
+                owner=this_process(),
                 at=datetime.now(UTC),
             )
         )

@@ -18,16 +18,16 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from mailcore import Mailcore
-from mailcore import installation as library
 from mailcore.errors import HeldError, ValidationError
 from mailcore.health.service_figures import FiguresCache
 from mailcore.quota.external_use import Entry, read_csv, record
-from mailcore.quota.reports import days, hours, near_the_limit, quotas, runs_out_at
+from mailcore.quota.reports import QuotaQuery, days, hours, near_the_limit, quotas, runs_out_at
 from mailcore.quota.rules import Quota
 from mailcore.quota.usage import rename_account, roll_up
 from mailcore.registry.drafts import ServerDraft, draft_of
-from mailcore.sending import ledger
-from mailcore.sending.reservation import claim, settle
+from mailcore.sending import housekeeping
+from mailcore.sending.ledger import LedgerQuery
+from mailcore.sending.reservation import Reservations, SendOutcome, SendRequest
 from mailcore.settings import Settings
 from mailcore.storage.tables import Change, ExternalUse, MailServer, Send, Usage
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, QuotaState, Security, SendStatus
@@ -55,14 +55,16 @@ def sent(
     core: Mailcore, server: MailServer, units: int, at: datetime, status: str = "accepted", taken: int | None = None
 ) -> Send:
     key = f"{server.id}-{at.isoformat()}-{random.random()}"
-    row, _ = claim(core.database, core.counting, server, [], "", key, count=units, now=at)
+    reservations = Reservations(core.database, core.quota_settings)
+    row = reservations.reserve(SendRequest(server, key, unnamed=units), now=at).send
     if status == "started" or row.status is SendStatus.REJECTED_BY_RULE:
         return row
-    return settle(core.database, core.counting, row, SendStatus(status), now=at, taken=taken)
+    return reservations.settle(row, SendOutcome(status=SendStatus(status), taken=taken), now=at)
 
 
 def of(core: Mailcore, server: MailServer, now: datetime = NOW, *, every_slot: bool = True) -> Quota:
-    (found,) = quotas(core.database, core.counting, server_id=server.id, every_slot=every_slot, now=now)
+    query = QuotaQuery(server_id=server.id, every_slot=every_slot)
+    (found,) = quotas(core.database, core.quota_settings, query, now=now)
     return found
 
 
@@ -91,8 +93,8 @@ def test_every_figure_equals_a_count_over_the_raw_ledger(core: Mailcore) -> None
         server, status = chance.choice(servers), chance.choice(outcomes)
         taken = 1 if status == "accepted" and chance.random() < 0.2 else None
         sent(core, server, chance.randint(1, 9), at, status, taken)
-    record(core.database, core.counting, [Entry(servers[0], NOW - timedelta(hours=3), 17)], now=NOW, actor=ME)
-    found = quotas(core.database, core.counting, now=NOW)
+    record(core.database, core.quota_settings, [Entry(servers[0], NOW - timedelta(hours=3), 17)], now=NOW, actor=ME)
+    found = quotas(core.database, core.quota_settings, now=NOW)
     assert len(found) == 4
     midnight = datetime(2026, 11, 23, tzinfo=ZONE) - timedelta(microseconds=1)
     for one in found:
@@ -164,7 +166,7 @@ def test_who_is_near_the_limit(core: Mailcore) -> None:
     for name, units in (("Longe", 79), ("Perto", 80), ("Cheia", 100)):
         sent(core, register(core, name, daily_limit=100), units, NOW - timedelta(hours=1))
     register(core, "Parada", daily_limit=100)
-    found = near_the_limit(core.database, core.counting, now=NOW)
+    found = near_the_limit(core.database, core.quota_settings, now=NOW)
     assert [(one.servers[0].name, one.state) for one in found] == [("Cheia", "full"), ("Perto", "near")]
 
 
@@ -202,7 +204,7 @@ def test_a_process_of_the_same_number_is_another_one(open_core: Callable[[], Mai
 
 def test_use_made_elsewhere_counts_and_stops_a_send(core: Mailcore) -> None:
     server = register(core, "Uma", daily_limit=10)
-    record(core.database, core.counting, [Entry(server, NOW - timedelta(hours=2), 9)], now=NOW, actor=ME)
+    record(core.database, core.quota_settings, [Entry(server, NOW - timedelta(hours=2), 9)], now=NOW, actor=ME)
     assert sent(core, server, 2, NOW).status is SendStatus.REJECTED_BY_RULE
     assert sent(core, server, 1, NOW).status is SendStatus.ACCEPTED
     assert (of(core, server).used, of(core, server).external) == (10, 9)
@@ -217,7 +219,7 @@ def test_an_entry_that_cannot_be_takes_nothing_of_the_others(
 ) -> None:
     server = register(core, "Uma")
     with pytest.raises(ValidationError) as refused:
-        record(core.database, core.counting, [Entry(server, NOW, 1), Entry(server, *entry)], now=NOW, actor=ME)
+        record(core.database, core.quota_settings, [Entry(server, NOW, 1), Entry(server, *entry)], now=NOW, actor=ME)
     assert refused.value.errors[0].field == field
     assert of(core, server).used == 0
 
@@ -225,19 +227,19 @@ def test_an_entry_that_cannot_be_takes_nothing_of_the_others(
 def test_a_file_is_read_whole_or_its_lines_are_named(core: Mailcore) -> None:
     server = register(core, "Uma")
     good = f"server_id;at;units\r\n{server.id};2026-11-23T09:00;5\r\n{server.id};2026-11-23 10:00-03:00;7\r\n"
-    entries = read_csv(good.encode("utf-8-sig"), [server], core.counting)
+    entries = read_csv(good.encode("utf-8-sig"), [server], core.quota_settings)
     assert [(one.at, one.units) for one in entries] == [
         (datetime(2026, 11, 23, 9, tzinfo=ZONE), 5),
         (datetime(2026, 11, 23, 10, tzinfo=ZONE), 7),
     ]
     bad = f"server_id,at,units\n{server.id},ontem,5\n99,2026-11-23,1\nx,2026-11-23,1\n{server.id},2026-11-23,muitos\n"
     with pytest.raises(ValidationError) as refused:
-        read_csv(bad.encode(), [server], core.counting)
+        read_csv(bad.encode(), [server], core.quota_settings)
     lines = [error.message.partition(":")[0] for error in refused.value.errors]
     assert lines == ["Linha 2", "Linha 3", "Linha 4", "Linha 5"]
     for data in (b"", b"a,b\n1,2\n", b"server_id,at,units\n", b"\xff\xfe\x00"):
         with pytest.raises(ValidationError):
-            read_csv(data, [server], core.counting)
+            read_csv(data, [server], core.quota_settings)
 
 
 # ---------------------------------------------------------------------- holds
@@ -454,7 +456,7 @@ def test_two_that_roll_up_at_once_add_nothing_twice(core: Mailcore) -> None:
     old = NOW - timedelta(days=4)
     record(
         core.database,
-        core.counting,
+        core.quota_settings,
         [Entry(server, old + timedelta(minutes=5 * each), 1) for each in range(48)],
         now=NOW,
         actor=ME,
@@ -489,16 +491,16 @@ def test_a_clock_wrong_by_weeks_at_a_start_frees_nothing(
             return datetime.now(tz) + timedelta(days=500)
 
     with monkeypatch.context() as patched:
-        patched.setattr(library, "datetime", Later)
+        patched.setattr(housekeeping, "datetime", Later)
         open_core()
     again = open_core()
     assert again.quotas(server_id=server.id)[0].used == 5
     assert again.reserve(server, 1).status is SendStatus.REJECTED_BY_RULE
-    assert len(ledger.search(again.database, ledger.LedgerQuery()).sends) == 2
+    assert len(again.ledger.search(LedgerQuery()).sends) == 2
 
 
 def test_a_long_file_is_summed_before_it_is_counted(core: Mailcore) -> None:
     server = register(core, "Uma")
     entries = [Entry(server, NOW - timedelta(seconds=each), 100_000_000) for each in range(3_000)]
-    record(core.database, core.counting, entries, now=NOW, actor=ME)
+    record(core.database, core.quota_settings, entries, now=NOW, actor=ME)
     assert of(core, server).used == 3_000 * 100_000_000

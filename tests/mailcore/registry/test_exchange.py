@@ -21,7 +21,6 @@ from pydantic import SecretStr
 from sqlalchemy import text as sql
 
 from mailcore import Mailcore
-from mailcore.audit import read as read_trail
 from mailcore.errors import ConflictError, RecordGoneError, ValidationError
 from mailcore.registry.document import server_document
 from mailcore.registry.drafts import ServerDraft, clean, draft_of
@@ -322,7 +321,7 @@ def test_descriptions_may_change_hands(core: Mailcore) -> None:
     assert [names.pop(server.id) for server in (one, two, three)] == ["Dois", "UM", "Quatro"]
     assert list(names.values()) == ["Três"]
     assert core.servers.secret(core.servers.get(one.id)) == SecretStr(PASSWORD)
-    changed = [change for change in read_trail(core.database, server_id=one.id).changes if change.field]
+    changed = [change for change in core.trail.read(server_id=one.id).changes if change.field]
     assert [(change.field, change.before, change.after) for change in changed] == [("name", '"Um"', '"Dois"')]
 
 
@@ -340,7 +339,7 @@ def test_the_default_changes_hands_within_the_file_and_outside_of_it(core: Mailc
         ";sim;Quatro;h.example;q@q.example\n",
     )
     assert core.servers.default().name == "Quatro"  # type: ignore[union-attr]
-    trail = read_trail(core.database, server_id=three.id).changes
+    trail = core.trail.read(server_id=three.id).changes
     assert [(change.field, change.after) for change in trail][:2] == [("is_default", "false"), ("is_default", "true")]
 
 
@@ -359,7 +358,7 @@ def test_a_secret_never_goes_to_another_server(core: Mailcore) -> None:
     assert core.secrets.orphans() == []
     with core.database.read() as session:
         assert session.scalar(sql("SELECT count(*) FROM stored_secret")) == 0
-    assert "secret" in {change.field for change in read_trail(core.database, server_id=server.id).changes}
+    assert "secret" in {change.field for change in core.trail.read(server_id=server.id).changes}
 
 
 def test_turning_the_login_off_drops_the_secret_and_a_new_login_wants_one(core: Mailcore) -> None:

@@ -17,9 +17,8 @@ from mailcore import Mailcore
 from mailcore.errors import NotFoundError
 from mailcore.messages.compose import OutgoingMessage, compose
 from mailcore.registry.drafts import ServerDraft
-from mailcore.sending import ledger
 from mailcore.sending.delivery_status import can_follow, failure_text, failures_of
-from mailcore.sending.ledger import LedgerQuery, purge, search, to_csv
+from mailcore.sending.ledger import LedgerQuery, purge
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer, Send
 from mailcore.vocabulary import Kind, SendStatus
@@ -55,7 +54,7 @@ def add(core: Mailcore, **values: Any) -> int:
 
 
 def ids(core: Mailcore, **conditions: Any) -> list[int]:
-    return [send.id for send in search(core.database, LedgerQuery(**conditions)).sends]
+    return [send.id for send in core.ledger.search(LedgerQuery(**conditions)).sends]
 
 
 def message(*to: str) -> OutgoingMessage:
@@ -87,17 +86,17 @@ def test_each_filter_and_all_together(core: Mailcore) -> None:
 
 def test_pages(core: Mailcore) -> None:
     rows = [add(core, at=NOW - timedelta(minutes=number)) for number in range(5)]
-    page = search(core.database, LedgerQuery(page=2, page_size=2))
+    page = core.ledger.search(LedgerQuery(page=2, page_size=2))
     assert ([send.id for send in page.sends], page.matching, page.number) == (rows[2:4], 5, 2)
-    past_the_end = search(core.database, LedgerQuery(page=9, page_size=2))
+    past_the_end = core.ledger.search(LedgerQuery(page=9, page_size=2))
     assert ([send.id for send in past_the_end.sends], past_the_end.number) == (rows[4:], 3)
-    nothing = search(core.database, LedgerQuery(recipient="ninguém"))
+    nothing = core.ledger.search(LedgerQuery(recipient="ninguém"))
     assert (nothing.sends, nothing.matching, nothing.number) == ([], 0, 1)
 
 
 def test_a_row_that_is_gone_says_why(core: Mailcore) -> None:
     with pytest.raises(NotFoundError, match="prazo de guarda"):
-        ledger.get(core.database, 17)
+        core.ledger.get(17)
 
 
 # ---------------------------------------------------------------------- export
@@ -105,7 +104,7 @@ def test_a_row_that_is_gone_says_why(core: Mailcore) -> None:
 
 def test_csv_has_every_row_no_body_and_runs_no_formula(core: Mailcore) -> None:
     add(core, server_name="=HYPERLINK(1)", recipients="a@a.example\nb@b.example", reply="250 2.0.0\nOK; fila 7")
-    text = to_csv(core.database, LedgerQuery(), ZONE, delimiter=";")
+    text = core.ledger.to_csv(LedgerQuery(), ZONE, delimiter=";")
     rows = list(csv.DictReader(StringIO(text), delimiter=";"))
     assert len(rows) == 1
     assert rows[0]["server_name"] == "'=HYPERLINK(1)"
@@ -119,7 +118,7 @@ def test_csv_of_a_refused_send_says_what_was_wrong(core: Mailcore) -> None:
     with SmtpPeer(script={"RCPT": Say("550 5.1.1 no such user")}) as peer:
         server = registered(core, host=peer.host, port=peer.port)
         sent = core.send(server, message())
-    rows = list(csv.DictReader(StringIO(to_csv(core.database, LedgerQuery(server_id=server.id), ZONE))))
+    rows = list(csv.DictReader(StringIO(core.ledger.to_csv(LedgerQuery(server_id=server.id), ZONE))))
     assert (sent.status, rows[0]["diagnosis_code"]) == (SendStatus.REFUSED, "recipient_unknown")
     assert "Corpo secreto" not in repr(rows)
 
@@ -178,7 +177,7 @@ def test_what_became_of_a_message_at_the_service_is_kept(core: Mailcore, elastic
     assert (sent.followed_at, failures_of(sent)) == (None, [])
     followed = core.follow_up(sent.id)
     assert followed.diagnosis is None
-    stored = ledger.get(core.database, sent.id)
+    stored = core.ledger.get(sent.id)
     assert (stored.status, stored.follow_state) == (SendStatus.ACCEPTED, "complete")
     assert stored.followed_at is not None
     (failed,) = failures_of(stored)
@@ -209,7 +208,7 @@ def test_a_service_that_does_not_tell_is_explained_and_nothing_is_kept(
     assert followed.diagnosis is not None
     assert followed.diagnosis.code == code
     assert "CHAVE-DE-TESTE" not in repr(followed.diagnosis)
-    assert ledger.get(core.database, sent.id).followed_at is None
+    assert core.ledger.get(sent.id).followed_at is None
 
 
 def test_odd_members_of_an_answer_do_no_harm(core: Mailcore, elastic: ElasticPeer) -> None:

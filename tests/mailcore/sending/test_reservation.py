@@ -26,9 +26,10 @@ from mailcore.diagnosis.replies import Diagnosis, classify
 from mailcore.messages.compose import OutgoingMessage, compose
 from mailcore.quota import usage
 from mailcore.quota.holds import end_of_hold
-from mailcore.quota.rules import Counting, rule_for
+from mailcore.quota.locked_account import LockedAccount
+from mailcore.quota.rules import QuotaSettings, rule_for
 from mailcore.registry.drafts import ServerDraft, draft_of
-from mailcore.sending.reservation import claim, settle
+from mailcore.sending.reservation import Reservations, SendOutcome, SendRequest
 from mailcore.settings import Settings
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.tables import Account, Change, DailyUsage, MailServer, Send, Usage
@@ -42,7 +43,7 @@ USER, PASSWORD = "ana@exemplo.com.br", "Segredo-Único-4471"
 NOON = datetime(2026, 11, 24, 15, tzinfo=UTC)
 DAY, HOUR, MINUTE, INSTANT = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(microseconds=1)
 SLOT = timedelta(seconds=usage.SLOT_SECONDS)
-SAO_PAULO = Counting(ZoneInfo("America/Sao_Paulo"))
+SAO_PAULO = QuotaSettings(ZoneInfo("America/Sao_Paulo"))
 ROLLING, CALENDAR = LimitWindow.ROLLING_24H, LimitWindow.CALENDAR_DAY
 _numbers = count(1)
 
@@ -66,10 +67,12 @@ def reserve(
     *,
     now: datetime = NOON,
     key: str = "",
-    counting: Counting = SAO_PAULO,
+    counting: QuotaSettings = SAO_PAULO,
 ) -> tuple[Send, bool]:
-    named = [f"c{number}@outro.example" for number in range(recipients)]
-    return claim(core.database, counting, server, named, "<m@x>", key or f"k{next(_numbers)}", now=now)
+    named = tuple(f"c{number}@outro.example" for number in range(recipients))
+    request = SendRequest(server, key or f"k{next(_numbers)}", named, message_id="<m@x>")
+    reservation = Reservations(core.database, counting).reserve(request, now=now)
+    return reservation.send, reservation.may_send
 
 
 def end(
@@ -78,10 +81,10 @@ def end(
     status: SendStatus = SendStatus.ACCEPTED,
     *,
     now: datetime = NOON,
-    counting: Counting = SAO_PAULO,
+    counting: QuotaSettings = SAO_PAULO,
     **more: Any,
 ) -> Send:
-    return settle(core.database, counting, row, status, now=now, **more)
+    return Reservations(core.database, counting).settle(row, SendOutcome(status=status, **more), now=now)
 
 
 def use(core: Mailcore, server: MailServer, recipients: int = 1, *, now: datetime = NOON, **more: Any) -> Send:
@@ -91,15 +94,16 @@ def use(core: Mailcore, server: MailServer, recipients: int = 1, *, now: datetim
     return end(core, row, now=now)
 
 
-def used(core: Mailcore, server: MailServer, *, now: datetime = NOON, counting: Counting = SAO_PAULO) -> int:
+def used(core: Mailcore, server: MailServer, *, now: datetime = NOON, counting: QuotaSettings = SAO_PAULO) -> int:
     """What counts in the window at a moment, by the library."""
     return used_at(core, server, [now], counting)[0]
 
 
-def used_at(core: Mailcore, server: MailServer, moments: Sequence[datetime], counting: Counting) -> list[int]:
+def used_at(core: Mailcore, server: MailServer, moments: Sequence[datetime], counting: QuotaSettings) -> list[int]:
     rule = rule_for([server], counting)
     with core.database.fast_write() as cursor:
-        return [rule.units(*usage.used(core.database, cursor, server.account_key, rule.since(now))) for now in moments]
+        account = LockedAccount(core.database, cursor, counting, server.account_key)
+        return [rule.units(*usage.used(account, rule.since(now))) for now in moments]
 
 
 def code_of(row: Send) -> str:
@@ -189,7 +193,7 @@ class World:
 def run(core: Mailcore, world: World, steps: Sequence[Step]) -> list[Send]:
     """Run a schedule, comparing with the naive count after every step; return the rows it left."""
     naive = Naive(world.unit, world.window, ZoneInfo(world.zone), world.ceiling)
-    counting = Counting(naive.zone, world.margin)
+    counting = QuotaSettings(naive.zone, world.margin)
     values = {"daily_limit": world.limit, "limit_unit": world.unit, "limit_window": world.window}
     server = register(core, None, requires_auth=False, username="", from_address=f"u{next(_numbers)}@x.com", **values)
     under_way: list[Send] = []

@@ -18,7 +18,8 @@ from mailcore.messages.compose import OutgoingMessage, compose, from_eml
 from mailcore.transports import transport_for
 from mailcore.transports.base import Connection, Step, TransportError
 from mailcore.transports.smtp import SmtpTransport
-from mailcore.transports.smtp_session import Limits, SmtpSession
+from mailcore.transports.smtp_exchange import Limits
+from mailcore.transports.smtp_session import SmtpSession
 from mailcore.vocabulary import Kind, Outcome, Security, StepState
 from tests.peers import certificates
 from tests.peers.smtp_server import Drip, Drop, Say, SmtpPeer, Stall

@@ -1,0 +1,71 @@
+"""Sends whose process died on the way: who holds a row, and what becomes of the rows of the dead."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sqlalchemy import select, update
+
+from mailcore.diagnosis.replies import diagnosis_for
+from mailcore.sending.ledger import as_json
+from mailcore.storage.tables import Send
+from mailcore.vocabulary import SendStatus
+
+if TYPE_CHECKING:
+    from mailcore.storage.database import Database
+
+ABANDONED_AFTER = timedelta(minutes=15)
+"""No send takes this long: a ``started`` row this old has lost its process."""
+
+_RUN = uuid4().hex[:8]
+_HOST = socket.gethostname()[-60:]
+
+
+def settle_abandoned(database: Database) -> int:
+    """Mark as ``uncertain`` what a dead process left ``started``; return how many there were."""
+    with database.read() as session:
+        started = session.scalars(select(Send).where(Send.status == SendStatus.STARTED)).all()
+    abandoned = [row.id for row in started if _is_abandoned(row)]
+    if abandoned:
+        with database.write() as session:
+            session.execute(
+                update(Send)
+                .where(Send.id.in_(abandoned), Send.status == SendStatus.STARTED)
+                .values(status=SendStatus.UNCERTAIN, diagnosis=as_json(diagnosis_for("uncertain")))
+            )
+    return len(abandoned)
+
+
+def this_process() -> str:
+    """Who holds a row: the machine, the process, and which one of those that have had its number."""
+    return f"{_HOST}:{os.getpid()}:{_RUN}"
+
+
+def _is_abandoned(row: Send) -> bool:
+    """Whether the process that began this send is gone, or no longer knows of it.
+
+    On this machine the process table tells; elsewhere only the clock can. What turns out to be under way all the
+    same is settled with its outcome nevertheless.
+    """
+    if datetime.now(UTC) - row.at > ABANDONED_AFTER:
+        return True
+    host, _, rest = row.owner.partition(":")
+    pid, _, run = rest.partition(":")
+    if host != _HOST or not pid.isdigit() or os.name != "posix":
+        return False
+    # In a container every run of the program has the same number.
+    return run not in ("", _RUN) if int(pid) == os.getpid() else not _is_alive(int(pid))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

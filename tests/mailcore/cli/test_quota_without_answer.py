@@ -1,0 +1,99 @@
+"""``quota`` where a service does not answer: it ends in time, and tells what the others said."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from mailcore import Mailcore
+from mailcore.health import service_figures
+from mailcore.registry.drafts import ServerDraft
+from mailcore.settings import Settings
+from mailcore.vocabulary import Kind
+from tests.actors import ME
+from tests.peers.elastic_server import Answer, ElasticPeer, Request
+
+ROOT = Path(__file__).parents[3]
+KEYS = ("daily_limit", "credits", "reputation", "status", "sent_today", "delivered_today")
+
+
+class HalfSilentPeer(ElasticPeer):
+    """Never answers anybody whose key begins with MUDA."""
+
+    def handle(self, request: Request) -> Answer:
+        if request.headers["x-elasticemail-apikey"].startswith("MUDA"):
+            self._stopping.wait()
+        return super().handle(request)
+
+
+@pytest.fixture
+def peer() -> Iterator[ElasticPeer]:
+    with HalfSilentPeer(keys={"FALA"}, statistics={"EmailTotal": 37, "Delivered": 30}) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(tmp_path: Path, peer: ElasticPeer) -> Settings:
+    url = f"sqlite:///{tmp_path / 'data' / 'mailcore.db'}"
+    return Settings(
+        database_url=url,
+        data_dir=tmp_path / "data",
+        keyring="database",  # type: ignore[arg-type]
+        elastic_email_url=peer.url,
+    )
+
+
+def register(core: Mailcore, silent: int) -> None:
+    for number in range(silent):
+        draft = ServerDraft(name=f"Muda {number}", kind=Kind.ELASTIC_EMAIL, from_address="ana@exemplo.com.br")
+        core.servers.create(draft, SecretStr(f"MUDA-{number}"), actor=ME)
+    draft = ServerDraft(name="Tagarela", kind=Kind.ELASTIC_EMAIL, from_address="ana@exemplo.com.br")
+    core.servers.create(draft, SecretStr("FALA"), actor=ME)
+
+
+def test_the_command_ends_within_15_seconds_whatever_the_number_of_silent_accounts(
+    settings: Settings, peer: ElasticPeer
+) -> None:
+    with closing(Mailcore(settings)) as core:
+        register(core, silent=80)
+    environment = {
+        "MAILCORE_DATABASE_URL": settings.database_url,
+        "MAILCORE_DATA_DIR": str(settings.data_dir),
+        "MAILCORE_KEYRING": "database",
+        "MAILCORE_ELASTIC_EMAIL_URL": peer.url,
+    }
+    command = [sys.executable, "-m", "mailcore", "quota", "--json"]
+    begun = time.monotonic()
+    ran = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, timeout=60, check=True)
+    assert time.monotonic() - begun < 15
+    documents = json.loads(ran.stdout)
+    assert len(documents) == 81
+    talks = documents[-1]
+    assert (talks["limit"], talks["used"], talks["remaining"], talks["state"]) == (50, 37, 13, "ok")
+    assert talks["unavailable"] == []
+    for silent in documents[:-1]:
+        assert [silent[name] for name in ("limit", "used", "remaining", "state")] == [None, 0, None, "ok"]
+        assert [each["figure"] for each in silent["unavailable"]] == list(KEYS)
+        assert all(each["reason"] for each in silent["unavailable"])
+
+
+def test_nobody_waits_longer_than_asked_and_what_came_is_whole(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_figures, "REQUEST_SECONDS", 30)
+    with closing(Mailcore(settings)) as core:
+        register(core, silent=3)
+        begun = time.monotonic()
+        *silent, talks = core.quotas(wait=1.0)
+        assert time.monotonic() - begun < 5
+        assert (talks.limit, talks.used, talks.unavailable) == (50, 37, ())
+        assert all([name for name, _ in each.unavailable] == list(KEYS) for each in silent)
