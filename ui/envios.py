@@ -42,7 +42,7 @@ _MARKS = {
     SendStatus.STARTED: "…",
 }
 _STATES = {"submitted": "na fila do serviço", "in_progress": "entregando", "complete": "terminou"}
-_WIDTHS = {"Quando": 140, "Resultado": 140, "Servidor": 220, "Para": 260, "O que houve": 480}
+_WIDTHS = {"Quando": 140, "Resultado": 140, "Servidor": 220, "Para": 260, "Quem": 180, "O que houve": 440}
 
 
 def filters(core: Mailcore) -> LedgerQuery:
@@ -208,6 +208,7 @@ def _rows(page: LedgerPage, core: Mailcore) -> pa.Table:
         "Resultado": [f"{_MARKS[send.status]} {words.OUTCOME[send.status]}" for send in page.sends],
         "Servidor": [send.server_name for send in page.sends],
         "Para": [_recipients(send) for send in page.sends],
+        "Quem": [send.who for send in page.sends],
         "O que houve": [_what(send) for send in page.sends],
     }
     return pa.table(columns)
@@ -242,6 +243,7 @@ def opened(core: Mailcore) -> None:
     st.markdown(
         f"**{plain(send.server_name)}**, {date_time(send.at, core.settings.zone)}, para "
         + (plain(recipients[0]) if len(recipients) == 1 else f"{number(len(recipients))} destinatários")
+        + (f", por {plain(send.who)}" if send.who else "")
     )
     if len(recipients) > 1:
         with st.expander("Destinatários"):

@@ -264,7 +264,9 @@ def _let_in(session: Session, user: User, door: Door, visitor: Visitor, earlier:
 
 
 def _is_address(text: str) -> bool:
+    """Whether it is an e-mail address as users have them: in ASCII as it stands, so that no letter looks like another."""
     try:
-        return parse_address(text).isascii()
+        parse_address(text)
     except ValueError:
         return False
+    return text.isascii()

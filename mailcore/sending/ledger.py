@@ -36,7 +36,7 @@ _MOST_PURGED = 5_000
 
 CSV_COLUMNS = (
     *("id", "at", "server_id", "server_name", "status", "units", "recipients", "message_id", "provider_id", "reply"),
-    *("warnings", "diagnosis_code", "diagnosis_title", "follow_state", "follow_failures"),
+    *("warnings", "diagnosis_code", "diagnosis_title", "follow_state", "follow_failures", "who"),
 )
 
 
@@ -193,4 +193,5 @@ def _cells(send: Send, zone: ZoneInfo) -> list[object]:
         diagnosis.title if diagnosis else "",
         send.follow_state,
         send.follow_failures,
+        send.who,
     ]
