@@ -264,7 +264,7 @@ def _let_in(session: Session, user: User, door: Door, visitor: Visitor, earlier:
 
 
 def _is_address(text: str) -> bool:
-    """Whether it is an e-mail address as users have them: in ASCII as it stands, so that no letter looks like another."""
+    """Whether it is an e-mail address as users have them: all in ASCII, so that no letter looks like another."""
     try:
         parse_address(text)
     except ValueError:
