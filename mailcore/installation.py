@@ -75,16 +75,16 @@ class Mailcore:
         self.secrets = SecretStore(self.database, settings)
         self.secrets.prepare()
         self.servers = Servers(self.database, self.secrets)
+        self.servers.accounts.identify()
         self.access = Access(self.database, settings)
-        self.servers.identify_accounts()
         self.trail = Trail(self.database)
         self.ledger = Ledger(self.database)
         self.quota_settings = QuotaSettings(settings.zone, settings.limit_margin_percent)
-        self.figures = FiguresCache(self.servers, settings.elastic_email_url, settings.zone)
+        self.figures = FiguresCache(self.servers, settings)
         """What paid services say of their accounts."""
         self._checks = Checks(self.database, self.servers, settings)
         reservations = Reservations(self.database, self.quota_settings)
-        self._sender = Sender(self.servers, reservations, settings.elastic_email_url)
+        self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
         self._housekeeping = Housekeeping(self.database, self.access, settings.retention_days)
         self.tidy()
@@ -211,7 +211,7 @@ class Mailcore:
 
     def follow_up(self, send_id: int) -> Followed:
         """Ask the service what became of a send; see :func:`mailcore.sending.delivery_status.follow_up`."""
-        return follow_up(self.database, self.servers, send_id, base_url=self.settings.elastic_email_url)
+        return follow_up(self.database, self.servers, send_id, settings=self.settings)
 
     # ------------------------------------------------------------------ quotas
 

@@ -1,6 +1,7 @@
 """What the values of the library are called in Portuguese: one table for screen, command line and files.
 
-The words are written as at the beginning of a label; inside a sentence they go through :func:`inside`.
+The words are written as at the beginning of a label; inside a sentence they go through :func:`inside`. The kinds
+of server and the steps of a check are called what :mod:`mailcore.transports` says.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 from mailcore.vocabulary import (
     ChangeAction,
     CheckState,
-    Kind,
     LimitUnit,
     LimitWindow,
     QuotaState,
@@ -17,7 +17,6 @@ from mailcore.vocabulary import (
     SendStatus,
 )
 
-KIND = {Kind.SMTP: "SMTP", Kind.ELASTIC_EMAIL: "Elastic Email"}
 SECURITY = {
     Security.SSL_TLS: "SSL/TLS direto",
     Security.STARTTLS: "STARTTLS",
@@ -47,6 +46,24 @@ OUTCOME = {
     SendStatus.REJECTED_BY_RULE: "Barrada por regra",
     SendStatus.STARTED: "Em andamento",
 }
+"""Of a message, which is feminine."""
+SENT = {
+    SendStatus.ACCEPTED: "Aceito",
+    SendStatus.REFUSED: "Recusado",
+    SendStatus.FAILED: "Falhou",
+    SendStatus.UNCERTAIN: "Incerto",
+    SendStatus.REJECTED_BY_RULE: "Barrado",
+    SendStatus.STARTED: "Incerto",
+}
+"""Of a send, in one word; one that another process has not finished is uncertain to everybody else."""
+OUTCOME_SENTENCE = {
+    SendStatus.ACCEPTED: "Aceita pelo servidor.",
+    SendStatus.REFUSED: "Recusada pelo servidor.",
+    SendStatus.FAILED: "Não entregue ao servidor.",
+    SendStatus.UNCERTAIN: "O resultado é incerto.",
+    SendStatus.REJECTED_BY_RULE: "Não enviada, por uma regra do cadastro.",
+    SendStatus.STARTED: "O resultado é incerto: o envio está em andamento ou foi interrompido.",
+}
 ACTION = {
     ChangeAction.CREATED: "Registrado",
     ChangeAction.CHANGED: "Alterado",
@@ -63,21 +80,6 @@ CATEGORY = {
     "tls": "Criptografia",
     "dns": "DNS",
     "network": "Rede",
-}
-STEP = {
-    "resolve": "Procurar o servidor na internet (DNS)",
-    "connect": "Conectar",
-    "greeting": "Saudação do servidor",
-    "tls": "Criptografia",
-    "ehlo": "Apresentação",
-    "auth": "Login",
-    "sender": "Remetente",
-    "recipients": "Destinatários",
-    "data": "Entrega da mensagem",
-    "http": "Conexão com o serviço",
-    "account": "Conta",
-    "domain": "Domínio do remetente",
-    "message": "Entrega da mensagem",
 }
 
 

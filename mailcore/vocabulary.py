@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
 
-class Kind(StrEnum):
-    """The kinds of outgoing server there are."""
+class Kind(str):
+    """The id of a kind of server, as the database, files and the command line have it.
 
-    SMTP = "smtp"
-    ELASTIC_EMAIL = "elastic_email"
+    An open set: what there is to know of a kind is asked of :func:`mailcore.transports.kind_of`, and an id that
+    nobody registered (a record of a newer version, say) is a kind too. The same text is the same object.
+    """
+
+    __slots__ = ()
+
+    SMTP: ClassVar[Kind]
+    ELASTIC_EMAIL: ClassVar[Kind]
+
+    def __new__(cls, value: str) -> Kind:
+        """Return the one object of this text."""
+        return _KINDS.setdefault(str(value), super().__new__(cls, value))
+
+    @property
+    def value(self) -> str:
+        """The id as plain text, as the enums beside it have it."""
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"Kind({str(self)!r})"
+
+
+_KINDS: dict[str, Kind] = {}
+Kind.SMTP = Kind("smtp")
+Kind.ELASTIC_EMAIL = Kind("elastic_email")
+
+DEFAULT_KIND = Kind.SMTP
+"""What an empty form starts with."""
 
 
 class Security(StrEnum):

@@ -17,7 +17,6 @@ from ui.cadastro.actions import (
 from ui.cadastro.form import (
     AUTHENTICATION,
     GENERAL,
-    TAB,
     authentication_fields,
     field_key,
     general_fields,
@@ -26,6 +25,7 @@ from ui.cadastro.form import (
 )
 from ui.context import faults, mailcore, notices
 from ui.navigation import enter_through_app
+from ui.session import FORM_TAB
 from ui.shortcuts import shortcuts
 
 enter_through_app("cadastro")
@@ -43,7 +43,7 @@ with messages:
     show_problems(form)
     show_conflict(core, form)
 
-general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=TAB, on_change="rerun")
+general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=FORM_TAB.name, on_change="rerun")
 with general:
     general_fields(form)
 with authentication:

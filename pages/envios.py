@@ -8,13 +8,13 @@ enter_through_app("envios")
 st.title("Envios")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
-from ui.envios import filters, opened, table
+from ui.envios import filters, ledger_table, opened
 from ui.shortcuts import shortcuts
 
 core = mailcore()
 query = filters(core)
 with faults():
-    table(core, query)
+    ledger_table(core, query)
 with faults():
     opened(core)
 shortcuts({})

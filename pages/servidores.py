@@ -11,16 +11,10 @@ from mailcore.rights import Right
 from ui.context import faults, mailcore, notices
 from ui.person import may
 from ui.quota_warnings import show_near_the_limit
-from ui.servidores.listing import (
-    ask_to_delete,
-    delete_dialog,
-    filters,
-    leave_if_asked,
-    selected_server,
-    table,
-    test_connection,
-)
+from ui.servidores.actions import ask_to_delete, delete_dialog, test_connection
+from ui.servidores.listing import leave_if_asked, query, selected_server, server_table
 from ui.servidores.portfolio import show_attention, test_all
+from ui.session import DUPLICATE, EDIT, NEW, SEND
 from ui.shortcuts import shortcuts
 
 # Leaving comes before drawing: a press is known before its button is on the page again.
@@ -29,18 +23,17 @@ core = mailcore()
 notices()
 
 toolbar, outcome = st.container(horizontal=True), st.container()
-page = None if core.servers.is_empty() else core.servers.search(filters())
+page = None if core.servers.is_empty() else core.servers.search(query())
 server = selected_server(core, page)
 wants_check = wants_all = False
-with toolbar:
-    if may(Right.OPERATE):
-        st.button("Novo", key="new", type="primary", help="F5")
-        st.button("Alterar", key="edit", disabled=server is None)
-        if may(Right.DELETE_OR_BULK):
-            st.button("Apagar", key="delete", disabled=server is None, on_click=ask_to_delete, args=(server,))
+if may(Right.OPERATE):
+    with toolbar:
+        st.button("Novo", key=NEW.name, type="primary", help="F5")
+        st.button("Alterar", key=EDIT.name, disabled=server is None)
+        st.button("Apagar", key="delete", disabled=server is None, on_click=ask_to_delete, args=(server,))
         wants_check = st.button("Testar conexão", key="check", disabled=server is None)
-        st.button("Enviar teste", key="send", disabled=server is None)
-        st.button("Duplicar", key="duplicate", disabled=server is None)
+        st.button("Enviar teste", key=SEND.name, disabled=server is None)
+        st.button("Duplicar", key=DUPLICATE.name, disabled=server is None)
         wants_all = st.button("Testar todos", key="check_all", disabled=page is None)
 
 if page is None:
@@ -52,7 +45,7 @@ if page is None:
     )
 else:
     show_near_the_limit(core)
-    table(core, page, server)
+    server_table(core, page, server)
     show_attention(core)
 
 with outcome, faults():
@@ -60,4 +53,4 @@ with outcome, faults():
     test_all(core, start=wants_all)
 with faults():
     delete_dialog(core)
-shortcuts({"F5": "new"})
+shortcuts({"F5": NEW.name})

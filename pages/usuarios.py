@@ -18,7 +18,7 @@ from ui.usuarios import (
     entries,
     everybody,
     show_link,
-    table,
+    users_table,
 )
 
 core = mailcore()
@@ -27,7 +27,7 @@ with faults():
     users = everybody(core)
     toolbar = st.container(horizontal=True)
     show_link()
-    chosen = table(core, users)
+    chosen = users_table(core, users)
     with toolbar:
         st.button("Novo usuário", key="user_new", type="primary", on_click=ask_new)
         alone = {"disabled": chosen is None, "args": (chosen,)}

@@ -10,65 +10,84 @@ from mailcore.audit import PAGE_SIZE, value_of
 from mailcore.labels import ACTION
 from mailcore.registry.fields import LABELS
 from ui import words
-from ui.formats import date_time, number
+from ui.formats import date_time
+from ui.listview.filters import Filters, Search
+from ui.listview.table import Column, counted, nothing_found, pager, table
+from ui.session import HISTORY_OF, HISTORY_PAGE, TRAIL_PAGE, TRAIL_SEARCH
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from zoneinfo import ZoneInfo
 
     from mailcore import Mailcore
     from mailcore.storage.tables import Change
 
 _FIELDS = {**LABELS, "account_hold": "Bloqueio da conta"}
 
+_TRAIL = Filters(
+    Search("Buscar", "busca", TRAIL_SEARCH, placeholder="descrição do servidor ou pessoa"), page=TRAIL_PAGE
+)
+_HISTORY = Filters(page=HISTORY_PAGE)
+_COLUMNS = (
+    Column("at", "Quando", 128),
+    Column("server", "Servidor", 150, 2),
+    Column("who", "Quem", 110, 1),
+    Column("action", "O que", 96),
+    Column("field", "Campo", 130, 1),
+    Column("before", "De", 120, 2),
+    Column("after", "Para", 120, 2),
+)
+
 
 def history(core: Mailcore, server_id: int) -> None:
     """The trail of one record, folded; read only when it is opened."""
     panel = st.expander("Histórico de alterações", icon=":material/history:", on_change="rerun", key="history")
     if panel.open:
+        if HISTORY_OF.get() != server_id:
+            HISTORY_OF.set(server_id)
+            HISTORY_PAGE.set(1)
         with panel:
-            _page(core, server_id=server_id)
+            _page(core, _HISTORY, server_id=server_id)
 
 
 def all_changes(core: Mailcore) -> None:
     """The trail of every record, those that are gone included."""
-    text = st.text_input(
-        "Buscar", key="trail_search", type="search", live="200ms", placeholder="descrição do servidor ou pessoa"
-    )
-    _page(core, text=text or "")
+    _TRAIL.draw()
+    _page(core, _TRAIL, text=TRAIL_SEARCH.get() or "")
+    _TRAIL.remember()
 
 
-def _page(core: Mailcore, *, server_id: int | None = None, text: str = "") -> None:
-    key = f"trail_page_{server_id}_{text}"
-    found = core.trail.read(server_id=server_id, text=text, page=st.session_state.get(key, 1))
+def _page(core: Mailcore, filters: Filters, *, server_id: int | None = None, text: str = "") -> None:
+    found = core.trail.read(server_id=server_id, text=text, page=filters.page.get())
     if not found.matching:
-        st.caption("Nenhuma alteração registrada." if not text else "Nada combina com a busca.")
+        nothing_found(filters, "Nada combina com a busca." if text else "Nenhuma alteração registrada.")
         return
-    st.dataframe(
-        _table(found.changes, core, with_server=server_id is None),
-        hide_index=True,
-        height="content" if len(found.changes) <= 12 else 460,
-        alt="Alterações",
+    shown = min(filters.page.get(), -(-found.matching // PAGE_SIZE))
+    if shown < filters.page.get():  # an address with a page that is no more
+        found = core.trail.read(server_id=server_id, text=text, page=shown)
+    every = server_id is None
+    table(
+        "changes" if every else "changes_of_one",
+        "Alterações",
+        [column for column in _COLUMNS if every or column.name != "server"],
+        [(change.id, _cells(change, core.settings.zone, with_server=every)) for change in found.changes],
+        first=1 + PAGE_SIZE * (shown - 1),
+        total=found.matching,
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("1 alteração" if found.matching == 1 else f"{number(found.matching)} alterações")
-        if found.matching > PAGE_SIZE:
-            st.pagination(-(-found.matching // PAGE_SIZE), key=key)
+        st.caption(counted(found.matching, "alteração", "alterações"))
+        pager(filters, shown=shown, matching=found.matching, size=PAGE_SIZE)
 
 
-def _table(changes: list[Change], core: Mailcore, *, with_server: bool) -> pa.Table:
-    import pyarrow as pa
-
-    columns = {"Quando": [date_time(change.at, core.settings.zone) for change in changes]}
-    if with_server:
-        columns["Servidor"] = [change.server_name for change in changes]
-    columns |= {
-        "Quem": [change.who for change in changes],
-        "O que": [ACTION[change.action] for change in changes],
-        "Campo": [_FIELDS.get(change.field, change.field) for change in changes],
-        "De": [_before(change) for change in changes],
-        "Para": [_after(change) for change in changes],
-    }
-    return pa.table(columns)
+def _cells(change: Change, zone: ZoneInfo, *, with_server: bool) -> list[str]:
+    return [
+        date_time(change.at, zone),
+        *([change.server_name] if with_server else []),
+        change.who,
+        ACTION[change.action],
+        _FIELDS.get(change.field, change.field),
+        _before(change),
+        _after(change),
+    ]
 
 
 def _before(change: Change) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.formats import plain
+from ui.session import NOTICES
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -97,7 +98,12 @@ def page_faults(page: str) -> Iterator[None]:
         _spare_collections(page)
 
 
+def note(*sentences: str) -> None:
+    """Say something on the next page that is drawn."""
+    NOTICES.set((*NOTICES.get(), *sentences))
+
+
 def notices() -> None:
     """Show once what the page before had to say."""
-    for sentence in st.session_state.pop("notices", []):
+    for sentence in NOTICES.take():
         st.toast(plain(sentence), icon=":material/check:", duration="long")

@@ -17,6 +17,17 @@ from ui.formats import plain
 from ui.jobs import watch
 from ui.outcome import show_send
 from ui.quota_warnings import offer_paid_server
+from ui.session import (
+    LAST_RECIPIENT,
+    SEND_ERRORS,
+    SEND_FOR,
+    SEND_KEY,
+    SEND_OUTCOME,
+    SEND_SEARCH,
+    SEND_SUBJECT,
+    SEND_TEXT,
+    SEND_TO,
+)
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -30,21 +41,21 @@ _FIELDS = {"to": "Para", "subject": "Assunto", "text": "Mensagem"}
 def choose_server(core: Mailcore) -> MailServer | None:
     """Draw the choice of the server; the one in the URL, else the default, stands there first."""
     chosen = _from_url(core) or core.servers.default()
-    found = core.servers.search(ServerQuery(text=st.session_state.get("send_search") or ""))
+    found = core.servers.search(ServerQuery(text=SEND_SEARCH.get() or ""))
     if found.total == 0:
         st.info("Ainda não há servidores registrados.", icon=":material/mail:")
         st.page_link("pages/cadastro.py", label="Registrar um servidor", icon=":material/add:")
         return None
-    if found.total > len(found.servers) or st.session_state.get("send_search"):
+    if found.total > len(found.servers) or SEND_SEARCH.get():
         st.text_input(
             "Buscar",
-            key="send_search",
+            key=SEND_SEARCH.name,
             type="search",
             live="200ms",
             placeholder="para achar o servidor na lista",
         )
     options = {server.id: server for server in found.servers}
-    if chosen is not None and not st.session_state.get("send_search"):
+    if chosen is not None and not SEND_SEARCH.get():
         options = {chosen.id: chosen} | options
     if not options:
         st.warning("Nenhum servidor combina com a busca.")
@@ -54,7 +65,7 @@ def choose_server(core: Mailcore) -> MailServer | None:
         list(options),
         index=0,
         format_func=lambda key: f"{options[key].name} — {options[key].from_address}",
-        key=f"send_server_{chosen.id if chosen else 0}_{st.session_state.get('send_search') or ''}",
+        key=f"send_server_{chosen.id if chosen else 0}_{SEND_SEARCH.get() or ''}",
         filter_mode="contains",
     )
     return options.get(server_id) if server_id else None
@@ -73,20 +84,20 @@ def _from_url(core: Mailcore) -> MailServer | None:
 
 def message_fields(server: MailServer) -> None:
     """Draw what to send. "Para" offers the last address this person used, never the sender's own."""
-    if st.session_state.get("send_for") != server.id:
-        st.session_state["send_for"] = server.id
-        if st.session_state.get("field_send_to", "").strip() == server.from_address:
-            st.session_state["field_send_to"] = ""  # it was meant for the server chosen before
-    last = st.session_state.get("last_recipient", "")
-    st.session_state.setdefault("field_send_to", "" if last == server.from_address else last)
-    st.session_state.setdefault("field_send_subject", _SUBJECT)
-    st.session_state.setdefault("field_send_text", _TEXT)
-    errors: dict[str, str] = st.session_state.get("send_errors", {})
-    st.text_input("Para", key="field_send_to", live="0ms", on_change="ignore", placeholder="nome@exemplo.com.br")
+    if SEND_FOR.get() != server.id:
+        SEND_FOR.set(server.id)
+        if SEND_TO.get().strip() == server.from_address:
+            SEND_TO.set("")  # it was meant for the server chosen before
+    last = LAST_RECIPIENT.get()
+    SEND_TO.start("" if last == server.from_address else last)
+    SEND_SUBJECT.start(_SUBJECT)
+    SEND_TEXT.start(_TEXT)
+    errors = SEND_ERRORS.get()
+    st.text_input("Para", key=SEND_TO.name, live="0ms", on_change="ignore", placeholder="nome@exemplo.com.br")
     _error(errors, "to")
-    st.text_input("Assunto", key="field_send_subject", live="0ms", on_change="ignore")
+    st.text_input("Assunto", key=SEND_SUBJECT.name, live="0ms", on_change="ignore")
     _error(errors, "subject")
-    st.text_area("Mensagem", key="field_send_text", on_change="ignore")
+    st.text_area("Mensagem", key=SEND_TEXT.name, on_change="ignore")
     _error(errors, "text")
     if not server.is_active:
         st.warning("Este servidor está inativo: um envio por ele é recusado aqui mesmo. Ative-o no cadastro.")
@@ -103,7 +114,7 @@ def send_pressed(core: Mailcore, server: MailServer) -> None:
     The button carries the send's idempotency key, and is another button once the outcome is on screen:
     the second half of a double click finds the first send or nothing.
     """
-    key = st.session_state.setdefault("send_key", uuid4().hex)
+    key = SEND_KEY.start(uuid4().hex)
     if not st.button("Enviar", key=f"send_{key}", type="primary"):
         return
     try:
@@ -111,29 +122,29 @@ def send_pressed(core: Mailcore, server: MailServer) -> None:
             from_address=server.from_address,
             from_name=server.from_name,
             reply_to=server.reply_to,
-            to=split_addresses(st.session_state["field_send_to"]),
-            subject=st.session_state["field_send_subject"],
-            text=st.session_state["field_send_text"],
+            to=split_addresses(SEND_TO.get()),
+            subject=SEND_SUBJECT.get(),
+            text=SEND_TEXT.get(),
         )
     except ValidationError as error:
-        st.session_state["send_errors"] = {item.field: item.message for item in error.errors}
+        SEND_ERRORS.set({item.field: item.message for item in error.errors})
         st.rerun()
-    st.session_state["send_errors"] = {}
-    st.session_state["last_recipient"] = st.session_state["field_send_to"]
+    SEND_ERRORS.set({})
+    LAST_RECIPIENT.set(SEND_TO.get())
     actor = current_actor()
     send, steps = watch(
         key,
         f"Enviando por “{plain(server.name)}”",
         lambda on_step: core.send(server, message, idempotency_key=key, on_step=on_step, actor=actor),
     )
-    st.session_state["send_outcome"] = (server.id, send, steps)
-    st.session_state["send_key"] = uuid4().hex
+    SEND_OUTCOME.set((server.id, send, steps))
+    SEND_KEY.set(uuid4().hex)
     st.rerun()
 
 
 def show_last_outcome(core: Mailcore, server: MailServer) -> None:
     """Show what became of the last message sent through this server from this page."""
-    shown = st.session_state.get("send_outcome")
+    shown = SEND_OUTCOME.get()
     if shown and shown[0] == server.id:
         show_send(*shown[1:])
         if diagnosis := diagnosis_of(shown[1]):

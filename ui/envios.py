@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -16,14 +16,25 @@ from mailcore.sending.ledger import MOST_EXPORTED, PAGE_SIZE, LedgerQuery
 from mailcore.vocabulary import SendStatus
 from ui import words
 from ui.formats import ago, date_time, number, plain
+from ui.listview.filters import Choice, Filters, Search
+from ui.listview.table import Cell, Column, Tone, counted, nothing_found, pager, table
 from ui.outcome import show_diagnosis, show_send
+from ui.session import (
+    LEDGER_OPENED,
+    LEDGER_OUTCOME,
+    LEDGER_PAGE,
+    LEDGER_PERIOD,
+    LEDGER_RECIPIENT,
+    LEDGER_SERVER,
+    LEDGER_SERVER_NAME,
+    Selection,
+)
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from zoneinfo import ZoneInfo
 
     from mailcore import Mailcore
-    from mailcore.sending.ledger import LedgerPage
-    from mailcore.storage.tables import MailServer, Send
+    from mailcore.storage.tables import Send
 
 _EXCEL = "utf-8-sig"
 _PERIODS: dict[str, int | None] = {"Hoje": 0, "Últimos 7 dias": 6, "Últimos 30 dias": 29, "Tudo": None}
@@ -41,39 +52,39 @@ _MARKS = {
     SendStatus.REJECTED_BY_RULE: "⊘",
     SendStatus.STARTED: "…",
 }
+_TONES: dict[SendStatus, Tone] = {
+    SendStatus.ACCEPTED: "good",
+    SendStatus.REFUSED: "bad",
+    SendStatus.FAILED: "bad",
+    SendStatus.UNCERTAIN: "warn",
+    SendStatus.REJECTED_BY_RULE: "bad",
+    SendStatus.STARTED: "quiet",
+}
 _STATES = {"submitted": "na fila do serviço", "in_progress": "entregando", "complete": "terminou"}
-_WIDTHS = {"Quando": 140, "Resultado": 140, "Servidor": 220, "Para": 260, "Quem": 180, "O que houve": 440}
+_PERIOD = Choice("Período", "periodo", LEDGER_PERIOD, _PERIODS, _DEFAULT_PERIOD)
+_OUTCOME = Choice("Resultado", "resultado", LEDGER_OUTCOME, _OUTCOMES, "Todos")
+_FILTERS = Filters(
+    _PERIOD,
+    Search("Servidor", "descricao", LEDGER_SERVER_NAME, placeholder="descrição do servidor", width=260),
+    _OUTCOME,
+    Search("Destinatário", "para", LEDGER_RECIPIENT, placeholder="endereço ou parte dele", width=260),
+    page=LEDGER_PAGE,
+)
+_COLUMNS = (
+    Column("at", "Quando", 128),
+    Column("status", "Resultado", 128),
+    Column("server", "Servidor", 160, 2),
+    Column("recipients", "Para", 180, 2),
+    Column("who", "Quem", 120, 1),
+    Column("what", "O que houve", 220, 4),
+)
 
 
 def filters(core: Mailcore) -> LedgerQuery:
     """Draw the filters, as the query string has them at first, and return what they ask for."""
     _begin_with_url(core)
-    with st.container(horizontal=True):
-        period = st.selectbox(
-            "Período", list(_PERIODS), key="envios_periodo", on_change=_to_first_page, filter_mode=None, width=170
-        )
-        st.text_input(
-            "Servidor",
-            key="envios_servidor",
-            type="search",
-            live="200ms",
-            placeholder="descrição do servidor",
-            on_change=_to_first_page,
-            width=260,
-        )
-        outcome = st.selectbox(
-            "Resultado", list(_OUTCOMES), key="envios_resultado", on_change=_to_first_page, filter_mode=None, width=170
-        )
-        st.text_input(
-            "Destinatário",
-            key="envios_para",
-            type="search",
-            live="200ms",
-            placeholder="endereço ou parte dele",
-            on_change=_to_first_page,
-            width=260,
-        )
-    server: MailServer | None = st.session_state.get("envios_um")
+    _FILTERS.draw()
+    server = LEDGER_SERVER.get()
     if server is not None:
         st.button(
             f"Só de {plain(server.name)}: ver de todos",
@@ -84,11 +95,11 @@ def filters(core: Mailcore) -> LedgerQuery:
         )
     return LedgerQuery(
         server_id=server.id if server else None,
-        server_name=st.session_state["envios_servidor"] or "",
-        since=_since(_PERIODS[period], core),
-        status=_OUTCOMES[outcome],
-        recipient=st.session_state["envios_para"] or "",
-        page=st.session_state["envios_pagina"],
+        server_name=LEDGER_SERVER_NAME.get() or "",
+        since=_since(_PERIOD.chosen(), core),
+        status=_OUTCOME.chosen(),
+        recipient=LEDGER_RECIPIENT.get() or "",
+        page=LEDGER_PAGE.get(),
     )
 
 
@@ -101,81 +112,48 @@ def _since(days: int | None, core: Mailcore) -> datetime | None:
 
 def _begin_with_url(core: Mailcore) -> None:
     asked = st.query_params
-    state = st.session_state
-    for key, parameter, options in (
-        ("envios_periodo", "periodo", _PERIODS),
-        ("envios_resultado", "resultado", _OUTCOMES),
-    ):
-        if key not in state:
-            first = _DEFAULT_PERIOD if key == "envios_periodo" else next(iter(options))
-            state[key] = asked[parameter] if asked.get(parameter) in options else first
-    for key, parameter in (("envios_servidor", "descricao"), ("envios_para", "para")):
-        state.setdefault(key, asked.get(parameter, "")[:200])
-    state.setdefault("envios_pagina", 1)
     wanted = asked.get("servidor", "")
-    if wanted.isdecimal() and len(wanted) < 10 and "envios_um" not in state:
+    if wanted.isdecimal() and len(wanted) < 10 and not LEDGER_SERVER.is_set():
         try:
-            state["envios_um"] = core.servers.get(int(wanted))
+            LEDGER_SERVER.set(core.servers.get(int(wanted)))
         except NotFoundError:
             st.warning("O servidor deste endereço não existe mais; os envios dele continuam nesta lista.")
     if (send := asked.get("envio", "")).isdecimal() and len(send) < 17:
-        state.setdefault("envios_aberto", int(send))
-
-
-def _to_first_page() -> None:
-    st.session_state["envios_pagina"] = 1
+        LEDGER_OPENED.start(Selection((int(send),)))
 
 
 def _all_servers() -> None:
-    st.session_state["envios_um"] = None
-    _to_first_page()
+    LEDGER_SERVER.set(None)
+    _FILTERS.to_first_page()
 
 
 def _remember_view(query: LedgerQuery) -> None:
-    state = st.session_state
-    view = {
-        "servidor": str(query.server_id or ""),
-        "periodo": "" if state["envios_periodo"] == _DEFAULT_PERIOD else state["envios_periodo"],
-        "descricao": query.server_name,
-        "resultado": "" if query.status is None else state["envios_resultado"],
-        "para": query.recipient,
-        "envio": str(state.get("envios_aberto") or ""),
-    }
-    view = {name: text for name, text in view.items() if text}
-    if st.query_params.to_dict() != view:
-        st.query_params.from_dict(view)
+    _FILTERS.remember(servidor=str(query.server_id or ""), envio=str(LEDGER_OPENED.get().only or ""))
 
 
-def table(core: Mailcore, query: LedgerQuery) -> None:
-    """Draw one page of the ledger; a tick opens a row, which is kept by its id."""
+def ledger_table(core: Mailcore, query: LedgerQuery) -> None:
+    """Draw one page of the ledger; a click opens a row, which is kept by its id."""
     page = core.ledger.search(query)
     if not page.matching:
-        st.info(
+        nothing_found(
+            _FILTERS,
             "Nenhum envio neste período com estes filtros. Escolha outro período ou limpe os filtros; mensagens "
             "enviadas por fora deste programa não aparecem aqui.",
-            icon=":material/inbox:",
         )
         _remember_view(query)
         return
-    ids = [send.id for send in page.sends]
-    key = f"envios_{hash(tuple(ids)) & 0xFFFFFFFF:x}"
-    opened = st.session_state.get("envios_aberto")
-    st.dataframe(
-        _rows(page, core),
-        key=key,
-        hide_index=True,
-        on_select=lambda: _open(key, ids),
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": [ids.index(opened)] if opened in ids else []}},
-        height="content" if len(ids) <= 10 else 390,
-        column_config={name: st.column_config.Column(width=width) for name, width in _WIDTHS.items()},
-        alt="Envios",
+    table(
+        "sends",
+        "Envios",
+        _COLUMNS,
+        [(send.id, _cells(send, core.settings.zone)) for send in page.sends],
+        first=1 + PAGE_SIZE * (page.number - 1),
+        total=page.matching,
+        selection=LEDGER_OPENED,
     )
-    st.session_state["envios_pagina"] = page.number
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("1 envio" if page.matching == 1 else f"{number(page.matching)} envios")
-        if page.matching > PAGE_SIZE:
-            st.pagination(-(-page.matching // PAGE_SIZE), key="envios_pagina")
+        st.caption(counted(page.matching, "envio", "envios"))
+        pager(_FILTERS, shown=page.number, matching=page.matching, size=PAGE_SIZE)
         st.download_button(
             "Baixar CSV",
             data=partial(_csv, core, replace(query, page=1)),
@@ -194,24 +172,15 @@ def _csv(core: Mailcore, query: LedgerQuery) -> bytes:
     return core.ledger.to_csv(query, core.settings.zone, delimiter=";").encode(_EXCEL)
 
 
-def _open(key: str, ids: list[int]) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
-    st.session_state["envios_aberto"] = ids[rows[0]] if rows and rows[0] < len(ids) else None
-
-
-def _rows(page: LedgerPage, core: Mailcore) -> pa.Table:
-    import pyarrow as pa
-
-    zone = core.settings.zone
-    columns: dict[str, list[Any]] = {
-        "Quando": [date_time(send.at, zone) for send in page.sends],
-        "Resultado": [f"{_MARKS[send.status]} {words.OUTCOME[send.status]}" for send in page.sends],
-        "Servidor": [send.server_name for send in page.sends],
-        "Para": [_recipients(send) for send in page.sends],
-        "Quem": [send.who for send in page.sends],
-        "O que houve": [_what(send) for send in page.sends],
-    }
-    return pa.table(columns)
+def _cells(send: Send, zone: ZoneInfo) -> list[str | Cell]:
+    return [
+        date_time(send.at, zone),
+        Cell(f"{_MARKS[send.status]} {words.OUTCOME[send.status]}", tone=_TONES[send.status]),
+        send.server_name,
+        _recipients(send),
+        send.who,
+        _what(send),
+    ]
 
 
 def _recipients(send: Send) -> str:
@@ -229,9 +198,9 @@ def _what(send: Send) -> str:
 
 def opened(core: Mailcore) -> None:
     """Show the opened row: what was sent to whom, what became of it, why, and what to do."""
-    send_id = st.session_state.get("envios_aberto")
+    send_id = LEDGER_OPENED.get().only
     if send_id is None:
-        st.caption("Marque um envio na primeira coluna para ver o que houve com ele.")
+        st.caption("Marque um envio na lista para ver o que houve com ele.")
         return
     try:
         send = core.ledger.get(send_id)

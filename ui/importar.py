@@ -12,10 +12,11 @@ from mailcore.errors import ConflictError, NotFoundError, ValidationError
 from mailcore.registry.exchange import apply_import, template_csv, to_csv, to_json
 from mailcore.registry.exchange_file import MAX_BYTES
 from mailcore.registry.fields import LABELS
-from mailcore.vocabulary import Kind
+from mailcore.transports import kind_of
 from ui import words
 from ui.context import current_actor
 from ui.formats import number, plain
+from ui.session import IMPORT_DONE, IMPORT_LATE, IMPORT_NONCE, IMPORT_PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.registry.exchange import ImportPlan, Remark
 
-_NONCE, _PLAN, _DONE, _LATE = "import_nonce", "import_plan", "import_done", "import_late"
 _MOST_ROWS = 1_000
 _MOST_SENTENCES = 20
 _MOST_LINES = 6
@@ -79,29 +79,29 @@ def uploaded_plan(core: Mailcore) -> ImportPlan | None:
     # No list of types: a spreadsheet gets a sentence that says what to do, in place of Streamlit's English one.
     uploaded = st.file_uploader(
         "Arquivo CSV ou JSON",
-        key=f"import_file_{st.session_state.setdefault(_NONCE, uuid4().hex)}",
+        key=f"import_file_{IMPORT_NONCE.start(uuid4().hex)}",
         max_upload_size=MAX_BYTES // 1_000_000,
         on_change=_forget,
     )
     if uploaded is None:
         return None
-    kept: tuple[str, ImportPlan] | None = st.session_state.get(_PLAN)
+    kept = IMPORT_PLAN.get()
     if kept is None or kept[0] != uploaded.file_id:
         with st.spinner("Conferindo o arquivo…"):
             kept = (uploaded.file_id, core.plan_import(uploaded.getvalue()))
-            st.session_state[_PLAN] = kept
+            IMPORT_PLAN.set(kept)
     return kept[1]
 
 
 def _forget() -> None:
     """Another file: what was said of the last one is over."""
-    for name in (_PLAN, _DONE, _LATE):
-        st.session_state.pop(name, None)
+    for key in (IMPORT_PLAN, IMPORT_DONE, IMPORT_LATE):
+        key.forget()
 
 
 def show_plan(plan: ImportPlan) -> None:
     """Show what the file would do, or what is wrong with it."""
-    if sentence := st.session_state.get(_LATE):
+    if sentence := IMPORT_LATE.get():
         st.warning(f"{plain(sentence)} Nada foi importado. Confira abaixo o que mudaria agora.", icon=":material/sync:")
     if plan.errors:
         count = len(plan.errors)
@@ -134,7 +134,7 @@ def import_pressed(core: Mailcore, plan: ImportPlan) -> None:
 
     The button is another one once the import is done: the second half of a double click finds nothing.
     """
-    nonce = st.session_state[_NONCE]
+    nonce = IMPORT_NONCE.get()
     if not st.button("Importar", key=f"import_{nonce}", type="primary", disabled=not plan.does_something):
         return
     try:
@@ -142,17 +142,17 @@ def import_pressed(core: Mailcore, plan: ImportPlan) -> None:
             apply_import(core.servers, plan, actor=current_actor())
             # At once: with the next thing drawn, a second press may already end this run.
             _forget()
-            st.session_state[_DONE] = (len(plan.created), len(plan.changed), len(plan.warnings))
-            st.session_state[_NONCE] = uuid4().hex
+            IMPORT_DONE.set((len(plan.created), len(plan.changed), len(plan.warnings)))
+            IMPORT_NONCE.set(uuid4().hex)
     except (ConflictError, NotFoundError, ValidationError) as error:
-        st.session_state.pop(_PLAN, None)  # to be worked out anew
-        st.session_state[_LATE] = str(error)
+        IMPORT_PLAN.forget()  # to be worked out anew
+        IMPORT_LATE.set(str(error))
     st.rerun()
 
 
 def show_imported() -> None:
     """Say what the last import did, and where to see it."""
-    done: tuple[int, int, int] | None = st.session_state.get(_DONE)
+    done = IMPORT_DONE.get()
     if done is None:
         return
     created, changed, warned = done
@@ -214,16 +214,13 @@ def _created_table(plan: ImportPlan) -> pa.Table:
     import pyarrow as pa
 
     rows = plan.created[:_MOST_ROWS]
-    smtp = [one.draft.kind is Kind.SMTP for one in rows]
     columns: dict[str, list[Any]] = {
         "Item" if plan.is_json else "Linha": [str(one.line) for one in rows],
         "Descrição": [one.draft.name for one in rows],
-        "Tipo": [words.KIND[one.draft.kind] for one in rows],
-        "Servidor": [one.draft.host for one in rows],
+        "Tipo": [kind_of(one.draft.kind).label for one in rows],
+        "Servidor": [kind_of(one.draft.kind).shown_host(one.draft) for one in rows],
         "Porta": [str(one.draft.port or "") for one in rows],
-        "Segurança": [
-            words.SECURITY[one.draft.security] if is_smtp else "HTTPS" for one, is_smtp in zip(rows, smtp, strict=True)
-        ],
+        "Segurança": [kind_of(one.draft.kind).shown_security(one.draft) for one in rows],
         "Usuário": [one.draft.username for one in rows],
         "Remetente": [one.draft.from_address for one in rows],
     }

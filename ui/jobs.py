@@ -18,7 +18,7 @@ import streamlit as st
 from mailcore.transports.base import Step, StepListener
 from mailcore.vocabulary import StepState
 from ui.formats import milliseconds, plain
-from ui.words import STEP
+from ui.words import step_label
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ def watch(key: str, title: str, work: Callable[[StepListener], T]) -> tuple[T, l
         finished = []
         for step in job.steps():
             if step.state is StepState.RUNNING:
-                status.update(label=f"{title} — {STEP.get(step.name, step.name)}…")
+                status.update(label=f"{title} — {step_label(step.name)}…")
             else:
                 finished.append(step)
                 show_step(step)
@@ -116,7 +116,7 @@ def show_step(step: Step) -> None:
     """One line for a finished step: how it went, how long it took, what is worth knowing, the server's words."""
     detail = f" — {plain(step.detail)}" if step.detail else ""
     took = f" · {milliseconds(step.milliseconds)}" if step.state is not StepState.SKIPPED else ""
-    st.markdown(f"{_ICONS[step.state]} **{STEP.get(step.name, step.name)}**{took}{detail}")
+    st.markdown(f"{_ICONS[step.state]} **{step_label(step.name)}**{took}{detail}")
     if step.reply and (words := step.reply.splitlines()):
         more = f" (+{len(words) - 1})" if len(words) > 1 else ""
         st.caption(f"{plain(words[0][:200])}{more}")

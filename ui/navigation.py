@@ -8,11 +8,10 @@ import streamlit as st
 
 from mailcore.rights import Right
 from ui.person import enter, may, say_not_allowed, signed_in
+from ui.session import ENTERED
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
-
-_ENTERED = "entered_through_app"
 
 
 _NEEDS = {"cadastro": Right.OPERATE, "enviar_teste": Right.OPERATE, "usuarios": Right.ADMINISTER}
@@ -24,7 +23,7 @@ def navigation() -> StreamlitPage:
 
     The pages have no icons: Streamlit would have the browser fetch the current one's from Google as favicon.
     """
-    st.session_state[_ENTERED] = True
+    ENTERED.set(True)
     pages = [
         st.Page("pages/servidores.py", title="Servidores de e-mail", default=True),
         _page("cadastro", "Cadastro"),
@@ -62,7 +61,7 @@ def enter_through_app(page: str) -> None:
     Until ``st.navigation`` has been called once in a process, Streamlit takes the folder ``pages/`` for an
     app of its older kind: the first link into a page after a start would run that file alone.
     """
-    if not st.session_state.get(_ENTERED):
+    if not ENTERED.get():
         enter()
         navigation()
         st.switch_page(f"pages/{page}.py", query_params=st.query_params.to_dict())

@@ -107,3 +107,6 @@ def show_diagnosis(diagnosis: Diagnosis, server_id: int | None) -> None:
     if diagnosis.reply:
         st.caption("O que o servidor respondeu")
         st.code(diagnosis.reply, language=None, wrap_lines=True)
+        if diagnosis.evidence:
+            words = ", ".join(f"“{plain(one)}”" for one in diagnosis.evidence)
+            st.caption(f"O que decidiu nesta resposta: {words}")

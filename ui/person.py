@@ -12,27 +12,17 @@ from mailcore.access.trail import Visitor
 from mailcore.actor import Actor, computer_user
 from mailcore.errors import MailcoreError, NotAllowedError, SignInRefusedError
 from mailcore.settings import Door
+from ui.assets import style
 from ui.door import tickets
 from ui.door.knock import TICKET, base_path
 from ui.formats import plain
-from ui.shortcuts import compact
+from ui.session import PERSON, PERSON_SESSION, forget_everything
 
 if TYPE_CHECKING:
     from mailcore.access.sessions import Entered
     from mailcore.rights import Right
 
-_CSS = """
-.st-key-person_menu {
-  position: fixed; top: .6rem; right: 3.6rem; z-index: 999991; width: auto; max-width: 17rem; flex-wrap: nowrap;
-}
-.st-key-person_menu > div { height: 1.8rem; display: flex; align-items: center; }
-.st-key-person_menu button { min-height: 0; padding: 0; }
-.st-key-person_menu p { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; max-width: 11rem; margin: 0; }
-[data-testid="stHeader"] { padding-right: 17rem; }
-"""
 _MOST_HELPERS = 5
-_SESSION = "person_session"
-_PERSON = "person"
 _OVER = "Sua sessão terminou. O que foi digitado continua na tela: entre de novo em outra aba e volte para esta."
 
 
@@ -51,10 +41,10 @@ def enter() -> None:
         st.link_button("Entrar", f"{base_path()}/entrar?next=/entrar/pronto")
         st.stop()
     person = entered.user_id if entered else 0
-    if st.session_state.get(_PERSON, person) != person:
-        st.session_state.clear()
-    st.session_state[_PERSON] = person
-    st.session_state[_SESSION] = entered.session_id if entered else None
+    if PERSON.start(person) != person:
+        forget_everything()
+        PERSON.set(person)
+    PERSON_SESSION.set(entered.session_id if entered else None)
 
 
 def person_menu() -> None:
@@ -64,7 +54,7 @@ def person_menu() -> None:
         return
     from ui.session_end import watch_session_end
 
-    st.html(f"<style>{compact(_CSS)}</style>")
+    st.html("<style>" + style("person.css") + "</style>")
     with st.container(key="person_menu", horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(plain(entered.label))
         st.button("Sair", key="person_leave", type="tertiary", on_click=_leave)
@@ -130,9 +120,9 @@ def _entered() -> Entered | None:
         session_id = ticket.session_id
     elif tickets.is_standing():
         # The connection broke off while the run was under way: who began it is known.
-        if _SESSION not in st.session_state:
+        if not PERSON_SESSION.is_set():
             raise SignInRefusedError(_OVER, "no_ticket")
-        session_id = st.session_state[_SESSION]
+        session_id = PERSON_SESSION.get()
     else:
         _refuse_without_door(access.doors(is_local=_is_local()))
         session_id = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -13,23 +13,36 @@ from mailcore.access import trail
 from mailcore.access.users import LINK_HOURS, UserDraft, draft_of
 from mailcore.errors import MailcoreError
 from mailcore.rights import ROLE_LABELS, Role
-from ui.context import current_actor
+from ui.context import current_actor, note
 from ui.door.knock import base_path
-from ui.formats import date_time, number, plain
+from ui.formats import date_time, plain
+from ui.listview.table import Cell, Column, counted, table
+from ui.session import ENTRIES_PAGE, USERS_ASKED, USERS_LINK, USERS_SELECTED, select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pyarrow as pa
-
     from mailcore import Mailcore
     from mailcore.storage.tables import AccessEvent, User
 
-_ASKED = "users_asked"
-"""What a dialog is open for: ("new", None), or ("edit" | "end" | "remove", id)."""
-_CHOSEN = "users_chosen"
-_LINK = "users_link"
-_WIDTHS = {"Nome": 220, "E-mail": 300, "Papel": 130, "Ativo": 80, "Senha": 110, "Último acesso": 160}
+_COLUMNS = (
+    Column("name", "Nome", 160, 2),
+    Column("email", "E-mail", 200, 3),
+    Column("role", "Papel", 120),
+    Column("active", "Ativo", 70),
+    Column("password", "Senha", 110),
+    Column("seen", "Último acesso", 140),
+)
+_ENTRIES = (
+    Column("at", "Quando", 130),
+    Column("event", "O que", 130),
+    Column("email", "Quem", 180, 2),
+    Column("reason", "Por que", 160, 2),
+    Column("by", "Feito por", 140, 1),
+    Column("door", "Porta", 120),
+    Column("address", "De onde", 120),
+)
+_DOORS = {"accounts": "Senha", "oidc": "Login da empresa", "proxy": "Proxy"}
 
 
 def everybody(core: Mailcore) -> list[User]:
@@ -37,38 +50,18 @@ def everybody(core: Mailcore) -> list[User]:
     return core.access.users.everybody(actor=current_actor())
 
 
-def table(core: Mailcore, users: Sequence[User]) -> User | None:
-    """Draw the users and return the one that is ticked, kept by its id."""
-    import pyarrow as pa
+def users_table(core: Mailcore, users: Sequence[User]) -> User | None:
+    """Draw the users and return the selected one, kept by its id."""
+    table("users", "Usuários", _COLUMNS, [(one.id, _cells(one, core)) for one in users], selection=USERS_SELECTED)
+    st.caption(counted(len(users), "usuário", "usuários"))
+    chosen = USERS_SELECTED.get().only
+    return next((user for user in users if user.id == chosen), None)
 
-    zone = core.settings.zone
-    ids = [user.id for user in users]
-    key = f"users_{hash(tuple(ids)) & 0xFFFFFFFF:x}"
-    columns: dict[str, list[Any]] = {
-        "Nome": [user.name for user in users],
-        "E-mail": [user.email for user in users],
-        "Papel": [ROLE_LABELS[user.role] for user in users],
-        "Ativo": ["sim" if user.is_active else "não" for user in users],
-        "Senha": [_password(user) for user in users],
-        "Último acesso": [date_time(user.last_seen_at, zone) if user.last_seen_at else "nunca" for user in users],
-    }
-    kept = st.session_state.get(_CHOSEN)
-    st.dataframe(
-        pa.table(columns),
-        key=key,
-        hide_index=True,
-        on_select=lambda: _choose(key, ids),
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": [ids.index(kept)] if kept in ids else []}},
-        height="content" if len(ids) <= 12 else 460,
-        column_config={name: st.column_config.Column(width=width) for name, width in _WIDTHS.items()},
-        alt="Usuários",
-    )
-    chosen = next((user for user in users if user.id == kept), None)
-    st.caption(f"{number(len(users))} usuários" if len(users) != 1 else "1 usuário")
-    if chosen is not None:
-        st.caption(f"Selecionado: **{plain(chosen.name or chosen.email)}**")
-    return chosen
+
+def _cells(user: User, core: Mailcore) -> list[str | Cell]:
+    seen = date_time(user.last_seen_at, core.settings.zone) if user.last_seen_at else "nunca"
+    active = "sim" if user.is_active else Cell("não", tone="bad")
+    return [user.name, user.email, ROLE_LABELS[user.role], active, _password(user), seen]
 
 
 def _password(user: User) -> str:
@@ -77,14 +70,9 @@ def _password(user: User) -> str:
     return "tem" if user.password_hash else "não tem"
 
 
-def _choose(key: str, ids: list[int]) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
-    st.session_state[_CHOSEN] = ids[rows[0]] if rows and rows[0] < len(ids) else None
-
-
 def ask_new() -> None:
     """ "Novo usuário"."""
-    st.session_state[_ASKED] = ("new", None)
+    USERS_ASKED.set(("new", None))
 
 
 def ask_to_change(user: User | None) -> None:
@@ -104,12 +92,12 @@ def ask_to_remove(user: User | None) -> None:
 
 def _ask(what: str, user: User | None) -> None:
     if user is not None:
-        st.session_state[_ASKED] = (what, user.id)
+        USERS_ASKED.set((what, user.id))
 
 
 def dialogs(core: Mailcore, users: Sequence[User]) -> None:
     """Open the dialog that was asked for."""
-    what, user_id = st.session_state.get(_ASKED, ("", None))
+    what, user_id = USERS_ASKED.get()
     user = next((one for one in users if one.id == user_id), None)
     if what == "new":
         _form(core, None)
@@ -166,15 +154,15 @@ def _save(core: Mailcore, user: User | None, draft: UserDraft, password: SecretS
         stored = people.add(draft, password, actor=actor)
     else:
         stored = people.edit(user, draft, password, actor=actor)
-    st.session_state[_CHOSEN] = stored.id
-    st.session_state["notices"] = [f"“{stored.name or stored.email}” foi salvo."]
+    select(USERS_SELECTED, stored.id)
+    note(f"“{stored.name or stored.email}” foi salvo.")
     if wants_link and password is None:
-        st.session_state[_LINK] = (stored.email, people.make_link(stored, actor=actor))
+        USERS_LINK.set((stored.email, people.make_link(stored, actor=actor)))
 
 
 def show_link() -> None:
     """Show a new link once: it is kept nowhere."""
-    email, link = st.session_state.pop(_LINK, ("", ""))
+    email, link = USERS_LINK.take()
     if not link:
         return
     page = urlsplit(st.context.url or "")
@@ -208,11 +196,11 @@ def _do(core: Mailcore, user: User, title: str) -> None:
     people, actor = core.access.users, current_actor()
     if title == "Apagar usuário":
         people.remove(user, actor=actor)
-        st.session_state[_CHOSEN] = None
-        st.session_state["notices"] = [f"“{user.name or user.email}” foi apagado."]
+        select(USERS_SELECTED)
+        note(f"“{user.name or user.email}” foi apagado.")
     else:
         ended = people.end_sessions(user, actor=actor)
-        st.session_state["notices"] = ["Uma sessão encerrada." if ended == 1 else f"{ended} sessões encerradas."]
+        note(f"{counted(ended, 'sessão encerrada', 'sessões encerradas')}.")
 
 
 def _buttons(yes: str) -> tuple[bool, bool]:
@@ -223,7 +211,7 @@ def _buttons(yes: str) -> tuple[bool, bool]:
 
 
 def _close() -> None:
-    st.session_state.pop(_ASKED, None)
+    USERS_ASKED.forget()
 
 
 def entries(core: Mailcore) -> None:
@@ -232,37 +220,28 @@ def entries(core: Mailcore) -> None:
     if not panel.open:
         return
     with panel:
-        found = core.access.events(page=st.session_state.get("users_trail_page", 1), actor=current_actor())
-        if not found.matching:
-            st.caption("Nada registrado.")
-            return
-        st.dataframe(_events(found.events, core), hide_index=True, height=460, alt="Entradas e recusas")
+        found = core.access.events(page=ENTRIES_PAGE.get(), actor=current_actor())
+        first = 1 + trail.PAGE_SIZE * (ENTRIES_PAGE.get() - 1)
+        rows = [(event.id, _entry(event, core)) for event in found.events]
+        table("entries", "Entradas e recusas", _ENTRIES, rows, first=first, total=found.matching)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"{number(found.matching)} registros, dos últimos {trail.KEPT.days} dias")
+            st.caption(f"{counted(found.matching, 'registro', 'registros')}, dos últimos {trail.KEPT.days} dias")
             if found.matching > trail.PAGE_SIZE:
-                st.pagination(-(-found.matching // trail.PAGE_SIZE), key="users_trail_page")
+                st.pagination(-(-found.matching // trail.PAGE_SIZE), key=ENTRIES_PAGE.name)
 
 
-def _events(events: Sequence[AccessEvent], core: Mailcore) -> pa.Table:
-    import pyarrow as pa
-
-    zone = core.settings.zone
-    return pa.table(
-        {
-            "Quando": [date_time(event.at, zone) for event in events],
-            "O que": [trail.EVENTS.get(event.event, event.event) for event in events],
-            "Quem": [event.email for event in events],
-            "Por que": [_reason(event) for event in events],
-            "Feito por": [event.by for event in events],
-            "Porta": [_DOORS.get(event.door, event.door) for event in events],
-            "De onde": [event.address for event in events],
-        }
-    )
+def _entry(event: AccessEvent, core: Mailcore) -> list[str | Cell]:
+    return [
+        date_time(event.at, core.settings.zone),
+        Cell(trail.EVENTS.get(event.event, event.event), tone="bad" if event.event == "refused" else ""),
+        event.email,
+        _reason(event),
+        event.by,
+        _DOORS.get(event.door, event.door),
+        event.address,
+    ]
 
 
 def _reason(event: AccessEvent) -> str:
     roles = {role.value: label for role, label in ROLE_LABELS.items()}
     return trail.REASONS.get(event.reason, roles.get(event.reason, event.reason))
-
-
-_DOORS = {"accounts": "Senha", "oidc": "Login da empresa", "proxy": "Proxy"}

@@ -6,17 +6,17 @@ from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.labels import (
     CATEGORY,
     CHECK_STATE,
-    KIND,
     OUTCOME,
     PAID,
     QUOTA_STATE,
     SAME_ADDRESS,
     SECURITY,
-    STEP,
     UNIT,
     WINDOW,
 )
 from mailcore.registry.fields import FIELD
+from mailcore.transports import KIND_LABELS as KIND
+from mailcore.transports import step_label
 
 __all__ = [
     "CATEGORY",
@@ -27,9 +27,9 @@ __all__ = [
     "QUOTA_STATE",
     "SAME_ADDRESS",
     "SECURITY",
-    "STEP",
     "UNIT",
     "WINDOW",
+    "step_label",
     "value",
 ]
 

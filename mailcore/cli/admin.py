@@ -11,7 +11,7 @@ from mailcore.actor import computer_user
 from mailcore.catalog import providers
 from mailcore.catalog.lookup import suggest as look_up
 from mailcore.cli import as_text, output
-from mailcore.cli.as_json import diagnosis_document, suggestion_document
+from mailcore.cli.as_json import explained_document, suggestion_document
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
@@ -37,7 +37,7 @@ def explain(args: Namespace) -> Exit:
             f"--provider: o catálogo não tem “{args.provider}”. servers suggest mostra como ele se chama."
         )
     found = explain_text(_text(args), phase=args.phase or "", provider=args.provider or "")
-    documents = [diagnosis_document(one.diagnosis) for one in found]
+    documents = [explained_document(one.diagnosis) for one in found]
     output.show(args, documents, lambda: as_text.explained(found))
     return Exit.DONE
 

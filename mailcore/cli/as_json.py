@@ -75,6 +75,11 @@ def diagnosis_document(diagnosis: Diagnosis) -> Document:
     return {key: getattr(diagnosis, key) or None for key in _DIAGNOSIS}
 
 
+def explained_document(diagnosis: Diagnosis) -> Document:
+    """Return a diagnosis with ``evidence``: the reply's own words and codes that decided, none where none did."""
+    return {**diagnosis_document(diagnosis), "evidence": list(diagnosis.evidence)}
+
+
 def send_document(send: Send, zone: ZoneInfo) -> Document:
     """Return a row of the ledger. ``frees_at`` comes with the quotas; until then it is null."""
     return {

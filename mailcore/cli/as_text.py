@@ -11,7 +11,8 @@ from mailcore import labels
 from mailcore.labels import inside
 from mailcore.registry.drafts import secret_label
 from mailcore.registry.fields import LABELS, Sort, fields_of
-from mailcore.vocabulary import CheckState, LimitUnit, Security, SendStatus, StepState
+from mailcore.transports import kind_of, step_label
+from mailcore.vocabulary import CheckState, LimitUnit, Security, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,23 +35,6 @@ _STEP_MARKS = {
     StepState.WARNING: "!",
     StepState.FAILED: "✗",
     StepState.SKIPPED: "○",
-}
-STATUS = {
-    SendStatus.STARTED: "O resultado é incerto: o envio está em andamento ou foi interrompido.",
-    SendStatus.ACCEPTED: "Aceita pelo servidor.",
-    SendStatus.REFUSED: "Recusada pelo servidor.",
-    SendStatus.FAILED: "Não entregue ao servidor.",
-    SendStatus.UNCERTAIN: "O resultado é incerto.",
-    SendStatus.REJECTED_BY_RULE: "Não enviada, por uma regra do cadastro.",
-}
-
-_SENT = {
-    SendStatus.STARTED: "incerto",
-    SendStatus.ACCEPTED: "aceito",
-    SendStatus.REFUSED: "recusado",
-    SendStatus.FAILED: "falhou",
-    SendStatus.UNCERTAIN: "incerto",
-    SendStatus.REJECTED_BY_RULE: "barrado",
 }
 _NONE = "—"
 _SECTIONS = {
@@ -101,7 +85,7 @@ def _row(server: MailServer, zone: ZoneInfo) -> list[str]:
     return [
         str(server.id),
         server.name + (" (padrão)" if server.is_default else ""),
-        labels.KIND[server.kind],
+        kind_of(server.kind).label,
         f"{server.host}:{server.port}" if server.host else _NONE,
         server.from_address,
         _paid(server),
@@ -145,7 +129,7 @@ def _limit(server: MailServer) -> str:
 
 
 _TOLD: dict[str, Callable[[MailServer], str]] = {
-    "kind": lambda server: labels.KIND[server.kind],
+    "kind": lambda server: kind_of(server.kind).label,
     "host": lambda server: f"{server.host}, porta {server.port}",
     "security": _security,
     "username": lambda server: server.username or "sem login",
@@ -170,7 +154,7 @@ def step_line(step: Step) -> str:
     """Return one finished stage in one line."""
     time = f" {step.milliseconds:.0f} ms" if step.milliseconds else ""
     words = step.detail or (step.reply.splitlines() or [""])[0]
-    name = inside(labels.STEP.get(step.name, step.name))
+    name = inside(step_label(step.name))
     return f"{_STEP_MARKS[step.state]} {name}{time}{f' — {words}' if words else ''}"
 
 
@@ -181,6 +165,8 @@ def diagnosis_lines(diagnosis: Diagnosis) -> str:
         lines.append(f"Campo: {LABELS[diagnosis.field]}")
     if diagnosis.reply:
         lines.append(f"Resposta do servidor: {diagnosis.reply}")
+    if diagnosis.evidence:
+        lines.append(f"O que decidiu: {', '.join(diagnosis.evidence)}")
     return "\n".join(lines)
 
 
@@ -250,7 +236,7 @@ def sends_table(sends: Sequence[Send], zone: ZoneInfo) -> str:
                 str(send.id),
                 _moment(send.at, zone),
                 f"{send.server_id} {send.server_name}",
-                _SENT[send.status],
+                inside(labels.SENT[send.status]),
                 first + (f" e mais {len(more)}" if more else ""),
                 " ".join(what.split())[:100],
             ]
@@ -289,7 +275,7 @@ def outcome(send: Send) -> str:
         ("Message-ID", send.message_id),
         ("No serviço", send.provider_id),
     ]
-    return "\n".join([STATUS[send.status], named([pair for pair in pairs if pair[1]])])
+    return "\n".join([labels.OUTCOME_SENTENCE[send.status], named([pair for pair in pairs if pair[1]])])
 
 
 def report_lines(report: Report) -> str:

@@ -13,7 +13,8 @@ from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
 from mailcore.messages.addresses import parse_address
-from mailcore.vocabulary import Kind, StepState
+from mailcore.transports import kind_of, kinds
+from mailcore.vocabulary import StepState
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,8 +44,9 @@ def _one(args: Namespace, core: Mailcore) -> Exit:
 
 
 def _recipient(typed: str, server: MailServer) -> str:
-    if server.kind is not Kind.SMTP:
-        raise WrongUseError("--rcpt só vale para um servidor smtp.")
+    if not kind_of(server.kind).asks_recipient:
+        only = " ou ".join(kind.id for kind in kinds() if kind.asks_recipient)
+        raise WrongUseError(f"--rcpt só vale para um servidor {only}.")
     try:
         return parse_address(typed)
     except ValueError as error:

@@ -13,15 +13,18 @@ from mailcore.cli import output
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
+from mailcore.labels import inside
 from mailcore.registry.exchange import apply_import, to_csv, to_json
 from mailcore.registry.exchange_file import MAX_BYTES
-from mailcore.registry.fields import LABELS
+from mailcore.registry.fields import FIELD
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from mailcore.errors import FieldChange
-    from mailcore.registry.exchange import ImportPlan, Remark
+    from mailcore.labels import inside
+    from mailcore.registry.fields import Field
+from mailcore.registry.exchange import ImportPlan, Remark
 
 _MOST_SHOWN = 60
 """Characters of a value in a line about a change: notes and certificates are long."""
@@ -94,13 +97,13 @@ def _summary(plan: ImportPlan, *, is_dry_run: bool) -> str:
 
 
 def _change(change: FieldChange) -> str:
-    return f"{LABELS[change.field]}, de {_shown(change.before)} para {_shown(change.after)}"
+    row = FIELD[change.field]
+    return f"{row.label}, de {_shown(row, change.before)} para {_shown(row, change.after)}"
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "sim" if value else "não"
-    text = " ".join(str(value if value is not None else "").split()) or "(vazio)"
+def _shown(row: Field, value: object) -> str:
+    word = row.word(value)
+    text = " ".join((inside(word) if row.is_choice else word).split()) or "(vazio)"
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 

@@ -9,14 +9,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from mailcore.registry.fields import FIELD, FIELDS, Group, Option, Sort
-from mailcore.vocabulary import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mailcore.registry.fields import Field
 
-KINDS = tuple(Kind)
 EXPORT_FORMATS = ("csv", "json")
 STATUSES = ("accepted", "refused", "failed", "uncertain", "rejected_by_rule")
 ROLES = ("admin", "support", "analyst")
@@ -117,7 +115,7 @@ def _servers(commands: _Commands) -> None:
     listing = _command(group, "list", "lista os servidores, pela descrição", "servers ")
     filters = listing.add_argument_group("filtros")
     filters.add_argument("--search", metavar="TEXTO", default="", help="só os que têm todas estas palavras")
-    filters.add_argument("--kind", choices=KINDS, help="só os deste tipo")
+    filters.add_argument("--kind", choices=_kinds(), help="só os deste tipo")
     filters.add_argument(
         "--limit",
         metavar="N",
@@ -132,12 +130,14 @@ def _servers(commands: _Commands) -> None:
     )
 
     add = _command(group, "add", "registra um servidor", "servers ")
-    add.add_argument_group("tipo").add_argument("--kind", choices=KINDS, default="smtp", help="smtp, se não for dado")
+    add.add_argument_group("tipo").add_argument(
+        "--kind", choices=_kinds(), default=str(FIELD["kind"].default), help="%(default)s, se não for dado"
+    )
     _fields(add)
 
     edit = _command(group, "edit", "muda de um servidor só o que for dado", "servers ")
     _id(edit)
-    edit.add_argument_group("tipo").add_argument("--kind", choices=KINDS, help="muda o tipo de envio")
+    edit.add_argument_group("tipo").add_argument("--kind", choices=_kinds(), help="muda o tipo de envio")
     _fields(edit)
 
     check = _command(group, "check", "testa um servidor, ou todos os ativos, sem enviar nada", "servers ")
@@ -158,6 +158,10 @@ def _servers(commands: _Commands) -> None:
     delete = _command(group, "delete", "apaga um servidor e a senha dele; o histórico fica", "servers ")
     _id(delete)
     delete.common.add_argument("--yes", action="store_true", help="não pergunta antes")
+
+
+def _kinds() -> list[str]:
+    return [str(kind) for kind in FIELD["kind"].choices]
 
 
 def _fields(parser: _Parser) -> None:

@@ -16,7 +16,7 @@ from mailcore.cli.parser import option_of
 from mailcore.errors import ValidationError
 from mailcore.registry.document import server_document
 from mailcore.registry.drafts import ServerDraft, draft_of, secret_label
-from mailcore.registry.fields import FIELDS, Field, fields_of
+from mailcore.registry.fields import FIELD, FIELDS, Field, fields_of, kinds_with
 from mailcore.registry.search import PAGE_SIZE, ServerQuery
 from mailcore.vocabulary import Kind
 
@@ -125,9 +125,10 @@ def _changed(draft: ServerDraft, args: Namespace) -> ServerDraft:
         values["requires_auth"] = True  # a password with no user name: the rules ask for the name
     changed = replace(draft, **values)
     had = {row.name for row in fields_of(changed.kind)}
-    useless = [option_of(name) for name in given if name in values and name not in had]
+    useless = [FIELD[name] for name in given if name in values and name not in had]
     if useless:
-        raise WrongUseError(f"{', '.join(useless)}: só vale para um servidor smtp.")
+        only = " ou ".join(dict.fromkeys(kind.id for row in useless for kind in kinds_with(row)))
+        raise WrongUseError(f"{', '.join(option_of(row.name) for row in useless)}: só vale para um servidor {only}.")
     return changed
 
 

@@ -1,31 +1,33 @@
 """Finding the servers' replies in whatever somebody pasted: a reply, a bounce, a log, an exception's text.
 
-Pure text in, findings out: :mod:`~mailcore.diagnosis.pasted` lays the text straight, replies are cut out of each
-paragraph, and :mod:`~mailcore.diagnosis.replies` says what each means. Where there is none, the words of programs
-that never reached a server (:mod:`~mailcore.diagnosis.client_errors`) and those known of a provider are looked for.
+Pure text in, findings out: :mod:`~mailcore.diagnosis.pasted` lays the text straight, :mod:`~mailcore.diagnosis.cutting`
+cuts the replies out of each paragraph, and :mod:`~mailcore.diagnosis.replies` says what each means. Where there is
+none, the words of programs that never reached a server (:mod:`~mailcore.diagnosis.clients`) are looked for.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mailcore.catalog import provider_id
-from mailcore.diagnosis.client_errors import cause_of
+from mailcore.diagnosis.clients import cause_of
+from mailcore.diagnosis.cutting import pieces_of, speaks_of_trouble, words_in_log
+from mailcore.diagnosis.normalise import folded
 from mailcore.diagnosis.pasted import paragraphs
 from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, diagnosis_for, known_words, texts
-from mailcore.transports.scrub import MAX_REPLY
-from mailcore.vocabulary import Kind
+from mailcore.transports import kinds
 
 if TYPE_CHECKING:
-    from mailcore.diagnosis.pasted import Paragraph
+    from mailcore.diagnosis.cutting import Piece
+    from mailcore.diagnosis.pasted import Line, Paragraph
 
 MAX_FOUND = 50
 """Replies explained at most."""
 _MAX_BESIDE = 10
+_LEAST_SHARED = 12
+"""Characters of words that have to be the same in two tellings of one reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,119 +52,46 @@ def explain(text: str, *, phase: str = "", provider: str = "") -> list[Found]:
         provider: whose they are (an id of the catalogue); else the hosts named beside each tell.
     """
     parts = paragraphs(text)
-    found = [one for part in parts for one in _replies(part, phase, provider) or _api_errors(part)]
+    found = [
+        one
+        for part in parts
+        for one in _replies(part, phase, provider) or _api_errors(part) or _in_log(part, phase, provider)
+    ]
     if not found:
-        found = [one for part in parts for one in _in_words(part)]
+        found = [one for part in parts for one in _in_words(part, phase, provider)]
     return _once_each(found)[:MAX_FOUND]
 
 
 # ---------------------------------------------------------------- replies
-@dataclass(slots=True)
-class _Piece:
-    words: str
-    line: int
-    """Where it begins, in lines of the paragraph."""
-
-
-_REPLY = re.compile(
-    r"(?<![\w.@:/+-])#?(?P<code>[45]\d\d)(?P<more>[ -])\s?"
-    r"(?:[#(]?(?P<enhanced>[245]\.\d{1,3}\.\d{1,3})\)?(?![\d.]*\d))?"
-    r"|(?<![\w.@/+-])(?<!\d )#?(?P<alone>[45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)(?=[\s)\]:,;]|$)"
-)
-_END = re.compile(
-    r"\n|\s\(in re(?:ply|sponse) to|'\)|'\}|', '|\"\)|' \(in reply|\s\(delivery temporarily|\s;?\s?Last-Attempt-Date:"
-    r"|\sFinal-Recipient:|\sRemote-MTA:|\sStatus:|\sAction:|\sReporting-MTA:|\sWill-Retry-Until:"
-)
-# What a mail program says right before it repeats a reply.
-_BEFORE = re.compile(
-    r"(?:said|reply|replied|response(?: was)?|returned|responded(?: with)?|error(?: code)?|code|smtp|status|server"
-    r"|diagnostic-code|retornou|respondeu|resposta|erro|mensagem|c[oó]digo|[>)\]\"'«“(;:]|\*\*|<<<|<-)"
-    r"[ \t]{0,3}[:=;'\"“(\[#b<-]{0,4}[ \t]{0,3}$",
-    re.IGNORECASE,
-)
-# Words a mail server's reply has at least one of.
-_MAIL_WORDS = re.compile(
-    r"mail|messag|recipient|\bsender|\buser|\baddress|relay|auth|login|password|reject|denied|block|refus|spam|quota"
-    r"|limit|domain|\bhost|connect|\btls|try again|unavailable|policy|\berror|command|syntax"
-    r"|not (?:allow|accept|permit)|service|temporar|deferred|greylist|mensagem|usu[aá]rio\b|senha|recusad|bloquead"
-    r"|inexistente|n[aã]o existe",
-    re.IGNORECASE,
-)
-_STATUS_HEADER = re.compile(r"\bStatus: ?$", re.IGNORECASE)
-_CODES = frozenset(
-    (*range(421, 423), *range(430, 460), 471, *range(500, 505), *range(510, 526), *range(530, 560), 571, 572)
-)
-
-
 def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
-    pieces = _pieces(paragraph)
+    pieces = pieces_of(paragraph)
     if not pieces:
         return []
     text = "\n".join(line.text for line in paragraph)
     addresses, hosts = _beside(text)
     found = []
     for piece in pieces:
-        line = paragraph[piece.line]
+        line = paragraph[min(piece.line, len(paragraph) - 1)]
         at = phase or _phase_in_words(line.text) or _phase_in_words(text) or line.phase
-        diagnosis = classify(piece.words, phase=at, provider=provider or _provider_of(hosts, text))
-        found.append(Found(piece.words, diagnosis, addresses, hosts))
-    # A bounce's "Status: 5.1.1" repeats the code of the reply that stands beside it.
-    return [one for one in found if not _BARE_STATUS.fullmatch(one.reply)] or found
+        whose = provider or _provider_beside(piece, paragraph, text, hosts)
+        found.append(Found(piece.words, classify(piece.words, phase=at, provider=whose), addresses, hosts))
+    return found
 
 
-_BARE_STATUS = re.compile(r"#?[245]\.\d{1,3}\.\d{1,3}[ ()\w]{0,40}")
-
-
-def _pieces(paragraph: Paragraph) -> list[_Piece]:
-    """Cut the replies out of a paragraph; the lines of a multi-line reply become one piece."""
-    text = "\n".join(line.text for line in paragraph)
-    ends_of_lines = list(accumulate(len(line.text) + 1 for line in paragraph))
-    starts = [start for start in _REPLY.finditer(text) if _is_reply(start, text)]
-    pieces: list[_Piece] = []
-    goes_on = ""  # the code of a reply whose last line is yet to come
-    for number, start in enumerate(starts):
-        until = starts[number + 1].start() if number + 1 < len(starts) else len(text)
-        words = _cut(text[start.start() : until])
-        code = start["code"] or ""
-        if pieces and goes_on and code == goes_on:
-            pieces[-1].words = f"{pieces[-1].words}\n{words}"[:MAX_REPLY]
-        else:
-            pieces.append(_Piece(words[:MAX_REPLY], bisect_right(ends_of_lines, start.start())))
-        goes_on = code if start["more"] == "-" else ""
-    return pieces
-
-
-def _is_reply(start: re.Match[str], text: str) -> bool:
-    before = text[max(0, start.start() - 40) : start.start()].rpartition("\n")[2]
-    after = text[start.end() : start.end() + 300].lstrip(" ")
-    introduced = not before.strip() or _BEFORE.search(before) is not None
-    if start["alone"]:
-        # "Status: 5.1.1" and "response was: 5.7.0 Must issue"; a version's number has no such words around it.
-        return bool(_STATUS_HEADER.search(before) or (introduced and _MAIL_WORDS.search(after[:200])))
-    if int(start["code"]) not in _CODES:
-        return False
-    if start["enhanced"]:
-        return True
-    if not after or not (after[0].isalpha() or after[0] in "<\"'[#("):
-        return False
-    return introduced and bool(_MAIL_WORDS.search(after) or known_words(after))
-
-
-def _cut(words: str) -> str:
-    end = _END.search(words)
-    return (words[: end.start()] if end else words).strip().rstrip("'\"({[,;").strip()
-
-
-_AT = r"(?:reply to|response to|after|during|at) (?:end of )?(?:pipelined )?"
+_AT = r"(?:reply to|response to|after|during|at) (?:end of )?(?:pipelined )?(?:sending )?"
 _PHASE_WORDS = tuple(
     (re.compile(pattern, re.IGNORECASE), phase)
     for pattern, phase in (
         (rf"{_AT}(?:end of data|data\b|message body|sending data)|SMTPDataError", "data"),
-        (rf"{_AT}RCPT|SMTPRecipientsRefused", "recipients"),
-        (rf"{_AT}MAIL\b|SMTPSenderRefused", "sender"),
-        (rf"{_AT}(?:initial connection|connect)|SMTPConnectError|receiving the initial", "greeting"),
-        (rf"{_AT}(?:EHLO|HELO)|SMTPHeloError", "ehlo"),
-        (rf"{_AT}(?:AUTH|LOGIN)|SMTPAuthenticationError|AuthenticationFailed|could not authenticate", "auth"),
+        (rf"{_AT}RCPT|SMTPRecipientsRefused|rejected RCPT|SmtpFailedRecipient", "recipients"),
+        (rf"{_AT}MAIL\b|SMTPSenderRefused|rejected MAIL", "sender"),
+        (
+            rf"{_AT}(?:initial connection|connect)|SMTPConnectError|receiving the initial|rejected connection",
+            "greeting",
+        ),
+        (rf"{_AT}(?:EHLO|HELO)|SMTPHeloError|rejected (?:EHLO|HELO)", "ehlo"),
+        (rf"{_AT}(?:AUTH|LOGIN)|SMTPAuthenticationError|AuthenticationFailed", "auth"),
+        (r"could not authenticate|Invalid login|n[aã]o foi poss[ií]vel autenticar", "auth"),
     )
 )
 
@@ -183,51 +112,100 @@ def _beside(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(addresses)[:_MAX_BESIDE], tuple(hosts)[:_MAX_BESIDE]
 
 
-def _provider_of(hosts: tuple[str, ...], text: str) -> str:
-    named = next((found for host in hosts if (found := provider_id(host))), "")
-    return named or ("google_workspace" if "gsmtp" in text else "")
+def _provider_beside(piece: Piece, paragraph: Paragraph, text: str, hosts: tuple[str, ...]) -> str:
+    """Whose reply it is: of the host named last before it on its line, else of the only one named anywhere near."""
+    begins = sum(len(line.text) + 1 for line in paragraph[: piece.line])
+    before = [provider_id(host.lower()) for host in _HOST.findall(text[begins : piece.at][-2_000:])]
+    if named := next((one for one in reversed(before) if one), ""):
+        return named
+    near = {one for host in hosts if (one := provider_id(host))}
+    if "gsmtp" in text:
+        near.add("google_workspace")
+    return near.pop() if len(near) == 1 else ""
 
 
-# ---------------------------------------------------------------- Elastic Email's API
-_API_ERROR = re.compile(r"[\"'][Ee]rror[\"']\s{0,3}:\s{0,3}\"((?:[^\"\\]|\\.){2,500})\"")
+# ---------------------------------------------------------------- services with an API of their own
 _HTTP_STATUS = re.compile(r"\b(?:HTTP[/\d. ]{0,6}|status(?:[ _]code)?[\"']?\s?[:=]?\s?)([45]\d\d)\b", re.IGNORECASE)
 
 
 def _api_errors(paragraph: Paragraph) -> list[Found]:
-    """The API's own form: {"Error": "APIKey Expired"}."""
+    """Errors in the form of a service's API, as in {"Error": "APIKey Expired"}."""
     text = "\n".join(line.text for line in paragraph)
     status = _HTTP_STATUS.search(text)
     found = []
-    for match in _API_ERROR.finditer(text):
-        words = match[1].replace('\\"', '"').replace("\\/", "/")
-        diagnosis = classify(f"{status[1]} {words}" if status else words, kind=Kind.ELASTIC_EMAIL)
-        found.append(Found(words, replace(diagnosis, reply=words), *_beside(text)))
+    for kind in kinds():
+        for match in kind.error_form.finditer(text) if kind.error_form else ():
+            words = match[1].replace('\\"', '"').replace("\\/", "/")
+            diagnosis = classify(f"{status[1]} {words}" if status else words, kind=kind.id)
+            found.append(Found(words, replace(diagnosis, reply=words), *_beside(text)))
     return found
 
 
-# ---------------------------------------------------------------- no reply: only words
-def _in_words(paragraph: Paragraph) -> list[Found]:
+# ---------------------------------------------------------------- no code: only words
+def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+    """Replies without a code in the logs of Exim, cPanel and Postfix, and where a program repeats one."""
     found = []
     for line in paragraph:
-        code = cause_of(line.text) or _our_own(line.text) or known_words(line.text)
-        if code:
-            words = line.text[:500]
-            found.append(Found(words, diagnosis_for(code, reply=words), *_beside(line.text)))
+        words = words_in_log(line.text)
+        if words and (diagnosis := _said(words, line, phase, provider) or _spoken_of(words)):
+            found.append(Found(words, diagnosis, *_beside(line.text)))
     return found
 
 
-def _our_own(text: str) -> str | None:
+def _said(words: str, line: Line, phase: str, provider: str) -> Diagnosis | None:
+    at = phase or _phase_in_words(line.text) or line.phase
+    return known_words(words, phase=at, provider=provider)
+
+
+def _spoken_of(text: str) -> Diagnosis | None:
+    """What a program says that never reached a server."""
+    known = cause_of(text)
+    return diagnosis_for(known[0], reply=text, evidence=(known[1],)) if known else None
+
+
+def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+    found = []
+    for line in paragraph:
+        words = line.text[:500]
+        diagnosis = _our_own(words) or _spoken_of(words)
+        if diagnosis is None and speaks_of_trouble(words):
+            diagnosis = _said(words, line, phase, provider)
+        if diagnosis is not None:
+            found.append(Found(words, diagnosis, *_beside(line.text)))
+    return found
+
+
+def _our_own(text: str) -> Diagnosis | None:
     """What this program had said itself: support pastes that too."""
-    return next((code for code, words in texts().items() if words["title"].rstrip(".") in text), None)
+    code = next((code for code, words in texts().items() if words["title"].rstrip(".") in text), None)
+    return diagnosis_for(code, reply=text) if code else None
+
+
+# ---------------------------------------------------------------- one reply told once
+_CODES_AND_MARKS = re.compile(
+    r"(?<![\w.])[245](?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])|[^\w@.\s]+|\b(?=\w*\d)(?=\w*[a-z])\w{6,}\b"
+)
 
 
 def _once_each(found: list[Found]) -> list[Found]:
-    once: dict[str, Found] = {}
+    once: list[tuple[str, Found]] = []
     for one in found:
-        key = as_one_line(one.reply).casefold()
-        known = once.get(key)
-        once[key] = one if known is None else _both(known, one)
-    return list(once.values())
+        key = " ".join(_CODES_AND_MARKS.sub(" ", folded(as_one_line(one.reply))).split())
+        place = next((place for place, (known, _) in enumerate(once) if _is_same(known, key)), None)
+        if place is None:
+            once.append((key, one))
+        else:
+            known, first = once[place]
+            # The fuller telling stays.
+            once[place] = (known, _both(first, one)) if len(known) >= len(key) else (key, _both(one, first))
+    return [one for _, one in once]
+
+
+def _is_same(known: str, key: str) -> bool:
+    if known == key:
+        return True
+    shorter, longer = sorted((known, key), key=len)
+    return len(shorter) >= _LEAST_SHARED and shorter in longer
 
 
 def _both(first: Found, second: Found) -> Found:

@@ -9,8 +9,9 @@ from mailcore.actor import Actor, needs
 from mailcore.health.check import check
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, Attention, active_servers, attention, check_all, ignore_checked
 from mailcore.quota.holds import forgive_logins, refuse_pause, refuse_probing, state_in
-from mailcore.registry.drafts import clean_for_check, connection_of
+from mailcore.registry.drafts import clean_for_check
 from mailcore.rights import Right
+from mailcore.transports import connection_for
 from mailcore.transports.base import StepListener, ignore_steps
 from mailcore.vocabulary import CheckState
 
@@ -59,7 +60,7 @@ class Checks:
         """
         state = state_in(self._database, server.account_key)
         refuse_probing(state, server.host, self._settings.zone)
-        connection = connection_of(server, self._servers.secret(server), self._settings.elastic_email_url)
+        connection = connection_for(server, self._servers.secret(server), self._settings)
         result = check(connection, on_step, recipient=recipient, probe=probe)
         category = result.diagnosis.category if result.diagnosis else None
         if recipient and category == "recipient":
@@ -81,9 +82,8 @@ class Checks:
         actor: Actor,
     ) -> list[Checked]:
         """Check every active server, side by side; see :func:`mailcore.health.portfolio.check_all`."""
-        return check_all(
-            active_servers(self._database), partial(self._check_one_of_many, actor), on_checked, seconds=seconds
-        )
+        check_one = partial(self._check_one_of_many, actor)
+        return check_all(active_servers(self._database), check_one, on_checked, seconds=seconds)
 
     @needs(Right.OPERATE)
     def check_draft(
@@ -107,7 +107,7 @@ class Checks:
         """
         cleaned = clean_for_check(draft)
         secret = self._servers.secret_for(opened, cleaned, typed)
-        return check(connection_of(cleaned, secret, self._settings.elastic_email_url), on_step)
+        return check(connection_for(cleaned, secret, self._settings), on_step)
 
     def attention(self) -> Attention:
         """Return what will stop working soon; see :func:`mailcore.health.portfolio.attention`."""

@@ -14,10 +14,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mailcore.catalog import providers
+from mailcore.labels import SECURITY
+from mailcore.transports import kind_of
 from mailcore.transports.base import Certificate, Connection, TransportError
 from mailcore.transports.smtp import CHECK_LIMITS
 from mailcore.transports.smtp_session import SmtpSession
-from mailcore.vocabulary import Kind, Security
+from mailcore.vocabulary import Security
 
 if TYPE_CHECKING:
     from mailcore.deadline import Deadline
@@ -40,7 +42,6 @@ _WRONG_DOOR = frozenset(
 )
 """Causes that a port or mode of another kind explains."""
 
-_NAMES = {Security.SSL_TLS: "SSL/TLS direto", Security.STARTTLS: "STARTTLS"}
 _MOST_OFFERED = 2
 _MOST_NAMES = 3
 """Of a certificate: names told, and names tried."""
@@ -67,7 +68,7 @@ def suggestions_for(connection: Connection, error: TransportError, whole: Deadli
 
     Raises nothing: a probe that fails is no suggestion.
     """
-    if connection.kind is not Kind.SMTP or whole.left() < _LEAST_SECONDS:
+    if not kind_of(connection.kind).has_doors or whole.left() < _LEAST_SECONDS:
         return ()
     if error.certificate is not None and error.cause == "tls_untrusted":
         return _this_certificate(connection, error.certificate, whole)
@@ -114,7 +115,7 @@ def _opens(connection: Connection, port: int, security: Security, whole: Deadlin
 
 
 def _door(port: int, security: Security, tried_port: int) -> Suggestion:
-    name = f"{port} com {_NAMES[security]}"
+    name = f"{port} com {SECURITY[security]}"
     return Suggestion(
         label=f"Usar {name}",
         sentence=f"Use a porta {name}: testamos agora, e por ela o servidor atende.",

@@ -20,16 +20,14 @@ from mailcore.deadline import call_within
 from mailcore.diagnosis.replies import diagnose
 from mailcore.errors import MailcoreError
 from mailcore.quota.rules import ServiceReading
-from mailcore.registry.drafts import connection_of
-from mailcore.transports import transport_for
+from mailcore.transports import connection_for, kind_of, transport_for
 from mailcore.transports.base import TransportError
-from mailcore.vocabulary import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from zoneinfo import ZoneInfo
 
     from mailcore.registry.servers import Servers
+    from mailcore.settings import Settings
     from mailcore.storage.tables import MailServer
 
 _log = logging.getLogger(__name__)
@@ -37,7 +35,7 @@ _log = logging.getLogger(__name__)
 KEPT_SECONDS = 60.0
 REQUEST_SECONDS = 6.0
 """For one request: a figure is not worth the time that a message is."""
-WAIT_SECONDS = 12.0
+WAIT_SECONDS = 10.0
 """The longest that a command waits for all services together."""
 _AT_ONCE = 64
 """Accounts read at once: one whose service does not answer must not keep the others waiting."""
@@ -95,17 +93,17 @@ def _whole_number(figure: Figure) -> int | None:
 
 def has_figures(server: MailServer) -> bool:
     """Whether this kind of server has figures of its own."""
-    return server.kind is Kind.ELASTIC_EMAIL
+    return kind_of(server.kind).has_figures
 
 
-def read(servers: Servers, server: MailServer, base_url: str, zone: ZoneInfo) -> ServiceFigures:
+def read(servers: Servers, server: MailServer, settings: Settings) -> ServiceFigures:
     """Ask the service now. Raises nothing: what cannot be read says why.
 
     Takes at most two times :data:`REQUEST_SECONDS`, and one where the service does not answer at all.
     """
-    midnight = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = datetime.now(settings.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     try:
-        transport = transport_for(connection_of(server, servers.secret(server), base_url))
+        transport = transport_for(connection_for(server, servers.secret(server), settings))
     except MailcoreError as error:
         account = statistics = _Answer({}, str(error))
     else:
@@ -114,12 +112,11 @@ def read(servers: Servers, server: MailServer, base_url: str, zone: ZoneInfo) ->
         statistics = account if account.is_silent else _asked(server, lambda: transport.statistics(midnight))
     return ServiceFigures(
         read_at=datetime.now(UTC),
-        # Where both are given, the actual one is in force.
-        daily_limit=_figure(account, "actualdailysendlimit", "dailysendlimit"),
-        credits=_figure(account, "emailcredits", "credit"),
+        daily_limit=_figure(account, "daily_limit"),
+        credits=_figure(account, "credits"),
         reputation=_figure(account, "reputation"),
-        status=_figure(account, "statusformatted", "statusnumber"),
-        sent_today=_figure(statistics, "emailtotal"),
+        status=_figure(account, "status"),
+        sent_today=_figure(statistics, "sent"),
         delivered_today=_figure(statistics, "delivered"),
     )
 
@@ -151,21 +148,17 @@ def _asked(server: MailServer, ask: Callable[[], dict[str, Any]]) -> _Answer:
         return _Answer({}, "Não foi possível ler do serviço.")
 
 
-def _figure(answer: _Answer, *names: str) -> Figure:
-    for name in names:
-        value = answer.values.get(name)
-        if isinstance(value, int | float | str) and not isinstance(value, bool) and value != "":
-            return Figure(value)
-    return Figure(None, answer.reason)
+def _figure(answer: _Answer, name: str) -> Figure:
+    value = answer.values.get(name)
+    return Figure(value) if value is not None else Figure(None, answer.reason)
 
 
 class FiguresCache:
     """The figures of accounts, read in the background and kept a minute."""
 
-    def __init__(self, servers: Servers, base_url: str, zone: ZoneInfo) -> None:
+    def __init__(self, servers: Servers, settings: Settings) -> None:
         self._servers = servers
-        self._base_url = base_url
-        self._zone = zone
+        self._settings = settings
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
         self._waiting: SimpleQueue[tuple[MailServer, Future[ServiceFigures]]] = SimpleQueue()
@@ -225,7 +218,7 @@ class FiguresCache:
                     return
                 server, future = self._waiting.get()
             try:
-                future.set_result(read(self._servers, server, self._base_url, self._zone))
+                future.set_result(read(self._servers, server, self._settings))
             except Exception as error:  # noqa: BLE001 - whoever waits for it must not wait for ever
                 _log.error("reading figures failed: %s", type(error).__name__)
                 future.set_result(_nothing_read(_MISSING))

@@ -144,7 +144,7 @@ def address_field_in_ascii(name: str, text: str) -> Field:
             continue
         has_angle = any(token.kind == "angle" for token in item)
         written.append("".join(_in_ascii(run, used, is_name=has_angle) for run in _runs(item)).strip())
-    return field(name, "".join(written).strip())
+    return field(name, re.sub(r"[ \t]+\r\n", "\r\n", "".join(written)).strip())
 
 
 def _with_marks(parts: list[Token]) -> list[list[Token] | Token]:

@@ -13,8 +13,8 @@ import re
 FOLD_AT = 76
 """Characters of a line that holds an encoded word, at most (RFC 2047 §2); other lines are folded there too."""
 
-_ENCODED_WORD = re.compile(r"=\?([^?\s]+?)(?:\*[^?\s]*)?\?([BbQq])\?([^?]*)\?=")
-_BETWEEN_WORDS = re.compile(r"(=\?[^?\s]+\?[BbQq]\?[^?]*\?=)\s+(?==\?[^?\s]+\?[BbQq]\?[^?]*\?=)")
+_ENCODED_WORD = re.compile(r"=\?([!->@-~]+?)(?:\*[!->@-~]*)?\?([BbQq])\?([^?]*)\?=")
+_BETWEEN_WORDS = re.compile(r"(=\?[!->@-~]+\?[BbQq]\?[^?]*\?=)\s+(?==\?[!->@-~]+\?[BbQq]\?[^?]*\?=)")
 # What may stand for itself in an encoded word anywhere, a name included (RFC 2047 §5 (3)).
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _BREAKS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")

@@ -8,6 +8,7 @@ import re
 
 from mailcore.messages.headers import MAX_LINE
 
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -36,7 +37,7 @@ def from_base64(raw: bytes) -> bytes:
     Raises:
         UnwritableError: there are letters missing.
     """
-    kept = re.sub(rb"[^A-Za-z0-9+/=]", b"", raw)
+    kept = _NOT_BASE64.sub(b"", raw)
     try:
         # Padding may stand in the middle, where somebody put two pieces together.
         return b"".join(
@@ -44,6 +45,12 @@ def from_base64(raw: bytes) -> bytes:
         )
     except binascii.Error:
         raise UnwritableError("tem uma parte em base64 que não pode ser lida.") from None
+
+
+def rewrapped_base64(raw: bytes) -> bytes:
+    """Break base64 into lines of 76 anew; what it says, be it damaged, stays."""
+    kept = _NOT_BASE64.sub(b"", raw)
+    return b"".join(kept[start : start + 76] + b"\r\n" for start in range(0, len(kept), 76))
 
 
 def base64_lines(raw: bytes) -> bytes:

@@ -18,9 +18,9 @@ from mailcore.messages.transfer import (
     UnwritableError,
     base64_lines,
     carries,
-    from_base64,
     from_quoted_printable,
     quoted_printable,
+    rewrapped_base64,
     with_whole_line_ends,
 )
 
@@ -100,7 +100,7 @@ class _Writer:
 
     def _leaf(self, part: Part, whole: bytes) -> tuple[list[Field], bytes]:
         if part.encoding == "base64" and not carries(whole, eight_bit=False):
-            return part.fields, base64_lines(from_base64(whole))
+            return part.fields, rewrapped_base64(whole)
         if part.encoding == "quoted-printable" and not carries(whole, eight_bit=False):
             return part.fields, quoted_printable(from_quoted_printable(whole))
         if part.encoding not in PLAIN_ENCODINGS:
@@ -181,7 +181,7 @@ def _checked(given: Field) -> Field:
         return given if given.value.isascii() else address_field_in_ascii(given.name, text)
     if given.value.isascii():
         return given
-    if given.key.startswith("content-") and given.key != "content-description":
+    if given.key in ("content-type", "content-disposition"):
         return parameters_in_ascii(given.name, text)
     return text_field(given.name, decoded_words(text.replace("\t", " ")))
 

@@ -97,7 +97,7 @@ def note_result(account: LockedAccount, result: SendResult, now: datetime) -> No
         is_news = state.held_since is None or result.begun_at > state.held_since
         if is_news and (state.auth_failures or state.held_since is not None):
             account.cursor.execute(_CLEAR, {"key": account.key})
-    elif reason is not None and reason.category == "auth":
+    elif reason is not None and reason.refuses_credentials:
         failures = state.auth_failures + 1
         account.cursor.execute(_FAILED, {"key": account.key, "failures": failures})
         if failures >= MOST_AUTH_FAILURES:

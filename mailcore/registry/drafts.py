@@ -8,16 +8,15 @@ does.
 from __future__ import annotations
 
 import re
-import ssl
 import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailcore.errors import FieldError, ValidationError
-from mailcore.messages.addresses import parse_address, parse_host
-from mailcore.registry.fields import FIELD, FIELDS, LABELS, STORED, Field, Sort
-from mailcore.transports.base import Connection
-from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SameAddress, Security
+from mailcore.messages.addresses import parse_address
+from mailcore.registry.fields import FIELD, FIELDS, LABELS, STORED, Field, Sort, without
+from mailcore.transports import kind_of
+from mailcore.vocabulary import DEFAULT_KIND, Kind, LimitUnit, LimitWindow, SameAddress, Security
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +47,7 @@ class ServerDraft:
     """
 
     name: str = ""
-    kind: Kind = Kind.SMTP
+    kind: Kind = DEFAULT_KIND
     host: str = ""
     port: int | str | None = None
     """Empty takes :func:`suggested_port`."""
@@ -85,38 +84,17 @@ class Cleaned:
 def draft_of(server: MailServer) -> ServerDraft:
     """Return a stored server as a draft, to be edited."""
     values: dict[str, Any] = {name: getattr(server, name) for name in STORED}
-    return ServerDraft(**values, requires_auth=bool(server.username))
+    return ServerDraft(**values, requires_auth=logs_in(server.kind, server.username))
 
 
-def suggested_port(security: Security, security_auto: bool = False) -> int:
-    """Return the submission port to suggest: 465 for direct TLS, else 587 (RFC 8314, RFC 6409)."""
-    return 465 if security is Security.SSL_TLS and not security_auto else 587
-
-
-def automatic_security(port: int) -> Security:
-    """Return what "Automático" means on a port: direct TLS on 465, STARTTLS elsewhere, never plain."""
-    return Security.SSL_TLS if port == 465 else Security.STARTTLS
+def logs_in(kind: Kind, username: str) -> bool:
+    """Return whether a record logs in: one that needs no user name for it always does."""
+    return kind_of(kind).always_logs_in or bool(username.strip())
 
 
 def default_same_address(is_paid: bool) -> SameAddress:
     """Return where "Origem igual ao destino" starts: free accounts tend to be blocked for it."""
     return SameAddress.ALLOW if is_paid else SameAddress.BLOCK
-
-
-def connection_of(record: ServerDraft | MailServer, secret: SecretStr | None, base_url: str) -> Connection:
-    """Return what a transport needs to reach the server of a record, stored or as a cleaned record."""
-    return Connection(
-        kind=record.kind,
-        host=record.host,
-        port=int(record.port or 0),
-        security=record.security,
-        verify_certificate=record.verify_certificate,
-        ca_pem=record.ca_pem,
-        username=record.username,
-        secret=secret,
-        from_address=record.from_address,
-        base_url=base_url if record.kind is Kind.ELASTIC_EMAIL else "",
-    )
 
 
 def clean(draft: ServerDraft) -> Cleaned:
@@ -152,7 +130,7 @@ def check_secret(secret: SecretStr, label: str) -> None:
 
 def secret_label(kind: Kind) -> str:
     """Return what the secret of this kind of server is called on the screen."""
-    return "Chave da API" if kind is Kind.ELASTIC_EMAIL else LABELS["secret"]
+    return kind_of(kind).secret_label
 
 
 class _Cleaning:
@@ -167,37 +145,36 @@ class _Cleaning:
         draft = self.draft
         values = {row.name: self._cleaned(row) for row in FIELDS if row.stored and not row.of_connection}
         values["same_address"] = draft.same_address or default_same_address(draft.is_paid)
-        values |= self._elastic_email() if draft.kind is Kind.ELASTIC_EMAIL else self._smtp()
+        values |= without(draft.kind) | kind_of(draft.kind).clean(self)
         if draft.is_default and not draft.is_active:
-            self._error("is_default", "só um servidor ativo pode ser o padrão. Marque Ativo ou desmarque este.")
+            self.error("is_default", "só um servidor ativo pode ser o padrão. Marque Ativo ou desmarque este.")
         if self.errors:
             raise ValidationError(self.errors)
         return Cleaned(replace(draft, **values), self.notes)
 
-    def _elastic_email(self) -> dict[str, Any]:
-        """Of the connection nothing is the user's to choose: it is HTTPS to the service."""
-        return {
-            "host": "",
-            "port": None,
-            "security": Security.SSL_TLS,
-            "security_auto": False,
-            "verify_certificate": True,
-            "ca_pem": "",
-            "requires_auth": True,
-            "username": "",
-        }
+    # What a kind asks of what was typed: see mailcore.transports.kind.Typed.
 
-    def _smtp(self) -> dict[str, Any]:
-        host, pasted_port = self._host()
-        port = self._port(pasted_port)
-        security = automatic_security(port) if self.draft.security_auto else self.draft.security
-        return {
-            "host": host,
-            "port": port,
-            "security": security,
-            "username": self._line(replace(FIELD["username"], needed=True)) if self.draft.requires_auth else "",
-            "ca_pem": self._ca_pem() if security is not Security.NONE else self.draft.ca_pem.strip(),
-        }
+    def value(self, name: str) -> Any:
+        return getattr(self.draft, name)
+
+    def cleaned(self, name: str, *, needed: bool | None = None) -> Any:
+        row = FIELD[name]
+        return self._cleaned(row if needed is None else replace(row, needed=needed))
+
+    def error(self, name: str, sentence: str) -> None:
+        self.errors.append(FieldError(name, f"{LABELS[name]}: {sentence}"))
+
+    def note(self, name: str, sentence: str) -> None:
+        self.notes.append(f"{LABELS[name]}: {sentence}")
+
+    def number(self, name: str, text: str) -> int | None:
+        row = FIELD[name]
+        if re.fullmatch(r"[0-9]{1,12}", text) and row.least <= int(text) <= row.most:
+            return int(text)
+        self.error(name, row.complaint)
+        return None
+
+    # The rules of the sorts.
 
     def _cleaned(self, row: Field) -> Any:
         """What any kind of server takes for a field, by its sort alone."""
@@ -210,39 +187,36 @@ class _Cleaning:
         rule = rules.get(row.sort)
         return rule(row) if rule else getattr(self.draft, row.name)
 
-    def _error(self, field: str, sentence: str) -> None:
-        self.errors.append(FieldError(field, f"{LABELS[field]}: {sentence}"))
-
     def _line(self, row: Field) -> str:
         value = str(getattr(self.draft, row.name)).strip()
         if not value and row.needed:
-            self._error(row.name, _EMPTY)
+            self.error(row.name, _EMPTY)
         elif _has_control(value):
-            self._error(row.name, "escreva numa linha só, sem quebra de linha nem tabulação.")
+            self.error(row.name, "escreva numa linha só, sem quebra de linha nem tabulação.")
         elif len(value) > row.max_length:
-            self._error(row.name, _too_long(len(value), row.max_length))
+            self.error(row.name, _too_long(len(value), row.max_length))
         return value
 
     def _lines(self, row: Field) -> str:
         value = str(getattr(self.draft, row.name)).strip()
         if not value and row.needed:
-            self._error(row.name, _EMPTY)
+            self.error(row.name, _EMPTY)
         elif len(value) > row.max_length:
-            self._error(row.name, _too_long(len(value), row.max_length))
+            self.error(row.name, _too_long(len(value), row.max_length))
         elif _has_control(value.replace("\n", " ").replace("\r", " ").replace("\t", " ")):
-            self._error(row.name, "há caracteres que não são texto. Apague o trecho colado e digite-o.")
+            self.error(row.name, "há caracteres que não são texto. Apague o trecho colado e digite-o.")
         return value
 
     def _address(self, row: Field) -> str:
         value = str(getattr(self.draft, row.name)).strip()
         if not value:
             if row.needed:
-                self._error(row.name, _EMPTY)
+                self.error(row.name, _EMPTY)
             return ""
         try:
             return parse_address(value)
         except ValueError as error:
-            self._error(row.name, str(error))
+            self.error(row.name, str(error))
             return value
 
     def _number(self, row: Field) -> int | None:
@@ -252,57 +226,7 @@ class _Cleaning:
             return None
         if re.fullmatch(r"[0-9]{1,3}([. ][0-9]{3})+", text):  # 10.000, as the screen writes it
             text = re.sub("[. ]", "", text)
-        if not re.fullmatch(r"[0-9]{1,12}", text) or not row.least <= int(text) <= row.most:
-            self._error(row.name, row.complaint)
-            return None
-        return int(text)
-
-    def _host(self) -> tuple[str, int | None]:
-        value = self.draft.host.strip()
-        if not value:
-            self._error("host", "preencha com o endereço do servidor, por exemplo smtp.exemplo.com.br.")
-            return "", None
-        try:
-            parsed = parse_host(value)
-        except ValueError as error:
-            self._error("host", str(error))
-            return value, None
-        if parsed.note:
-            self.notes.append(f"{LABELS['host']}: {parsed.note}")
-        return parsed.host, parsed.port
-
-    def _port(self, pasted: int | None) -> int:
-        draft = self.draft
-        text = str(draft.port if draft.port is not None else "").strip()
-        if not text:
-            return pasted or suggested_port(draft.security, draft.security_auto)
-        row = FIELD["port"]
-        if not re.fullmatch(r"[0-9]{1,6}", text) or not row.least <= int(text) <= row.most:
-            self._error("port", row.complaint)
-            return suggested_port(draft.security, draft.security_auto)
-        return int(text)
-
-    def _ca_pem(self) -> str:
-        value = self.draft.ca_pem.strip()
-        if not value:
-            return ""
-        if "PRIVATE KEY" in value:
-            self._error("ca_pem", "isto contém uma chave privada. Cole só o certificado da autoridade.")
-        elif len(value) > FIELD["ca_pem"].max_length or not _loads_as_pem(value):
-            self._error(
-                "ca_pem",
-                "isto não é um certificado em formato PEM. Ele começa com “-----BEGIN CERTIFICATE-----” e "
-                "termina com “-----END CERTIFICATE-----”.",
-            )
-        return value
-
-
-def _loads_as_pem(text: str) -> bool:
-    try:
-        ssl.create_default_context().load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError, TypeError):  # TypeError: it is not even ASCII
-        return False
-    return True
+        return self.number(row.name, text)
 
 
 def _has_control(text: str) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from mailcore.actor import Actor, needs
 from mailcore.errors import FieldChange, ValidationError
-from mailcore.registry.drafts import ServerDraft, automatic_security, clean, draft_of, secret_label
+from mailcore.registry.drafts import ServerDraft, clean, draft_of, logs_in, secret_label
 from mailcore.registry.exchange_file import (
     Record,
     Remark,
@@ -39,12 +39,13 @@ from mailcore.registry.fields import (
     accepted_words,
     fields_of,
     file_words,
+    kinds_with,
 )
-from mailcore.registry.servers import among
+from mailcore.registry.rows import among
 from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
-from mailcore.vocabulary import Kind
+from mailcore.transports.smtp_kind import automatic_security
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -65,9 +66,6 @@ __all__ = [
     "to_csv",
     "to_json",
 ]
-
-_WORDS = {row.name: file_words(row) for row in FIELDS if row.in_file and row.is_choice}
-"""Field → what a file may say, folded → what that means; the words of the screen beside those of the export."""
 
 _NEEDED = tuple(row.name for row in FIELDS if row.needed)
 _MOST_ID = 2**31 - 1
@@ -169,6 +167,8 @@ class _Planning:
         self.errors = list(sheet.errors)
         self.warnings: list[Remark] = []
         self.lacking: set[str] = set()
+        self.words = {row.name: file_words(row) for row in FIELDS if row.in_file and row.is_choice}
+        """Field → what a file may say, folded → what that means."""
 
     def run(self) -> ImportPlan:
         rows = self._rows()
@@ -243,11 +243,11 @@ class _Planning:
             text = record.cells.get(name)
             if text is None:
                 continue
-            if name not in _WORDS:
+            if name not in self.words:
                 values[name] = _value(name, text, getattr(start, name))
             elif folded := fold(text):
-                if folded in _WORDS[name]:
-                    values[name] = _WORDS[name][folded]
+                if folded in self.words[name]:
+                    values[name] = self.words[name][folded]
                 else:
                     self._error(record, name, f"{LABELS[name]}: use {accepted_words(FIELD[name])}.")
                     good = False
@@ -292,8 +292,9 @@ class _Planning:
         had = {field.name for field in fields_of(row.draft.kind)}
         for name in IN_FILES:
             # A choice is never empty in an export: only what somebody typed is worth a word.
-            if name not in had and name not in _WORDS and record.cells.get(name, "").strip():
-                self._warn(record.line, name, f"{LABELS[name]}: só vale para SMTP, e fica de fora.")
+            if name not in had and name not in self.words and record.cells.get(name, "").strip():
+                only = " e ".join(kind.label for kind in kinds_with(FIELD[name]))
+                self._warn(record.line, name, f"{LABELS[name]}: só vale para {only}, e fica de fora.")
         return row.is_good
 
     def _refuse_lacking_columns(self) -> None:
@@ -360,7 +361,7 @@ def _draft(opened: MailServer | None, values: dict[str, Any]) -> ServerDraft:
         if values["security"] is None:  # "Automático" in so many words
             values |= {"security": start.security, "security_auto": True}
     draft = replace(start, **values)
-    return replace(draft, requires_auth=draft.kind is Kind.ELASTIC_EMAIL or bool(draft.username.strip()))
+    return replace(draft, requires_auth=logs_in(draft.kind, draft.username))
 
 
 def _start(opened: MailServer | None) -> ServerDraft:

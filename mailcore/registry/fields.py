@@ -5,156 +5,46 @@ field is one row here, a migration that adds its column, and its paragraph in ``
 that code names (``server.host``) also stands in :class:`mailcore.storage.tables.MailServer` and in
 :class:`mailcore.registry.drafts.ServerDraft`, for the type checker; one that is only carried need not.
 
-Nothing but words is imported here, so that the command line's ``--help`` answers at once.
+Nothing heavy is imported here, so that the command line's ``--help`` answers at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum, StrEnum
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailcore import labels
+from mailcore.registry.field import Column, Field, Group, Option, Place, Sort, Tab
 from mailcore.text import fold
-from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, Security
+from mailcore.transports import KIND_LABELS, kind_of, kinds
+from mailcore.vocabulary import DEFAULT_KIND, Kind, LimitUnit, LimitWindow, Security
 
+if TYPE_CHECKING:
+    from mailcore.transports.kind import ServerKind
 
-class Sort(Enum):
-    """What a field takes, and so its widget, its column and its rules."""
-
-    LINE = "one line of text"
-    LINES = "text of any lines"
-    ADDRESS = "an e-mail address"
-    NUMBER = "a whole number, or nothing"
-    CHOICE = "one of ``choices``"
-    FLAG = "yes or no"
-    SECRET = "a password or key, which is no part of the record"  # noqa: S105
-
-
-class Tab(StrEnum):
-    """The tabs of the form."""
-
-    GENERAL = "Geral"
-    AUTHENTICATION = "Autenticação"
-
-
-class Group(StrEnum):
-    """The headings under which the command line explains its options."""
-
-    KIND = "tipo"
-    IDENTITY = "identificação"
-    CONNECTION = "conexão (só smtp)"
-    LOGIN = "login"
-    LIMITS = "conta e limites"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the form shows a field."""
-
-    tab: Tab
-    spot: int
-    """Row and place in the row: 20 begins the second row, 21 stands beside it. There is room between for new ones."""
-    width: int = 1
-    """In proportion to the others of its row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the list; a file may call the field so too."""
-
-    heading: str
-    pixels: int
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option of ``servers add`` and ``servers edit``."""
-
-    flag: str
-    group: Group
-    help: str
-    metavar: str = "TEXTO"
-    off: str = ""
-    """The option that says no to a flag; empty where nothing does."""
-    off_help: str = ""
-    reads_file: bool = False
-    """Its value is the path of a text file; an empty one empties the field."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """One field of a record: a row of the table."""
-
-    name: str
-    """Of the column, the attribute and the JSON key; a promise to scripts, it never changes."""
-    label: str
-    """What the screen, complaints and the trail call it."""
-    sort: Sort
-    default: Any = ""
-    """What an empty form starts with."""
-    max_length: int = 0
-    """Characters of a text."""
-    needed: bool = False
-    """May not be empty, where the kind of server has the field."""
-    least: int = 0
-    most: int = 2**31 - 1
-    """Of a number."""
-    complaint: str = "use um número inteiro a partir de 0, ou deixe em branco."
-    """What a number out of these bounds is answered, after the label."""
-    choices: Mapping[Any, str] = field(default_factory=dict)
-    """Value → its word."""
-    also: Mapping[str, Any] = field(default_factory=dict)
-    """Other words that a file may use, folded → value."""
-    accepts: str = ""
-    """What a file may say, for the complaint; empty is made of the choices."""
-
-    place: Place
-    placeholder: str = ""
-    column: Column | None = None
-    """None is not shown in the list."""
-    option: Option | None = None
-    """None has no option of its own: it follows from others."""
-    in_file: bool = True
-    """Exports have it, imports take it."""
-    in_document: bool = True
-    """The JSON of the command line has it too (``servers show --json``); without, only exports have it, at the end."""
-    searched: bool = False
-    secret_bound: bool = False
-    """A stored secret is for this value: where it changes the secret is asked for again (invariant 2)."""
-    check_bound: bool = False
-    """A change makes the last check's result say nothing any more."""
-    of_connection: bool = False
-    """Only those kinds of server have it that name it; every kind has the others."""
-    stored: bool = True
-    """It is a column of the record."""
-
-    def choice(self, text: str) -> Any:
-        """Return the value of :attr:`choices` that is stored as ``text``.
-
-        Raises:
-            KeyError: there is none.
-        """
-        for value in self.choices:
-            if value == text:
-                return value
-        raise KeyError(text)
-
-    @property
-    def is_choice(self) -> bool:
-        """Whether its values are few and known."""
-        return self.sort in (Sort.CHOICE, Sort.FLAG)
-
-    def word(self, value: object) -> str:
-        """Return a value in words, as at the beginning of a label; empty where it is empty."""
-        if value in self.choices:
-            return self.choices[value]
-        if isinstance(value, bool):
-            return labels.yes_or_no(value)
-        return "" if value is None else str(value)
-
+__all__ = [
+    "CHECK_BOUND",
+    "FIELD",
+    "FIELDS",
+    "IN_FILES",
+    "LABELS",
+    "SEARCHED",
+    "SECRET_BOUND",
+    "STORED",
+    "Column",
+    "Field",
+    "Group",
+    "Option",
+    "Place",
+    "Sort",
+    "Tab",
+    "accepted_words",
+    "fields_of",
+    "file_words",
+    "kinds_with",
+    "rows_of",
+    "without",
+]
 
 _YES_OR_NO = {
     **dict.fromkeys(("true", "sim", "s", "1", "verdadeiro", "yes"), True),
@@ -177,9 +67,8 @@ FIELDS = (
         name="kind",
         label="Tipo de envio",
         sort=Sort.CHOICE,
-        default=Kind.SMTP,
-        choices=labels.KIND,
-        accepts="smtp ou elastic_email",
+        default=DEFAULT_KIND,
+        choices=KIND_LABELS,
         place=Place(Tab.GENERAL, 11),
         column=Column("Tipo", 84),
         option=Option("--kind", Group.KIND, "muda o tipo de envio"),
@@ -218,6 +107,7 @@ FIELDS = (
         label="SSL",
         sort=Sort.CHOICE,
         default=Security.STARTTLS,
+        absent=Security.SSL_TLS,
         choices=labels.SECURITY,
         also={"ssl/tls": Security.SSL_TLS, "automatico": None},
         accepts="starttls, ssl_tls ou none, ou deixe em branco para que siga a porta",
@@ -243,6 +133,7 @@ FIELDS = (
         sort=Sort.FLAG,
         default=True,
         place=Place(Tab.AUTHENTICATION, 41),
+        column=Column("Certificado exigido", 120),
         option=Option(
             "--verify",
             Group.CONNECTION,
@@ -308,6 +199,7 @@ FIELDS = (
         sort=Sort.LINE,
         max_length=200,
         place=Place(Tab.GENERAL, 31),
+        column=Column("Nome do remetente", 150),
         option=Option("--from-name", Group.IDENTITY, "nome do remetente", "NOME"),
     ),
     Field(
@@ -317,6 +209,7 @@ FIELDS = (
         max_length=320,
         place=Place(Tab.GENERAL, 32),
         placeholder="o mesmo do remetente",
+        column=Column("Responder para", 160),
         option=Option("--reply-to", Group.IDENTITY, "para onde vão as respostas", "ENDEREÇO"),
     ),
     Field(
@@ -365,6 +258,7 @@ FIELDS = (
         ),
         place=Place(Tab.GENERAL, 41),
         placeholder="sem limite",
+        column=Column("Limite diário", 96),
         option=Option("--daily-limit", Group.LIMITS, 'quanto cabe numa janela; "" tira o limite', "N"),
     ),
     Field(
@@ -374,6 +268,7 @@ FIELDS = (
         default=LimitUnit.RECIPIENTS,
         choices=labels.UNIT,
         place=Place(Tab.GENERAL, 42),
+        column=Column("Contar por", 104),
         option=Option("--limit-unit", Group.LIMITS, "o que o limite conta"),
     ),
     Field(
@@ -383,6 +278,7 @@ FIELDS = (
         default=LimitWindow.ROLLING_24H,
         choices=labels.WINDOW,
         place=Place(Tab.GENERAL, 43),
+        column=Column("Janela", 124),
         option=Option("--limit-window", Group.LIMITS, "em 24 horas corridas ou no dia civil"),
     ),
     Field(
@@ -392,6 +288,7 @@ FIELDS = (
         default=None,  # follows the account: see drafts.default_same_address
         choices=labels.SAME_ADDRESS,
         place=Place(Tab.GENERAL, 50, 2),
+        column=Column("Origem igual ao destino", 120),
         option=Option(
             "--same-address", Group.LIMITS, "origem igual ao destino; sem ela: block na gratuita, allow na paga"
         ),
@@ -402,6 +299,7 @@ FIELDS = (
         sort=Sort.LINES,
         max_length=4_000,
         place=Place(Tab.GENERAL, 60),
+        column=Column("Observações", 200),
         option=Option("--notes", Group.IDENTITY, "observações"),
         in_document=False,
         searched=True,
@@ -442,7 +340,20 @@ CHECK_BOUND = tuple(row.name for row in FIELDS if row.secret_bound or row.check_
 
 def fields_of(kind: Kind) -> tuple[Field, ...]:
     """Return the fields that this kind of server has."""
-    return tuple(row for row in FIELDS if kind is Kind.SMTP or not row.of_connection)
+    has = kind_of(kind).fields
+    return tuple(row for row in FIELDS if not row.of_connection or row.name in has)
+
+
+def without(kind: Kind) -> dict[str, Any]:
+    """Return what a record of this kind has in those fields that its kind has not."""
+    has = kind_of(kind).fields
+    rows = (row for row in FIELDS if row.of_connection and row.name not in has)
+    return {row.name: row.default if row.absent is None else row.absent for row in rows}
+
+
+def kinds_with(row: Field) -> list[ServerKind]:
+    """Return the kinds that have a field."""
+    return [kind for kind in kinds() if not row.of_connection or row.name in kind.fields]
 
 
 def rows_of(tab: Tab, kind: Kind) -> list[list[Field]]:
@@ -463,5 +374,8 @@ def accepted_words(row: Field) -> str:
     """Return what a file may say for a field of few values, for a complaint."""
     if row.accepts or row.sort is Sort.FLAG:
         return row.accepts or "sim ou não"
-    *first, last = [f"{value} ({labels.inside(word)})" for value, word in row.choices.items()]
+    *first, last = [
+        value if fold(word) == fold(value).replace("_", " ") else f"{value} ({labels.inside(word)})"
+        for value, word in row.choices.items()
+    ]
     return f"{', '.join(first)} ou {last}"

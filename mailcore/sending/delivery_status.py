@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING
 from sqlalchemy import update
 
 from mailcore.diagnosis.replies import diagnose
-from mailcore.registry.drafts import connection_of
 from mailcore.sending.ledger import Ledger
 from mailcore.storage.tables import Send
-from mailcore.transports import transport_for
+from mailcore.transports import connection_for, kind_of, transport_for
 from mailcore.transports.base import FailedRecipient, TransportError
-from mailcore.vocabulary import Kind, SendStatus
+from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.registry.servers import Servers
+    from mailcore.settings import Settings
     from mailcore.storage.database import Database
+    from mailcore.vocabulary import Kind
 
 _MOST_FAILURES = 100
 """Failed recipients that are kept of one send; a transactional message has at most 50."""
@@ -42,10 +43,10 @@ class Followed:
 
 def can_follow(send: Send, kind: Kind) -> bool:
     """Whether this send's service can be asked what became of it."""
-    return kind is Kind.ELASTIC_EMAIL and send.status is SendStatus.ACCEPTED and bool(send.provider_id)
+    return kind_of(kind).can_follow and send.status is SendStatus.ACCEPTED and bool(send.provider_id)
 
 
-def follow_up(database: Database, servers: Servers, send_id: int, *, base_url: str) -> Followed:
+def follow_up(database: Database, servers: Servers, send_id: int, *, settings: Settings) -> Followed:
     """Ask the service what became of a send and keep the answer in its row.
 
     The status of the row stays: the service took the message, whatever came after.
@@ -60,7 +61,7 @@ def follow_up(database: Database, servers: Servers, send_id: int, *, base_url: s
     server = servers.get(send.server_id)
     if not can_follow(send, server.kind):
         raise ValueError("this send cannot be followed")
-    transport = transport_for(connection_of(server, servers.secret(server), base_url))
+    transport = transport_for(connection_for(server, servers.secret(server), settings))
     try:
         delivery = transport.delivery(send.provider_id)
     except TransportError as error:

@@ -125,7 +125,10 @@ class Ledger:
 
 def diagnosis_of(send: Send) -> Diagnosis | None:
     """Return why a send did not go, as it was worked out then."""
-    return Diagnosis(**json.loads(send.diagnosis)) if send.diagnosis else None
+    if not send.diagnosis:
+        return None
+    values = json.loads(send.diagnosis)
+    return Diagnosis(**{**values, "evidence": tuple(values.get("evidence", ()))})
 
 
 def as_json(diagnosis: Diagnosis) -> str:

@@ -15,13 +15,12 @@ from mailcore.actor import Actor, needs
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.replies import diagnose, diagnosis_for
 from mailcore.errors import MailcoreError
-from mailcore.registry.drafts import connection_of
 from mailcore.rights import Right
 from mailcore.sending.hand_over import HandOver
 from mailcore.sending.reservation import SendRequest
 from mailcore.sending.same_address import own_recipients
 from mailcore.sending.stops import Stop, not_begun, program_fault, where
-from mailcore.transports import transport_for
+from mailcore.transports import connection_for, transport_for
 from mailcore.transports.base import StepListener, TransportError, ignore_steps
 from mailcore.vocabulary import SameAddress, SendStatus
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from mailcore.messages.compose import OutgoingMessage
     from mailcore.registry.servers import Servers
     from mailcore.sending.reservation import Reservations, SendOutcome
+    from mailcore.settings import Settings
     from mailcore.storage.tables import MailServer, Send
 
 _log = logging.getLogger(__name__)
@@ -51,15 +51,11 @@ class _Prepared:
 class Sender:
     """Sends through the servers of one installation. Safe to share between threads."""
 
-    def __init__(self, servers: Servers, reservations: Reservations, base_url: str) -> None:
-        """Keep the parts.
-
-        Args:
-            base_url: root of the Elastic Email API, from the settings.
-        """
+    def __init__(self, servers: Servers, reservations: Reservations, settings: Settings) -> None:
+        """Keep the parts; a kind of server takes from the settings what it needs."""
         self._servers = servers
         self._reservations = reservations
-        self._base_url = base_url
+        self._settings = settings
 
     @needs(Right.OPERATE)
     def send(
@@ -113,11 +109,12 @@ class Sender:
         """Open the way to the server and write the message; nobody is contacted."""
         try:
             secret = self._servers.secret(server)
-            transport = transport_for(connection_of(server, secret, self._base_url))
+            transport = transport_for(connection_for(server, secret, self._settings))
             return _Prepared(HandOver(server, transport, transport.prepare(message), warnings))
         except TransportError as error:
             diagnosis = diagnose(error, kind=server.kind, provider=provider_id(server.host))
-            return _Prepared(stop=Stop(diagnosis, SendStatus.FAILED))
+            # "failed", or "refused" where the transport knows that the service would not take it.
+            return _Prepared(stop=Stop(diagnosis, SendStatus(error.outcome.value)))
         except MailcoreError as error:
             return _Prepared(stop=Stop(not_begun(str(error)), SendStatus.FAILED), error=error)
         except Exception as error:  # noqa: BLE001 - the row says what happened
@@ -145,7 +142,6 @@ def rule_against(server: MailServer, message: OutgoingMessage) -> Stop | None:
 
 
 def _warnings(server: MailServer, message: OutgoingMessage) -> list[str]:
-    if server.same_address is not SameAddress.WARN:
-        return []
-    addresses = own_recipients(server, message)
-    return [_SAME_ADDRESS_WARNING.format(addresses=", ".join(addresses))] if addresses else []
+    addresses = own_recipients(server, message) if server.same_address is SameAddress.WARN else []
+    warned = [_SAME_ADDRESS_WARNING.format(addresses=", ".join(addresses))] if addresses else []
+    return [*message.notes, *warned]

@@ -1,4 +1,4 @@
-"""The tables. Times are stored in UTC; what a column means to the user is said in ``drafts.py``."""
+"""The tables. Times are stored in UTC; what a column means to the user is said in ``registry/fields.py``."""
 
 from __future__ import annotations
 
@@ -47,6 +47,19 @@ class UTCDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class KindText(TypeDecorator[Kind]):
+    """The id of a kind of server; any text is one, so that a record of a newer version can be read."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def process_bind_param(self, value: Kind | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Kind | None:
+        return None if value is None else Kind(value)
+
+
 def text_enum(kind: type[StrEnum]) -> Enum:
     """Store the value, not the Python name, as plain text: a new value needs no migration."""
     return Enum(
@@ -70,10 +83,10 @@ class Base(DeclarativeBase):
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UTCDateTime,
+        Kind: KindText,
         **{
             kind: text_enum(kind)
             for kind in (
-                Kind,
                 Security,
                 LimitUnit,
                 LimitWindow,
@@ -119,7 +132,7 @@ class MailServer(Base):
     ca_pem: Mapped[str] = mapped_column(Text)
     username: Mapped[str] = mapped_column(String(320))
     account_key: Mapped[str] = mapped_column(String(700), default="")
-    """What the provider counts by (see ``accounts.py``): records that share it share a quota."""
+    """What the provider counts by (see ``ServerKind.account``): records that share it share a quota."""
     secret_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
     """Where the secret is kept (backend and name), never the secret."""
     from_address: Mapped[str] = mapped_column(String(320))

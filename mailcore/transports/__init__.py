@@ -1,37 +1,97 @@
-"""The kinds of server there are, and the class of each.
+"""The kinds of server there are, and the way from a record to one who speaks to its server.
 
-A class is imported when a server of its kind is used: nobody who only lists servers loads an HTTP
-library. ``ADDING_A_TRANSPORT.md`` says how to add a kind.
+Everything that differs by kind is asked of :func:`kind_of`. ``ADDING_A_TRANSPORT.md`` says how to add a kind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from mailcore.transports.elastic_kind import ElasticEmailKind
+from mailcore.transports.kind import ServerKind, UnknownKind
+from mailcore.transports.smtp_kind import SmtpKind
 from mailcore.vocabulary import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pydantic import SecretStr
 
+    from mailcore.settings import Settings
     from mailcore.transports.base import Connection, Transport
+    from mailcore.transports.kind import Record
+
+_MOST_ID = 20
+"""Characters of an id: what the column takes."""
+
+_KINDS: dict[Kind, ServerKind] = {}
 
 
-def _smtp() -> type[Transport]:
-    from mailcore.transports.smtp import SmtpTransport
+def register(kind: ServerKind) -> None:
+    """Make a kind of server known; one of the same id takes its place.
 
-    return SmtpTransport
+    Raises:
+        ValueError: its id is no short word of small letters.
+    """
+    if not kind.id.isascii() or not kind.id.replace("_", "").isalnum() or kind.id != kind.id.lower():
+        raise ValueError(f"{kind.id!r} is no id: use small letters, digits and _")
+    if len(kind.id) > _MOST_ID:
+        raise ValueError(f"{kind.id!r} is longer than {_MOST_ID} characters")
+    _KINDS[kind.id] = kind
 
 
-def _elastic_email() -> type[Transport]:
-    from mailcore.transports.elastic_email import ElasticEmailTransport
-
-    return ElasticEmailTransport
+register(SmtpKind())
+register(ElasticEmailKind())
 
 
-TRANSPORTS: dict[Kind, Callable[[], type[Transport]]] = {
-    Kind.SMTP: _smtp,
-    Kind.ELASTIC_EMAIL: _elastic_email,
-}
+def kinds() -> tuple[ServerKind, ...]:
+    """Return every kind there is, in the order the screen offers them."""
+    return tuple(_KINDS.values())
+
+
+def kind_of(kind: Kind | str) -> ServerKind:
+    """Return what is known of a kind; a record of one that nobody registered is shown all the same."""
+    found = _KINDS.get(Kind(kind))
+    return found or UnknownKind(Kind(kind))
+
+
+class _Labels(Mapping[Kind, str]):
+    """Kind → its name on the screen, of the kinds there are at the time of asking."""
+
+    def __getitem__(self, kind: Kind) -> str:
+        return _KINDS[kind].label
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(tuple(_KINDS))
+
+    def __len__(self) -> int:
+        return len(_KINDS)
+
+
+KIND_LABELS: Mapping[Kind, str] = _Labels()
+
+
+def step_label(name: str) -> str:
+    """Return what a step of a check or a send is called; its own name where nobody named it."""
+    return next((kind.steps[name] for kind in kinds() if name in kind.steps), name)
+
+
+def connection_for(record: Record, secret: SecretStr | None, settings: Settings) -> Connection:
+    """Return what a transport needs to reach the server of a record, stored or cleaned and not stored yet."""
+    from mailcore.transports.base import Connection
+
+    return Connection(
+        kind=record.kind,
+        host=record.host,
+        port=int(record.port or 0),
+        security=record.security,
+        verify_certificate=record.verify_certificate,
+        ca_pem=record.ca_pem,
+        username=record.username,
+        secret=secret,
+        from_address=record.from_address,
+        base_url=kind_of(record.kind).base_url(settings),
+        ehlo_name=settings.ehlo_name,
+    )
 
 
 def transport_for(connection: Connection) -> Transport:
@@ -39,6 +99,6 @@ def transport_for(connection: Connection) -> Transport:
 
     Raises:
         ConfigurationError: the connection cannot be used as it stands (an Elastic Email address
-            without encryption, say).
+            without encryption, say), or nobody knows its kind.
     """
-    return TRANSPORTS[connection.kind]()(connection)
+    return kind_of(connection.kind).transport()(connection)

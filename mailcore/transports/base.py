@@ -42,10 +42,10 @@ class Connection:
     username: str = ""
     """Empty where the server wants no login."""
     secret: SecretStr | None = field(default=None, repr=False)
-    """The SMTP password, or the Elastic Email API key."""
+    """A password, or the key of an interface."""
     from_address: str = ""
     base_url: str = ""
-    """Elastic Email only: the root above /v2 and /v4."""
+    """The root of an HTTP interface; empty for a kind that has none, or the one it knows itself."""
     ehlo_name: str = ""
     """SMTP only: what this side calls itself; empty for this machine's full name, or else its address."""
 
@@ -200,7 +200,7 @@ class Transport(ABC):
         """Ask the service for the state of the account; a kind that has none leaves this as it is.
 
         Returns:
-            The service's own names and values, secrets taken out.
+            What it tells of ``daily_limit``, ``credits``, ``reputation`` and ``status``, secrets taken out.
 
         Raises:
             TransportError: no answer, or none that says so.
@@ -209,7 +209,11 @@ class Transport(ABC):
         raise NotImplementedError
 
     def statistics(self, since: datetime) -> dict[str, Any]:
-        """Ask the service what the account has sent since a moment; see :meth:`account_data`."""
+        """Ask the service what the account has sent since a moment; see :meth:`account_data`.
+
+        Returns:
+            ``sent`` and ``delivered``, e-mails; what it does not tell is not there.
+        """
         raise NotImplementedError
 
     @abstractmethod

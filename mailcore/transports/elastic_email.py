@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -35,17 +36,14 @@ from mailcore.transports.elastic_payload import payload
 from mailcore.transports.steps import Running, StepLog
 from mailcore.vocabulary import Outcome, StepState
 
-_ACCOUNT_FIGURES = frozenset(
-    {
-        "dailysendlimit",
-        "actualdailysendlimit",
-        "emailcredits",
-        "credit",
-        "reputation",
-        "statusnumber",
-        "statusformatted",
-    }
-)
+_ACCOUNT_FIGURES = {
+    "daily_limit": ("actualdailysendlimit", "dailysendlimit"),  # where both are given, the actual one is in force
+    "credits": ("emailcredits", "credit"),
+    "reputation": ("reputation",),
+    "status": ("statusformatted", "statusnumber"),
+}
+_STATISTICS = {"sent": ("emailtotal",), "delivered": ("delivered",)}
+"""Our name for a figure → the service's, the best first."""
 _FIGURES_SECONDS = 15
 MAX_RECIPIENTS = 50
 """Of one transactional message; more are answered with 413."""
@@ -220,11 +218,8 @@ class ElasticEmailTransport(Transport):
         if answer.is_error or not isinstance(data, dict):
             raise self._failure("account", "" if answer.is_error else unreadable_cause(answer), answer)
         # The answer repeats the key: only what is a figure or a short word goes on.
-        return {
-            name.lower(): self._client.scrub(value) if isinstance(value, str) else value
-            for name, value in data.items()
-            if name.lower() in _ACCOUNT_FIGURES
-        }
+        found = _named(data, _ACCOUNT_FIGURES)
+        return {name: self._client.scrub(value) if isinstance(value, str) else value for name, value in found.items()}
 
     def statistics(self, since: datetime) -> dict[str, Any]:
         """Ask for ``/v4/statistics``; needs the access level ViewReports."""
@@ -234,7 +229,7 @@ class ElasticEmailTransport(Transport):
         answer = self._client.get(f"/v4/statistics?from={quote(begins, safe='')}")
         if answer.is_error or not isinstance(answer.body, dict):
             raise self._failure("account", "" if answer.is_error else unreadable_cause(answer), answer)
-        return {name.lower(): value for name, value in answer.body.items() if isinstance(value, int | float)}
+        return _named(answer.body, _STATISTICS)
 
     def _hurry(self) -> None:
         """A figure is not worth the time that a message is."""
@@ -252,6 +247,20 @@ class ElasticEmailTransport(Transport):
 
     def _failure(self, phase: str, cause: str, answer: Answer, outcome: Outcome = Outcome.FAILED) -> TransportError:
         return TransportError(phase=phase, cause=cause, code=answer.status, reply=answer.words[:2_000], outcome=outcome)
+
+
+def _named(answer: dict[str, Any], names: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """Return the figures an answer has, under our names."""
+    given = {
+        name.lower(): value
+        for name, value in answer.items()
+        if isinstance(value, int | float | str) and not isinstance(value, bool) and value != ""
+    }
+    return {
+        ours: next(given[one] for one in theirs if one in given)
+        for ours, theirs in names.items()
+        if any(one in given for one in theirs)
+    }
 
 
 def _as_key(given: str) -> str:

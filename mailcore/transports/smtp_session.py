@@ -243,12 +243,12 @@ class SmtpSession(Exchange):
                 the network, ``uncertain`` if after it and before an answer, ``refused`` if the server
                 said no.
         """
+        # The dot's own line is what makes a message: without it no server may take it (§4.1.1.4).
+        dotted = re.sub(rb"(?m)^\.", b"..", content) + b".\r\n"
         with self.log.step("data") as step:
             reply = self.command("data", "DATA")
             if reply.code != 354:
                 self.refuse("data", reply)
-            # The dot's own line is what makes a message: without it no server may take it (§4.1.1.4).
-            dotted = re.sub(rb"(?m)^\.", b"..", content) + b".\r\n"
             self.hand_over("data", dotted, self.limits.data + len(dotted) / _SLOWEST)
             self.wire.deadline = self.deadline(self.limits.accept)
             reply = self.read("data", outcome=Outcome.UNCERTAIN)

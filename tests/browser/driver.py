@@ -70,10 +70,31 @@ def press(page: Any, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def rows(page: Any) -> list[dict[str, str]]:
+    """What the one table on screen says, row by row under its headings: of two lines in a cell, the first."""
+    table = page.locator('.mailcore-rows table, [data-testid="stDataFrame"] [role="grid"]')
+    cells = table.locator('tbody [role="row"] :is([role="gridcell"], [role="cell"])')
+    expect(cells.first).to_be_attached()
+    found: list[dict[str, str]] = table.evaluate(
+        """(table) => {
+          const text = (cell) => (cell.querySelector(".text") ?? cell).textContent;
+          const headings = [...table.querySelectorAll('[role="columnheader"]')].map(text);
+          return [...table.querySelectorAll('tbody [role="row"]')].map((row) =>
+            Object.fromEntries([...row.cells].map((cell, index) => [headings[index], text(cell)])));
+        }"""
+    )
+    return found
+
+
+def list_rows(page: Any) -> Any:
+    """The rows of the table, the one with the headings aside."""
+    return page.locator('.mailcore-rows tbody [role="row"]')
+
+
 def select_row(page: Any, row: int = 0) -> None:
-    """Tick the first column of a row of the list, 35 pixels a row below a header of 36."""
-    box = page.get_by_test_id("stDataFrame").locator("canvas").first.bounding_box()
-    page.mouse.click(box["x"] + 16, box["y"] + 52 + 35 * row)
+    """Click a row of the list."""
+    list_rows(page).nth(row).click()
+    expect(list_rows(page).nth(row)).to_have_attribute("aria-selected", "true")
     expect(page.get_by_role("button", name="Alterar", exact=True)).to_be_enabled()
     settled(page)
 

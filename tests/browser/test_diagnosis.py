@@ -20,7 +20,7 @@ from tests.actors import ME
 from tests.peers.certificates import authority_pem
 from tests.peers.smtp_server import Say, SmtpPeer, Stall
 
-from .driver import choose, expect, field, fill_smtp, open_form, open_list, press, select_row, settled, tab
+from .driver import choose, expect, field, fill_smtp, open_form, open_list, press, rows, select_row, settled, tab
 
 USER, PASSWORD, WRONG = "ana@exemplo.com.br", "Segrêdo-Único-4420", "Errada-Única-9931"
 GMAIL_535 = (
@@ -84,15 +84,6 @@ def register(core: Mailcore, name: str, port: int = 587, *, password: str = PASS
 
 def stored(core: Mailcore) -> dict[str, Any]:
     return {server.name: server for server in core.servers.search(ServerQuery()).servers}
-
-
-def rows(page: Any) -> list[dict[str, str]]:
-    """What the one table on screen says, row by row under its headings, as a screen reader is told."""
-    grid = page.get_by_test_id("stDataFrame")
-    expect(grid.locator('[role="gridcell"]').first).to_be_attached()
-    headings = grid.locator('[role="columnheader"]').all_text_contents()
-    found = grid.locator('tbody [role="row"]').all()
-    return [dict(zip(headings, row.locator('[role="gridcell"]').all_text_contents(), strict=True)) for row in found]
 
 
 def no_traceback(page: Any, app: Any) -> None:

@@ -32,7 +32,7 @@ from tests.actors import ME
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 
-from .driver import choose, expect, field, open_form, open_list, press, select_row, settled, tab
+from .driver import choose, expect, field, open_form, open_list, press, rows, select_row, settled, tab
 
 USER, PASSWORD, WRONG = "ana@exemplo.com.br", "Segrêdo-Único-7781", "Errada-Única-3307"
 KEY, SEND_ONLY_KEY = "CHAVE-4410-ABCDEF", "CHAVE-SO-ENVIA-8823"
@@ -133,15 +133,6 @@ def open_quotas(page: Any, url: str, query: str = "") -> None:
     expect(page.get_by_role("heading", name="Cotas", exact=True)).to_be_visible()
     expect(page.get_by_test_id("stMetric").first).to_be_visible()
     settled(page)
-
-
-def rows(page: Any) -> list[dict[str, str]]:
-    """What the one table on screen says, row by row under its headings, as a screen reader is told."""
-    grid = page.get_by_test_id("stDataFrame")
-    expect(grid.locator('[role="gridcell"]').first).to_be_attached()
-    headings = grid.locator('[role="columnheader"]').all_text_contents()
-    found = grid.locator('tbody [role="row"]').all()
-    return [dict(zip(headings, row.locator('[role="gridcell"]').all_text_contents(), strict=True)) for row in found]
 
 
 def row_of(page: Any, name: str) -> dict[str, str]:
@@ -513,7 +504,7 @@ def test_warnings_at_80_and_at_95_percent_on_the_list_and_before_a_test(
     expect(alert(page, "Cota acabando")).to_contain_text("Muito perto")
     expect(page.get_by_test_id("stAlert").filter(has_text="Calma")).to_have_count(0)
     expect(alert(page, "Cota acima de 80 %")).not_to_contain_text("Muito perto")
-    shares = {row["Descrição"]: re.sub(r"\D", "", row["Cota hoje"]) for row in rows(page)}
+    shares = {row["Descrição"]: row["Cota hoje"].removesuffix(" de 100") for row in rows(page)}
     assert shares == {"Calma": "79", "Quase": "80", "Muito perto": "95", "Sem limite": ""}
     select_row(page, [row["Descrição"] for row in rows(page)].index("Quase"))
     press(page, "Enviar teste")

@@ -60,7 +60,7 @@ def stored(core: Mailcore) -> list[Any]:
 def test_an_empty_registry_explains_itself(page: Any, app: Any) -> None:
     open_list(page, app.url)
     expect(page.get_by_text("Ainda não há servidores aqui")).to_be_visible()
-    expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
+    expect(page.get_by_role("grid")).to_have_count(0)
     expect(page.get_by_role("button", name="Alterar", exact=True)).to_be_disabled()
     press(page, "Novo")
     expect(page.get_by_role("heading", name="Cadastro")).to_be_visible()

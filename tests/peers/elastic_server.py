@@ -15,6 +15,7 @@ import hashlib
 import json
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -292,8 +293,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(raw)), **answer.headers}.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(raw)
+        with suppress(OSError):  # a client that has given up waiting
+            self.end_headers()
+            self.wfile.write(raw)
 
     def _drip(self, every: float) -> None:
         self.close_connection = True

@@ -18,7 +18,6 @@ from mailcore.registry.fields import LABELS
 from ui import words
 from ui.cadastro.form import (
     GENERAL,
-    TAB,
     ServerForm,
     copy_form,
     draft_of_form,
@@ -30,22 +29,21 @@ from ui.cadastro.form import (
     typed_secret,
     was_left,
 )
-from ui.context import current_actor
+from ui.context import current_actor, note
 from ui.formats import date_time, plain
 from ui.jobs import watch
 from ui.outcome import show_check
+from ui.session import CHOSEN_SUGGESTION, FORM, FORM_TAB, LIST_QUERY, SELECTED, select
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.health.probing import Suggestion
 
-_FORM = "cadastro"
-
 
 def current_form(core: Mailcore) -> ServerForm:
     """Return the form on screen: the one this session has open, if it is of the record in the URL."""
     wanted, copied = _id_in_url("id"), _id_in_url("copia")
-    form: ServerForm | None = st.session_state.get(_FORM)
+    form = FORM.get()
     if form is not None and _is_of(form, wanted, copied) and not was_left(form):
         return form
     try:
@@ -60,7 +58,7 @@ def current_form(core: Mailcore) -> ServerForm:
         st.page_link("pages/servidores.py", label="Servidores de e-mail", icon=":material/list:")
         st.stop()
     _show(form)
-    chosen: tuple[int, Suggestion] | None = st.session_state.pop("chosen_suggestion", None)
+    chosen = CHOSEN_SUGGESTION.take()
     if chosen is not None and chosen[0] == wanted:
         _use(form, chosen[1])
     asked_for = st.query_params.get("campo", "")
@@ -85,9 +83,9 @@ def save(core: Mailcore, form: ServerForm) -> None:
 
 def close() -> None:
     """Go back to the list, the way it was left."""
-    st.session_state.pop(_FORM, None)
+    FORM.forget()
     forget()
-    st.switch_page("pages/servidores.py", query_params=st.session_state.get("list_query", {}))
+    st.switch_page("pages/servidores.py", query_params=LIST_QUERY.get())
 
 
 def save_and_continue(core: Mailcore, form: ServerForm) -> None:
@@ -113,8 +111,8 @@ def _replace(form: ServerForm) -> None:
 
 
 def _show(form: ServerForm) -> None:
-    st.session_state[_FORM] = form
-    st.session_state[TAB] = GENERAL
+    FORM.set(form)
+    FORM_TAB.set(GENERAL)
     fill(form)
 
 
@@ -145,8 +143,8 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
         return False
     form.saved = True
     forget()
-    st.session_state["selected_id"], st.session_state["ticked_id"] = saved.server.id, None
-    st.session_state["notices"] = [f"“{saved.server.name}” foi salvo.", *saved.notes]
+    select(SELECTED, saved.server.id)
+    note(f"“{saved.server.name}” foi salvo.", *saved.notes)
     return True
 
 
@@ -258,7 +256,7 @@ def _use(form: ServerForm, suggestion: Suggestion) -> None:
     asks_again = form.opened is not None and form.opened.secret_ref is not None and typed_secret(form) is None
     form.points_at = "secret" if asks_again else suggestion.field
     what = "Digite a senha de novo, teste e salve." if asks_again else "Teste de novo e salve."
-    st.session_state.setdefault("notices", []).append(f"Preenchido. {what}")
+    note(f"Preenchido. {what}")
 
 
 def ask_before_leaving(form: ServerForm) -> None:

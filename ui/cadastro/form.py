@@ -17,16 +17,11 @@ from pydantic import SecretStr
 
 from mailcore.errors import ConflictError, FieldError
 from mailcore.help import field_help
-from mailcore.registry.drafts import (
-    ServerDraft,
-    automatic_security,
-    default_same_address,
-    draft_of,
-    secret_label,
-    suggested_port,
-)
+from mailcore.registry.drafts import ServerDraft, default_same_address, draft_of
 from mailcore.registry.fields import FIELD, FIELDS, Field, Sort, Tab, rows_of
-from mailcore.vocabulary import Kind, Security
+from mailcore.transports import kind_of, kinds
+from mailcore.transports.smtp_kind import automatic_security, suggested_port
+from mailcore.vocabulary import Security
 from ui import words
 from ui.cadastro.offers import offer
 from ui.formats import plain
@@ -36,13 +31,13 @@ if TYPE_CHECKING:
 
     from mailcore.health.check import CheckResult
     from mailcore.storage.tables import MailServer
+    from mailcore.transports.kind import ServerKind
 
 GENERAL, AUTHENTICATION = Tab.GENERAL.value, Tab.AUTHENTICATION.value
 TAB = "cadastro_tab"
 """The open tab. The same widget for every form, so that the next form's fields take the places of the last."""
 _KEPT_PLACEHOLDER = "•••••••• (mantida)"
 
-_SECRETS = ("secret", "api_key")
 _WIDGET = {"security": "ssl", "security_auto": "ssl_mode"}
 """Fields whose widget says something else than their value: encrypted or not, and how."""
 _WIDGETS = tuple(_WIDGET.get(row.name, row.name) for row in FIELDS if row.sort is not Sort.SECRET)
@@ -95,6 +90,10 @@ class ServerForm:
         return f"Cadastro — {self.opened.name}" if self.opened else "Cadastro — novo servidor"
 
 
+def _secrets() -> set[str]:
+    return {kind.secret_help for kind in kinds()}
+
+
 def field_key(name: str) -> str:
     """The widget key of a field; ``F1`` reads the field's name from it."""
     return f"field_{name}"
@@ -115,7 +114,7 @@ def fill(form: ServerForm) -> None:
     start = _as_typed(form.start)
     for name in _WIDGETS:
         st.session_state[field_key(name)] = _starting_value(start, name)
-    for name in _SECRETS:
+    for name in _secrets():
         st.session_state[field_key(name)] = ""
 
 
@@ -129,15 +128,14 @@ def draft_of_form(form: ServerForm) -> ServerDraft:
     values |= {
         "security": _security(encrypted, mode, values["port"]),
         "security_auto": encrypted and mode is None,
-        "requires_auth": values["kind"] is Kind.ELASTIC_EMAIL or values["requires_auth"],
+        "requires_auth": kind_of(values["kind"]).always_logs_in or values["requires_auth"],
     }
     return ServerDraft(**values)
 
 
 def typed_secret(form: ServerForm) -> SecretStr | None:
     """Return the password or key typed, or None where the field is empty."""
-    name = "api_key" if _value(form, "kind") is Kind.ELASTIC_EMAIL else "secret"
-    text = st.session_state.get(field_key(name)) or ""
+    text = st.session_state.get(field_key(_kind(form).secret_help)) or ""
     return SecretStr(text) if text else None
 
 
@@ -153,7 +151,7 @@ def was_left(form: ServerForm) -> bool:
 
 def forget() -> None:
     """Drop the password from the session: after a save it lives in the keyring alone."""
-    for name in _SECRETS:
+    for name in _secrets():
         st.session_state.pop(field_key(name), None)
 
 
@@ -164,7 +162,7 @@ def general_fields(form: ServerForm) -> None:
 
 
 def authentication_fields(form: ServerForm) -> None:
-    """The tab "Autenticação": the API key alone for Elastic Email, all of SMTP's otherwise."""
+    """The tab "Autenticação": how this kind of server is reached, and its secret."""
     _rows(form, Tab.AUTHENTICATION)
 
 
@@ -197,7 +195,7 @@ def _beside(form: ServerForm, row: list[Field]) -> None:
 def _sender(form: ServerForm, row: list[Field]) -> None:
     """The row of the sender, and what the catalogue knows of the address: runs alone with each keystroke."""
     _beside(form, row)
-    if _value(form, "kind") is Kind.SMTP:
+    if "host" in _kind(form).fields:
         offer(_value(form, "from_address"), form.button("prefill"), partial(put, form))
 
 
@@ -206,9 +204,7 @@ def _draw(form: ServerForm, row: Field) -> None:
     if row.name == "security_auto":
         _mode(form, row)
     elif row.sort is Sort.SECRET:
-        is_elastic = _value(form, "kind") is Kind.ELASTIC_EMAIL
-        name = "api_key" if is_elastic else "secret"
-        _secret(form, name, secret_label(_value(form, "kind")), disabled=not is_elastic and not _logs_in(form))
+        _secret(form, _kind(form))
     elif row.sort is Sort.FLAG or row.name == "security":
         _check(form, row)
     elif row.sort is Sort.CHOICE:
@@ -220,7 +216,11 @@ def _draw(form: ServerForm, row: Field) -> None:
 
 
 def _logs_in(form: ServerForm) -> bool:
-    return bool(_value(form, "requires_auth"))
+    return _kind(form).always_logs_in or bool(_value(form, "requires_auth"))
+
+
+def _kind(form: ServerForm) -> ServerKind:
+    return kind_of(_value(form, "kind"))
 
 
 def _is_disabled(form: ServerForm, row: Field) -> bool:
@@ -245,8 +245,8 @@ def point(form: ServerForm) -> str | None:
     if not form.pointed:
         form.pointed = True
         st.session_state[TAB] = FIELD[name].place.tab.value if name in FIELD else GENERAL
-    if name == "secret" and _value(form, "kind") is Kind.ELASTIC_EMAIL:
-        name = "api_key"
+    if name == "secret":
+        name = _kind(form).secret_help
     return field_key(_WIDGET.get(name, name))
 
 
@@ -277,16 +277,16 @@ def _text(form: ServerForm, row: Field) -> None:
     _error(form, row.name)
 
 
-def _secret(form: ServerForm, name: str, label: str, *, disabled: bool) -> None:
+def _secret(form: ServerForm, kind: ServerKind) -> None:
     # No value and no persisted state: what is typed goes to the program and never back to the browser.
     st.text_input(
-        label,
-        key=field_key(name),
+        kind.secret_label,
+        key=field_key(kind.secret_help),
         type="password",
-        help=field_help(name),
+        help=field_help(kind.secret_help),
         placeholder=_KEPT_PLACEHOLDER if form.has_stored_secret else "",
         autocomplete="new-password",
-        disabled=disabled,
+        disabled=not _logs_in(form),
         live="0ms",
         on_change="ignore",
     )
@@ -312,10 +312,12 @@ def _area(form: ServerForm, row: Field) -> None:
 
 def _select(form: ServerForm, row: Field) -> None:
     callback = {"is_paid": _follow_account, "same_address": _touch_same}.get(row.name)
+    current = _value(form, row.name)
     st.selectbox(
         row.label,
-        list(row.choices),
-        format_func=lambda option: row.choices[option],
+        # A kind that this version does not know is still what the record says.
+        [*row.choices, *([] if current in row.choices else [current])],
+        format_func=row.word,
         key=field_key(row.name),
         help=field_help(row.name),
         persist_state="page",
@@ -378,7 +380,7 @@ def _as_typed(start: ServerDraft) -> ServerDraft:
         **typed,
         same_address=start.same_address or default_same_address(start.is_paid),
         security=_security(start.security is not Security.NONE, _SSL_MODES[_ssl_mode(start)], str(start.port or "")),
-        requires_auth=start.kind is Kind.ELASTIC_EMAIL or start.requires_auth,
+        requires_auth=kind_of(start.kind).always_logs_in or start.requires_auth,
     )
 
 

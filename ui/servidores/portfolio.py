@@ -13,6 +13,7 @@ from mailcore.errors import MailcoreError
 from mailcore.health.portfolio import Attention, Checked
 from ui.context import current_actor
 from ui.formats import date_time, number, plain
+from ui.session import PORTFOLIO_RUN
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -64,8 +65,8 @@ def test_all(core: Mailcore, *, start: bool) -> None:
     """Begin where the button was pressed; show how far it is, then what it found."""
     runner = _runner()
     if start:
-        st.session_state["portfolio_run"] = runner.start(core, current_actor())
-    if "portfolio_run" not in st.session_state:
+        PORTFOLIO_RUN.set(runner.start(core, current_actor()))
+    if PORTFOLIO_RUN.get() is None:
         return
     if runner.is_running:
         _progress(runner)
@@ -97,17 +98,13 @@ def _show(checked: list[Checked]) -> None:
         which = "O servidor ativo está" if working == 1 else f"Todos os **{number(working)}** servidores ativos estão"
         st.success(f"{which} funcionando.", icon=":material/check:")
     with st.container(horizontal=True):
-        st.button("Fechar o resultado", key="portfolio_close", on_click=_close)
+        st.button("Fechar o resultado", key="portfolio_close", on_click=PORTFOLIO_RUN.forget)
     for one in failed[:_MOST_SHOWN]:
         diagnosis = one.result.diagnosis if one.result else None
         field = diagnosis.field if diagnosis else None
         _link(one.server.id, one.server.name, diagnosis.title if diagnosis else one.fault, field=field)
     if len(failed) > _MOST_SHOWN:
         st.caption(f"E mais {number(len(failed) - _MOST_SHOWN)}: filtre a lista por Último teste, Com falha.")
-
-
-def _close() -> None:
-    st.session_state.pop("portfolio_run", None)
 
 
 @st.cache_data(ttl=_ATTENTION_SECONDS, show_spinner=False)

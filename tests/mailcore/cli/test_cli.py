@@ -26,7 +26,8 @@ from mailcore.sending.abandoned import this_process
 from mailcore.settings import load_settings
 from mailcore.storage.database import Database
 from mailcore.storage.tables import Send
-from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SameAddress, Security, SendStatus
+from mailcore.transports import kinds
+from mailcore.vocabulary import LimitUnit, LimitWindow, SameAddress, Security, SendStatus
 from tests.actors import ME
 from tests.peers import certificates
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
@@ -319,7 +320,7 @@ def _on_terminal(arguments: list[str], answers: list[tuple[str, str]]) -> tuple[
 
 def test_the_choices_are_those_of_the_library() -> None:
     taken = _choices(parser.build_parser())
-    assert taken["--kind"] == set(Kind)
+    assert taken["--kind"] == {kind.id for kind in kinds()}
     assert taken["--security"] == set(Security)
     assert taken["--limit-unit"] == set(LimitUnit)
     assert taken["--limit-window"] == set(LimitWindow)

@@ -711,6 +711,7 @@ def test_a_reply_is_explained_without_a_database(installation: Path) -> None:
     ran = process("explain", "550 5.1.1 <bia@example.org>: Recipient address rejected", "--json")
     assert (ran.code, ran.err) == (0, "")
     (diagnosis,) = ran.document
+    assert diagnosis.pop("evidence") == ["5.1.1"]
     is_diagnosis(diagnosis)
     assert (diagnosis["category"], diagnosis["code"]) == ("recipient", "recipient_unknown")
     assert diagnosis["field"] is None
@@ -725,6 +726,7 @@ def test_each_reply_of_a_text_is_explained_once_in_its_order(cli: Cli) -> None:
         assert [one["code"] for one in ran.document] == ["login_refused", "recipient_unknown"]
         assert [one["reply"][:9] for one in ran.document] == ["535 5.7.8", "550 5.1.1"]
         for one in ran.document:
+            assert one.pop("evidence")
             is_diagnosis(one)
 
 

@@ -10,8 +10,9 @@ import pytest
 
 import mailcore
 from mailcore.catalog import providers
-from mailcore.diagnosis.known_replies import AT_PROVIDER, RULES
+from mailcore.diagnosis import providers as own_meanings
 from mailcore.diagnosis.replies import CATEGORIES, Diagnosis, all_diagnoses, classify, diagnose, diagnosis_for, texts
+from mailcore.diagnosis.vocabulary import vocabulary
 from mailcore.transports.base import TransportError
 from mailcore.vocabulary import Kind, Outcome
 from tests.mailcore.diagnosis.provider_replies import ELASTIC_EMAIL, GOOGLE, MICROSOFT, SERVICES, SMTP, YAHOO
@@ -144,9 +145,8 @@ def test_what_our_own_side_saw_outweighs_the_reply() -> None:
 # ---------------------------------------------------------------------- the texts
 
 
-@pytest.mark.parametrize("code", sorted(texts()))
-def test_every_text_is_whole(code: str) -> None:
-    diagnosis = diagnosis_for(code)
+@pytest.mark.parametrize("diagnosis", all_diagnoses(), ids=lambda one: one.code)
+def test_every_text_is_whole(diagnosis: Diagnosis) -> None:
     assert diagnosis.category in CATEGORIES
     assert diagnosis.field is None or diagnosis.field in FIELDS
     for sentence in (diagnosis.title, diagnosis.cause, diagnosis.remedy):
@@ -155,8 +155,9 @@ def test_every_text_is_whole(code: str) -> None:
 
 
 def test_every_diagnosis_has_a_text() -> None:
-    assert {rule.code for rule in RULES} <= set(texts())
-    assert {code for ours in AT_PROVIDER.values() for code in ours.values()} | set(AT_PROVIDER) <= set(texts())
+    assert {finding.code for finding in vocabulary().findings} <= set(texts())
+    assert {code for said in vocabulary().codes.values() for code in said} <= set(texts())
+    assert own_meanings.codes() <= set(texts())
     assert {one.code for one in all_diagnoses()} == set(texts())
     for code in ("uncertain", "inactive", "same_address"):
         assert diagnosis_for(code).title
@@ -165,8 +166,7 @@ def test_every_diagnosis_has_a_text() -> None:
 
 
 def test_every_provider_named_in_the_rules_is_in_the_catalogue() -> None:
-    named = {provider for ours in AT_PROVIDER.values() for provider in ours}
-    assert named <= {provider.id for provider in providers()}
+    assert own_meanings.catalogue_ids() <= {provider.id for provider in providers()}
 
 
 @pytest.mark.parametrize("one", [one for one in all_diagnoses() if one.page], ids=lambda one: one.code)

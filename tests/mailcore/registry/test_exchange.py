@@ -37,6 +37,7 @@ from mailcore.registry.exchange import (
 from mailcore.registry.exchange_file import CSV_COLUMNS, FIELDS, MAX_BYTES, read
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
+from mailcore.transports import kinds
 from mailcore.vocabulary import CheckState, Kind, LimitUnit, LimitWindow, SameAddress, Security
 from tests.actors import ME
 from tests.peers.certificates import authority_pem
@@ -126,7 +127,7 @@ _TEXTS = st.text(
 _DRAFTS = st.builds(
     ServerDraft,
     name=_TEXTS,
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from([kind.id for kind in kinds()]),
     host=st.sampled_from(["smtp.exemplo.example", "10.0.0.1", "2001:db8::1", "correio.ção.example"]),
     port=st.none() | st.integers(1, 65_535),
     security=st.sampled_from(Security),
@@ -514,7 +515,7 @@ def test_a_failure_in_the_middle_leaves_no_trace(core: Mailcore, monkeypatch: py
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("mailcore.registry.servers.note_created", fail)
+    monkeypatch.setattr("mailcore.registry.bulk.note_created", fail)
     with pytest.raises(RuntimeError):
         apply_import(core.servers, planned, actor=ME)
     assert state(core) == before

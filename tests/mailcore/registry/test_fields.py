@@ -18,7 +18,7 @@ from sqlalchemy import Boolean, Enum, Integer, String, Text
 from mailcore.help import field_help
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.fields import FIELD, FIELDS, Field, Sort, file_words
-from mailcore.storage.tables import MailServer
+from mailcore.storage.tables import KindText, MailServer
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,7 +39,7 @@ def test_a_column_takes_what_its_row_says(row: Field) -> None:
         Sort.LINES: Text,
         Sort.NUMBER: Integer,
         Sort.FLAG: Boolean,
-        Sort.CHOICE: Boolean if isinstance(row.default, bool) else Enum,
+        Sort.CHOICE: Boolean if isinstance(row.default, bool) else (Enum, KindText),
     }
     assert isinstance(column.type, made_of[row.sort])
     assert column.nullable == (row.sort is Sort.NUMBER)
@@ -109,10 +109,12 @@ import json, sys
 from streamlit.testing.v1 import AppTest
 
 def page(name, **query):
-    app = AppTest.from_file("screen.py", default_timeout=60).run()
+    app = AppTest.from_file("screen.py", default_timeout=60)
+    if name != "servidores":
+        app = app.run().switch_page(f"pages/{name}.py")
     for key, value in query.items():
         app.query_params[key] = value
-    app = app if name == "servidores" else app.switch_page(f"pages/{name}.py").run()
+    app.run()
     assert not app.exception, app.exception
     return app
 
@@ -128,13 +130,18 @@ next(box for box in too_long.text_input if box.label == "Telefone do responsáve
 next(button for button in too_long.button if button.label == "Salvar e continuar").click().run()
 seen["complaint"] = too_long.error[0].value
 
-listed = page("servidores").dataframe[0].value
-seen["list"] = list(listed["Telefone"])
-trail = page("alteracoes").dataframe[0].value
-seen["trail"] = trail[["Campo", "De", "Para"]].to_dict("records")
+def table(app):
+    (drawn,) = [one.proto for one in app.get("bidi_component") if one.proto.component_name == "mailcore_rows"]
+    data = json.loads(drawn.json)
+    headings = [column["label"] for column in data["columns"]]
+    cells = [[cell if isinstance(cell, str) else cell["text"] for cell in row[1:]] for row in data["rows"]]
+    return [dict(zip(headings, row, strict=True)) for row in cells]
+
+seen["list"] = [row["Telefone"] for row in table(page("servidores", colunas="phone"))]
+seen["trail"] = [{name: row[name] for name in ("Campo", "De", "Para")} for row in table(page("alteracoes"))]
 found = page("servidores")
 found.text_input(key="busca").set_value("4002-8922").run()
-seen["found"] = list(found.dataframe[0].value["Descrição"])
+seen["found"] = [row["Descrição"] for row in table(found)]
 json.dump(seen, sys.stdout)
 """
 

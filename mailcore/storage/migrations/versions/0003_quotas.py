@@ -70,7 +70,7 @@ def _take_over() -> None:
     """Give the servers and sends of before their accounts, and count what was sent.
 
     The key of an SMTP account is spelled simply here and put right at the next save; the key of an Elastic Email
-    account takes its secret, which no migration reads: see ``Servers.identify_accounts``.
+    account takes its secret, which no migration reads: see ``mailcore.registry.accounts``.
     """
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     op.execute(

@@ -1,0 +1,99 @@
+"""The texts of every diagnosis, read from ``diagnoses.toml``, and the :class:`Diagnosis` made of one."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+CATEGORIES = (
+    "auth",
+    "quota",
+    "throttled",
+    "blocked",
+    "recipient",
+    "temporary",
+    "config",
+    "tls",
+    "dns",
+    "network",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What happened, why, and what to do about it, in Portuguese."""
+
+    category: str
+    """One of :data:`CATEGORIES`."""
+    code: str
+    """The key of the text, stable for programs: ``gmail_app_password``, ``dns_not_found``, …"""
+    title: str
+    """What happened, one sentence."""
+    cause: str
+    """Why, as far as it is known."""
+    remedy: str
+    """What to do."""
+    field: str | None
+    """The form field to open: host, port, security, username, secret, from_address, daily_limit; or None."""
+    reply: str
+    """The server's own words, secrets removed; empty where it said nothing."""
+    page: str = ""
+    """The provider's own page about it; empty where none is known."""
+    evidence: tuple[str, ...] = ()
+    """The words and codes of the reply that decided, as written there; empty where none did."""
+
+    def __repr__(self) -> str:
+        reply = f" ({self.reply})" if self.reply else ""
+        return f"<Diagnosis {self.category}/{self.code}: {self.title}{reply}>"
+
+    @property
+    def refuses_credentials(self) -> bool:
+        """Whether it is evidence against the user name or the secret itself: only this counts towards a pause.
+
+        A login that fails because encryption is missing, a server is down or an account may not send says nothing of
+        the password.
+        """
+        return bool(texts().get(self.code, {}).get("refuses_credentials", False))
+
+
+def diagnosis_for(code: str, *, reply: str = "", evidence: tuple[str, ...] = ()) -> Diagnosis:
+    """Return the diagnosis of a known code, say of a rule of our own (``inactive``, ``same_address``).
+
+    Raises:
+        KeyError: there is no text for it.
+    """
+    text = texts()[code]
+    return Diagnosis(
+        category=text["category"],
+        code=code,
+        title=text["title"],
+        cause=text["cause"],
+        remedy=text["remedy"],
+        field=text.get("field"),
+        reply=reply,
+        page=text.get("page", ""),
+        evidence=evidence,
+    )
+
+
+def all_diagnoses() -> list[Diagnosis]:
+    """Return every diagnosis there is, as they stand in the file: by subject.
+
+    Those that speak of one send ("cabe a partir de 14:30") stand here as they are in general.
+    """
+    return [_in_general(code) for code in texts()]
+
+
+def _in_general(code: str) -> Diagnosis:
+    one, text = diagnosis_for(code), texts()[code]
+    return replace(one, cause=text.get("cause_in_general", one.cause), remedy=text.get("remedy_in_general", one.remedy))
+
+
+@cache
+def texts() -> dict[str, dict[str, Any]]:
+    """Return every diagnosis' texts by its code, read once."""
+    source = files("mailcore.diagnosis").joinpath("diagnoses.toml").read_text("utf-8")
+    return tomllib.loads(source)

@@ -1,0 +1,133 @@
+"""Registering and changing many records at once, all of them or none: what an import does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mailcore.actor import Actor, needs
+from mailcore.audit import note_changed, note_created
+from mailcore.errors import FieldError, RecordGoneError, ValidationError
+from mailcore.registry.bound_secrets import moved
+from mailcore.registry.default_server import make_way
+from mailcore.registry.drafts import clean
+from mailcore.registry.fields import LABELS
+from mailcore.registry.rows import (
+    among,
+    check_says_nothing,
+    conflict,
+    double,
+    doubles,
+    fill,
+    forget_check,
+    values_of,
+)
+from mailcore.rights import Right
+from mailcore.storage.tables import MailServer
+from mailcore.text import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from mailcore.registry.accounts import Accounts
+    from mailcore.registry.drafts import ServerDraft
+    from mailcore.secrets.store import SecretStore
+    from mailcore.storage.database import Database
+
+Change = tuple[MailServer | None, "ServerDraft"]
+"""A record as it was when opened, None for a new one, and what becomes of it."""
+
+
+class Bulk:
+    """Changes of many records of one installation."""
+
+    def __init__(self, database: Database, secrets: SecretStore, accounts: Accounts) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._accounts = accounts
+
+    @needs(Right.DELETE_OR_BULK)
+    def apply(self, changes: Sequence[Change], *, actor: Actor) -> list[MailServer]:
+        """Do all of them or none; see :meth:`mailcore.registry.servers.Servers.apply`."""
+        drafts: list[Change] = [(opened, clean(draft).draft) for opened, draft in changes]
+        released: list[str] = []
+        with doubles(), self._database.write() as session:
+            stored = _lock_unchanged(session, [opened for opened, _ in drafts if opened is not None])
+            _make_room(session, stored, drafts, actor)
+            now = datetime.now(UTC)
+            servers = [stored[opened.id] if opened else MailServer(version=1, created_at=now) for opened, _ in drafts]
+            for server, (opened, draft) in zip(servers, drafts, strict=True):
+                server.account_key = self._accounts.key_of(draft, None, opened.account_key if opened else "")
+                if opened is None:
+                    fill(server, draft, actor=actor)
+                    session.add(server)
+                elif lost := self._change(session, server, opened, draft, actor):
+                    released.append(lost)
+            session.flush()  # for the new ids
+            for server, (opened, _) in zip(servers, drafts, strict=True):
+                if opened is None:
+                    note_created(session, server, actor=actor)
+        for ref in released:
+            self._secrets.drop(ref)
+        return servers
+
+    def _change(
+        self, session: Session, server: MailServer, opened: MailServer, draft: ServerDraft, actor: Actor
+    ) -> str | None:
+        """Change one record; return its secret, if it loses it."""
+        lost = None if draft.requires_auth and not moved(opened, draft) else opened.secret_ref
+        if lost is not None:
+            self._secrets.release(session, lost)
+            server.secret_ref = None
+        if lost is not None or check_says_nothing(opened, draft):
+            forget_check(server)
+        fill(server, draft, actor=actor)
+        note_changed(session, server, values_of(opened), values_of(server), actor=actor, secret=lost is not None)
+        server.version += 1
+        return lost
+
+
+def _lock_unchanged(session: Session, opened: list[MailServer]) -> dict[int, MailServer]:
+    """The records as stored, by id, locked; each must be as it was when opened."""
+    ids = sorted({server.id for server in opened})  # locked in one order: two imports cannot block each other
+    if len(ids) != len(opened):
+        raise ValueError("a record is there twice")
+    stored = {server.id: server for server in among(session, MailServer.id, ids, lock=True)}
+    for server in opened:
+        if server.id not in stored:
+            raise RecordGoneError(f"O servidor {server.id} “{server.name}” foi apagado por outra pessoa.")
+        if stored[server.id].version != server.version:
+            raise conflict(server, stored[server.id])
+    return stored
+
+
+def _make_room(
+    session: Session,
+    stored: dict[int, MailServer],
+    drafts: list[tuple[MailServer | None, ServerDraft]],
+    actor: Actor,
+) -> None:
+    """Free the descriptions and the default that change hands, so that no row meets another on the way."""
+    names: dict[str, str] = {}
+    for _, draft in drafts:
+        if fold(draft.name) in names:
+            raise double(draft.name)
+        names[fold(draft.name)] = draft.name
+    for holder in among(session, MailServer.name_key, names):
+        if holder.id not in stored:
+            raise double(names[holder.name_key])
+    for opened, draft in drafts:
+        if opened is None:
+            continue
+        server = stored[opened.id]
+        if server.name_key in names and server.name_key != fold(draft.name):
+            server.name_key = f"\x01{server.id}"  # no description can have it: control characters are refused
+        server.is_default = server.is_default and draft.is_default
+    session.flush()
+    defaults = [(opened, draft) for opened, draft in drafts if draft.is_default]
+    if len(defaults) > 1:
+        raise ValidationError([FieldError("is_default", f"{LABELS['is_default']}: só um servidor pode ser o padrão.")])
+    for opened, _ in defaults:
+        make_way(session, opened.id if opened else None, actor=actor)

@@ -1,0 +1,178 @@
+"""What one browser session remembers: every key of ours, named once, with the type of what it holds.
+
+Nothing else in ``ui`` or ``pages`` reaches into ``st.session_state``; a widget whose value is read elsewhere gets
+its key from here (``key=LIST_SEARCH.name``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from mailcore.health.check import CheckResult
+    from mailcore.health.probing import Suggestion
+    from mailcore.registry.exchange import ImportPlan
+    from mailcore.storage.tables import MailServer, Send
+    from mailcore.transports.base import Step
+    from ui.cadastro.form import ServerForm
+
+T = TypeVar("T")
+
+
+class Key(Generic[T]):
+    """One value in the session, and what it is where nothing was put there yet."""
+
+    __slots__ = ("_default", "name")
+
+    def __init__(self, name: str, default: T) -> None:
+        self.name = name
+        self._default = default
+
+    def get(self) -> T:
+        """Return the value, or its default."""
+        value: T = st.session_state.get(self.name, self._default)
+        return value
+
+    def set(self, value: T) -> None:
+        """Remember a value; that of a widget only before the widget is drawn in this run."""
+        st.session_state[self.name] = value
+
+    def start(self, value: T) -> T:
+        """Remember a value where none is remembered yet; return the one that is."""
+        kept: T = st.session_state.setdefault(self.name, value)
+        return kept
+
+    def take(self) -> T:
+        """Return the value, or its default, and forget it."""
+        value: T = st.session_state.pop(self.name, self._default)
+        return value
+
+    def forget(self) -> None:
+        """Drop the value."""
+        st.session_state.pop(self.name, None)
+
+    def is_set(self) -> bool:
+        """Whether a value is remembered, by us or by its widget on the screen."""
+        return self.name in st.session_state
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The records selected in a list, by id."""
+
+    ids: tuple[int, ...] = ()
+    serial: int = 0
+    """The number of the person's last choice (see ``ui/assets/rows.js``)."""
+
+    @property
+    def only(self) -> int | None:
+        """The selected record where it is exactly one."""
+        return self.ids[0] if len(self.ids) == 1 else None
+
+
+def select(selection: Key[Selection], *ids: int) -> None:
+    """Select records for the person."""
+    selection.set(Selection(ids, selection.get().serial))
+
+
+ENTERED = Key("entered_through_app", False)
+NOTICES: Key[tuple[str, ...]] = Key("notices", ())
+"""What the page before has to say on the next one, a sentence each."""
+
+# Who is here
+PERSON: Key[int] = Key("person", 0)
+"""The user this browser session belongs to; 0 where no login is asked."""
+PERSON_SESSION: Key[int | None] = Key("person_session", None)
+
+# Usuários
+USERS_SELECTED = Key("users_selected", Selection())
+USERS_ASKED: Key[tuple[str, int | None]] = Key("users_asked", ("", None))
+"""What a dialog is open for: ("new", None), or ("edit" | "end" | "remove", id)."""
+USERS_LINK: Key[tuple[str, str]] = Key("users_link", ("", ""))
+"""A new link to set a password and whose it is, shown once."""
+ENTRIES_PAGE = Key("users_trail_page", 1)
+
+# Servidores de e-mail
+LIST_SEARCH = Key("busca", "")
+LIST_KIND = Key("tipo", "")
+LIST_SITUATION = Key("situacao", "")
+LIST_ACCOUNT = Key("conta", "")
+LIST_CHECK = Key("teste", "")
+LIST_PAGE = Key("pagina", 1)
+LIST_COLUMNS: Key[list[str]] = Key("colunas", [])
+"""Fields shown besides the usual columns."""
+LIST_QUERY: Key[dict[str, str]] = Key("list_query", {})
+"""The query string of the list as it was left: the form comes back to it."""
+SELECTED = Key("selected", Selection())
+OPENED: Key[int | None] = Key("opened_id", None)
+"""The record a person opened in the table, on the way to its form."""
+ONLY: Key[int | None] = Key("only_id", None)
+"""The one record that the search has left, selected once."""
+DELETING: Key[int | None] = Key("deleting", None)
+LAST_CHECK: Key[tuple[int, CheckResult] | None] = Key("list_check", None)
+PORTFOLIO_RUN: Key[int | None] = Key("portfolio_run", None)
+CHOSEN_SUGGESTION: Key[tuple[int, Suggestion] | None] = Key("chosen_suggestion", None)
+"""What a test of a record in the list proposed, on its way to the form."""
+NEW, EDIT, DUPLICATE, SEND = Key("new", False), Key("edit", False), Key("duplicate", False), Key("send", False)
+"""Buttons whose press is known before they are drawn."""
+
+# Cadastro
+FORM: Key[ServerForm | None] = Key("cadastro", None)
+FORM_TAB = Key("cadastro_tab", "Geral")
+"""The open tab. The same widget for every form, so that the next form's fields take the places of the last."""
+OFFER_FILLED = Key("offer_filled", False)
+MX_ASKED: Key[tuple[str, float, Future[list[str]]] | None] = Key("mx_asked", None)
+
+# Enviar teste
+SEND_SEARCH = Key("send_search", "")
+SEND_FOR: Key[int | None] = Key("send_for", None)
+SEND_TO = Key("field_send_to", "")
+SEND_SUBJECT = Key("field_send_subject", "")
+SEND_TEXT = Key("field_send_text", "")
+SEND_ERRORS: Key[dict[str, str]] = Key("send_errors", {})
+SEND_KEY = Key("send_key", "")
+"""The idempotency key of the next message."""
+SEND_OUTCOME: Key[tuple[int, Send, list[Step]] | None] = Key("send_outcome", None)
+LAST_RECIPIENT = Key("last_recipient", "")
+
+# Envios
+LEDGER_PERIOD = Key("envios_periodo", "")
+LEDGER_SERVER_NAME = Key("envios_servidor", "")
+LEDGER_OUTCOME = Key("envios_resultado", "")
+LEDGER_RECIPIENT = Key("envios_para", "")
+LEDGER_PAGE = Key("envios_pagina", 1)
+LEDGER_SERVER: Key[MailServer | None] = Key("envios_um", None)
+LEDGER_OPENED = Key("envios_aberto", Selection())
+
+# Alterações
+TRAIL_SEARCH = Key("trail_search", "")
+TRAIL_PAGE = Key("trail_page", 1)
+HISTORY_PAGE = Key("history_page", 1)
+"""The page of the history of the record in the form."""
+HISTORY_OF: Key[int | None] = Key("history_of", None)
+
+# Importar e exportar
+IMPORT_NONCE = Key("import_nonce", "")
+IMPORT_PLAN: Key[tuple[str, ImportPlan] | None] = Key("import_plan", None)
+IMPORT_DONE: Key[tuple[int, int, int] | None] = Key("import_done", None)
+IMPORT_LATE = Key("import_late", "")
+
+
+def forget_everything() -> None:
+    """Drop what is remembered: another person is here."""
+    st.session_state.clear()
+
+
+def form_field(name: str) -> Key[Any]:
+    """The widget of one field of the form; ``F1`` reads the field's name from its key."""
+    return Key(f"field_{name}", None)
+
+
+def component_value(name: str, value: str) -> Any:
+    """Return what a component of ours with this key told, or None."""
+    return st.session_state[name].get(value)
