@@ -36,8 +36,10 @@ demo: $(VENV)/.app
 	$(BIN)/python -m demo
 	$(BIN)/python -m streamlit run app.py
 
+# On every processor; what was skipped is listed at the end with its reason.
+# Alone: make test PYTEST_ARGS="-n 0 -k word".  Property tests for longer: MAILCORE_HYPOTHESIS=thorough make test
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

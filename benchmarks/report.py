@@ -16,6 +16,8 @@ class Figure:
     target: float | None = None
     """The value may be at most this."""
     remark: str = ""
+    at_least: bool = False
+    """The target is the least the value may be."""
 
     @property
     def verdict(self) -> str:
@@ -23,6 +25,8 @@ class Figure:
             return "not measured"
         if self.target is None:
             return ""
+        if self.at_least:
+            return "within" if self.value >= self.target else "under"
         return "within" if self.value <= self.target else "over"
 
 
@@ -43,7 +47,11 @@ def table(title: str, figures: list[Figure]) -> str:
 
 
 def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
-    target = "" if figure.target is None else f"≤ {_number(figure.target)} {figure.unit}".rstrip()
+    target = (
+        ""
+        if figure.target is None
+        else f"{'≥' if figure.at_least else '≤'} {_number(figure.target)} {figure.unit}".rstrip()
+    )
     value = "" if figure.value is None else f"{_number(figure.value)} {figure.unit}".rstrip()
     return figure.name, target, value, figure.verdict, figure.remark
 

@@ -4,7 +4,7 @@
 >>> core = mailcore.open_mailcore()        # settings from the environment, see the README
 
 The names in ``__all__`` are the public ones: documented, and kept from version to version. Whatever stands in the
-packages below may move.
+packages below may move. :mod:`mailcore.frames` holds DataFrames for notebooks, and needs pandas.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mailcore import frames
     from mailcore.actor import Actor, computer_user
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.errors import (
@@ -93,6 +94,7 @@ __all__ = [
     "ValidationError",
     "compose",
     "computer_user",
+    "frames",
     "from_eml",
     "load_settings",
     "open_mailcore",
@@ -126,7 +128,9 @@ _MODULE_OF = {name: f"mailcore.{module}" for module, names in _HOMES.items() for
 
 
 def __getattr__(name: str) -> object:
-    # Loaded when first used, so that importing one small module does not load the database.
+    # Loaded when first used, so that importing one small module does not load the database, nor pandas.
+    if name == "frames":
+        return import_module("mailcore.frames")
     if name in _MODULE_OF:
         value: object = getattr(import_module(_MODULE_OF[name]), name)
         globals()[name] = value

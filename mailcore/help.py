@@ -1,4 +1,4 @@
-"""The help texts, in Portuguese, as data: ``messages/help.toml``."""
+"""The help texts, in Portuguese, as data: ``mailcore/help.toml``."""
 
 from __future__ import annotations
 

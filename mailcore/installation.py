@@ -17,7 +17,7 @@ from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
 from mailcore.health.service_figures import FiguresCache
 from mailcore.messages.compose import OutgoingMessage
 from mailcore.quota import external_use, holds, reports
-from mailcore.quota.reports import QuotaQuery
+from mailcore.quota.reports import CHART_DAYS, QuotaQuery
 from mailcore.quota.rules import QuotaSettings
 from mailcore.registry.exchange import all_servers, plan_import
 from mailcore.registry.named_in_text import Explained, explain_of
@@ -30,8 +30,8 @@ from mailcore.sending.housekeeping import Housekeeping
 from mailcore.sending.ledger import Ledger
 from mailcore.sending.reservation import Reservations
 from mailcore.sending.send import Sender
-from mailcore.settings import Settings, load_settings, without_passwords
-from mailcore.storage.database import Database, make_data_dir
+from mailcore.settings import Settings, load_settings
+from mailcore.storage.database import Database, make_data_dir, without_passwords
 from mailcore.storage.migrations import migrate
 from mailcore.storage.tables import MailServer, Send
 from mailcore.transports.base import StepListener, ignore_steps
@@ -128,11 +128,12 @@ class Mailcore:
         self,
         on_checked: Callable[[Checked], None] = ignore_checked,
         *,
+        servers: Sequence[MailServer] | None = None,
         seconds: float = PORTFOLIO_SECONDS,
         actor: Actor = THIS_COMPUTERS_USER,
     ) -> list[Checked]:
-        """Check every active server, side by side; see :func:`mailcore.health.portfolio.check_all`."""
-        return self._checks.check_all(on_checked, seconds=seconds, actor=actor)
+        """Check every active server, or those given, side by side; see :func:`mailcore.health.portfolio.check_all`."""
+        return self._checks.check_all(on_checked, servers=servers, seconds=seconds, actor=actor)
 
     @needs(Right.OPERATE)
     def check_draft(
@@ -238,9 +239,14 @@ class Mailcore:
         readings, accounts = self.figures.readings, self.figures.accounts()
         return reports.near_the_limit(self.database, self.quota_settings, readings=readings, read_accounts=accounts)
 
-    def days(self, *, server_ids: Sequence[int] | None = None) -> list[DayUse]:
+    def used_shares(self) -> dict[str, float]:
+        """Return how much of its quota each account has used; see :func:`mailcore.quota.reports.used_shares`."""
+        readings, accounts = self.figures.readings, self.figures.accounts()
+        return reports.used_shares(self.database, self.quota_settings, readings=readings, read_accounts=accounts)
+
+    def days(self, days: int = CHART_DAYS, *, server_ids: Sequence[int] | None = None) -> list[DayUse]:
         """Return the use of each day; see :func:`mailcore.quota.reports.days`."""
-        return reports.days(self.database, self.settings.zone, server_ids=server_ids)
+        return reports.days(self.database, self.settings.zone, days=days, server_ids=server_ids)
 
     def hours(self, *, account_keys: Sequence[str] | None = None) -> dict[tuple[date, int], int]:
         """Return the use of each hour; see :func:`mailcore.quota.reports.hours`."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,9 +20,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mailcore.errors import ConfigurationError
 from mailcore.rights import Role
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 
 def default_data_dir() -> Path:
@@ -37,19 +34,6 @@ def default_data_dir() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("mailcore", appauthor=False)
-
-
-def without_passwords(url: str | URL) -> str:
-    """Return the URL of a database or a service as it may be shown."""
-    from sqlalchemy.engine import make_url
-
-    try:
-        parsed = make_url(url)
-    except Exception:  # noqa: BLE001 - whatever it is, its text may hold a password
-        return "***"
-    # libpq also takes a password (and the one of the client's own key) as parameters.
-    query = {name: "oculta" if "password" in name.lower() else value for name, value in parsed.query.items()}
-    return parsed.set(query=query).render_as_string(hide_password=True)
 
 
 class KeyringChoice(StrEnum):
@@ -196,7 +180,9 @@ class Settings(BaseSettings):
     def _default_database(self) -> Self:
         if not self.database_url:
             path = (self.data_dir / "mailcore.db").resolve()
-            object.__setattr__(self, "database_url", f"sqlite:///{path}")
+            # In a URL "?" begins the parameters and "%" an escape; in a folder's name they are letters.
+            written = str(path).replace("%", "%25").replace("?", "%3F")
+            object.__setattr__(self, "database_url", f"sqlite:///{written}")
         elif self.database_url.startswith(("postgres://", "postgresql://")):
             # The names other tools use; the driver here is psycopg 3.
             url = "postgresql+psycopg://" + self.database_url.split("://", 1)[1]
@@ -205,7 +191,9 @@ class Settings(BaseSettings):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         for name, value in super().__repr_args__():
-            yield name, without_passwords(value) if isinstance(value, str) and "://" in value else value
+            # Of a URL with a user or parameters, which may hold a password, only the kind.
+            is_url = isinstance(value, str) and "://" in value and ("@" in value or "?" in value)
+            yield name, f"{str(value).partition(':')[0]}://***" if is_url else value
 
     @property
     def doors(self) -> frozenset[Door] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ from keyring.backends.fail import Keyring as NoKeyring
 
 from mailcore import Mailcore
 from mailcore.settings import Settings
+from mailcore.storage.database import Database, make_data_dir
+from mailcore.storage.migrations import migrate
 
 sys.dont_write_bytecode = True
 
@@ -20,8 +24,6 @@ sys.dont_write_bytecode = True
 @pytest.fixture(autouse=True)
 def _a_machine_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting and no desktop keyring of the machine the tests run on."""
-    import os
-
     for name in list(os.environ):
         if name.startswith("MAILCORE_") and not name.startswith("MAILCORE_REQUIRE_"):
             monkeypatch.delenv(name)
@@ -40,20 +42,52 @@ def postgres_cluster() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file of this version with nothing in it, to be copied."""
+    folder = tmp_path_factory.mktemp("migrated")
+    database = Database(f"sqlite:///{folder / 'mailcore.db'}")
+    migrate(database)
+    database.dispose()
+    return folder / "mailcore.db"
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_cluster: str) -> str:
+    """The name of a PostgreSQL database of this version with nothing in it, to be copied."""
+    from tests.postgres import create_database
+
+    database = Database(create_database(postgres_cluster, "migrated"))
+    migrate(database)
+    database.dispose()
+    return "migrated"
+
+
 @pytest.fixture
-def postgres_url(postgres_cluster: str) -> Iterator[str]:
-    """URL of an empty PostgreSQL database of this test's own."""
+def starts_migrated(request: pytest.FixtureRequest) -> bool:
+    """Whether a test's database has its tables from the start: not where ``empty_database`` marks it."""
+    return request.node.get_closest_marker("empty_database") is None
+
+
+@pytest.fixture
+def postgres_url(postgres_cluster: str, starts_migrated: bool, request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of a PostgreSQL database of this test's own, without a record."""
     from tests.postgres import fresh_database
 
-    with fresh_database(postgres_cluster, f"test_{uuid4().hex[:12]}") as url:
+    template = request.getfixturevalue("migrated_postgres") if starts_migrated else "template1"
+    with fresh_database(postgres_cluster, f"test_{uuid4().hex[:12]}", template) as url:
         yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database: every test that asks for it runs on both kinds."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, starts_migrated: bool) -> str:
+    """URL of a database without a record: every test that asks for it runs on both kinds."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'data' / 'mailcore.db'}"
+        file = tmp_path / "data" / "mailcore.db"
+        if starts_migrated:
+            make_data_dir(file.parent)
+            shutil.copyfile(request.getfixturevalue("migrated_file"), file)
+        return f"sqlite:///{file}"
     url: str = request.getfixturevalue("postgres_url")
     return url
 

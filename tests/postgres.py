@@ -61,7 +61,7 @@ def running_cluster() -> Iterator[str]:
     try:
         run("initdb", "-U", "mailcore", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions")
         # Nothing of it has to survive a power cut.
-        options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c full_page_writes=off"
+        options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c full_page_writes=off -c shared_buffers=32MB"
         run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
         yield f"postgresql://mailcore@127.0.0.1:{port}/postgres"
     finally:
@@ -70,12 +70,18 @@ def running_cluster() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def fresh_database(cluster: str, name: str) -> Iterator[str]:
-    """Yield the URL of an empty database, dropped at the end."""
+def create_database(cluster: str, name: str, template: str = "template1") -> str:
+    """Create a database, by copying another that nobody is connected to, and return its URL."""
     with psycopg.connect(cluster, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
-        yield cluster.rsplit("/", 1)[0] + f"/{name}"
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return cluster.rsplit("/", 1)[0] + f"/{name}"
+
+
+@contextmanager
+def fresh_database(cluster: str, name: str, template: str = "template1") -> Iterator[str]:
+    """Yield the URL of a copy of ``template``, dropped at the end."""
+    yield create_database(cluster, name, template)
+    with psycopg.connect(cluster, autocommit=True) as admin:
         admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 

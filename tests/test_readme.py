@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailcore import SendStatus, ServerDraft, open_mailcore
-from mailcore.sending.ledger import LedgerQuery, search
+from mailcore.sending.ledger import LedgerQuery
 from mailcore.vocabulary import Security
 from tests.actors import ME
 from tests.peers.smtp_server import SmtpPeer
@@ -61,6 +61,6 @@ def test_the_samples_send_and_count(capsys: pytest.CaptureFixture[str]) -> None:
         assert [message.recipients for message in peer.inbox] == [["cliente@exemplo.com.br"]]
     assert capsys.readouterr().out.startswith("accepted 250")
     with closing(open_mailcore()) as core:
-        sends = search(core.database, LedgerQuery()).sends
+        sends = core.ledger.search(LedgerQuery()).sends
         assert [send.status for send in sends] == [SendStatus.ACCEPTED] * 2
         assert sum(quota.used for quota in core.quotas()) == 2

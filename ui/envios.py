@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,9 +11,10 @@ import streamlit as st
 from mailcore.errors import NotFoundError
 from mailcore.sending import ledger
 from mailcore.sending.delivery_status import can_follow, failure_text, failures_of
-from mailcore.sending.ledger import MOST_EXPORTED, PAGE_SIZE, LedgerQuery
+from mailcore.sending.ledger import PAGE_SIZE, LedgerQuery
 from mailcore.vocabulary import SendStatus
 from ui import words
+from ui.envios_file import MOST_EXPORTED, to_csv
 from ui.formats import ago, date_time, number, plain
 from ui.listview.filters import Choice, Filters, Search
 from ui.listview.table import Cell, Column, Tone, counted, nothing_found, pager, table
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.storage.tables import Send
 
-_EXCEL = "utf-8-sig"
 _PERIODS: dict[str, int | None] = {"Hoje": 0, "Últimos 7 dias": 6, "Últimos 30 dias": 29, "Tudo": None}
 """What can be chosen → how many days before today it begins."""
 _DEFAULT_PERIOD = "Últimos 7 dias"
@@ -156,7 +155,7 @@ def ledger_table(core: Mailcore, query: LedgerQuery) -> None:
         pager(_FILTERS, shown=page.number, matching=page.matching, size=PAGE_SIZE)
         st.download_button(
             "Baixar CSV",
-            data=partial(_csv, core, replace(query, page=1)),
+            data=partial(to_csv, core, query),
             file_name="envios.csv",
             mime="text/csv",
             key="envios_csv",
@@ -166,10 +165,6 @@ def ledger_table(core: Mailcore, query: LedgerQuery) -> None:
         if page.matching > MOST_EXPORTED:
             st.caption(f"O CSV traz os {number(MOST_EXPORTED)} mais novos.")
     _remember_view(query)
-
-
-def _csv(core: Mailcore, query: LedgerQuery) -> bytes:
-    return core.ledger.to_csv(query, core.settings.zone, delimiter=";").encode(_EXCEL)
 
 
 def _cells(send: Send, zone: ZoneInfo) -> list[str | Cell]:
@@ -243,10 +238,10 @@ def _delivery(core: Mailcore, send: Send) -> None:
     st.markdown(f"**No serviço:** {plain(state)} (consultado {ago(send.followed_at, datetime.now(UTC))})")
     if not failed:
         st.caption("Nenhuma falha de entrega até a consulta.")
-    for one in failed:
-        title, remedy = failure_text(one.category)
+    for failure in failed:
+        title, remedy = failure_text(failure.category)
         with st.container(border=True):
-            st.markdown(f"**{plain(one.address)}**: {plain(title)}")
+            st.markdown(f"**{plain(failure.address)}**: {plain(title)}")
             st.markdown(f"**O que fazer:** {plain(remedy)}")
-            if one.reply:
-                st.code(f"{one.code or ''} {one.reply}".strip(), language=None, wrap_lines=True)
+            if failure.reply:
+                st.code(f"{failure.code or ''} {failure.reply}".strip(), language=None, wrap_lines=True)

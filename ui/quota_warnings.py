@@ -32,8 +32,8 @@ def _near(_core: Mailcore) -> list[Quota]:
 def show_near_the_limit(core: Mailcore) -> None:
     """One line for the accounts from 80 % on, a louder one from 95 % on; nothing where all is well."""
     found = _near(core)
-    urgent = [one for one in found if one.state is not QuotaState.NEAR or one.share >= VERY_NEAR]
-    close = [one for one in found if one not in urgent]
+    urgent = [quota for quota in found if quota.state is not QuotaState.NEAR or quota.share >= VERY_NEAR]
+    close = [quota for quota in found if quota not in urgent]
     if urgent:
         st.error(f"Cota acabando, esgotada ou bloqueada: {_names(urgent)}", icon=":material/block:")
     if close:
@@ -43,14 +43,14 @@ def show_near_the_limit(core: Mailcore) -> None:
 
 
 def _names(quotas: list[Quota]) -> str:
-    named = [f"**{plain(one.servers[0].name)}** ({_state(one)})" for one in quotas[:_MOST_NAMED]]
+    named = [f"**{plain(quota.servers[0].name)}** ({_state(quota)})" for quota in quotas[:_MOST_NAMED]]
     more = len(quotas) - len(named)
     return ", ".join(named) + (f" e mais {number(more)}" if more else "")
 
 
-def _state(one: Quota) -> str:
-    state = words.QUOTA_STATE[one.state].lower()
-    return state if one.hold is not None else f"{state}, {100 * one.share:.0f} %"
+def _state(quota: Quota) -> str:
+    state = words.QUOTA_STATE[quota.state].lower()
+    return state if quota.hold is not None else f"{state}, {100 * quota.share:.0f} %"
 
 
 def show_quota_of(core: Mailcore, server: MailServer) -> None:

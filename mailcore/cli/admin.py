@@ -37,7 +37,7 @@ def explain(args: Namespace) -> Exit:
             f"--provider: o catálogo não tem “{args.provider}”. servers suggest mostra como ele se chama."
         )
     found = explain_text(_text(args), phase=args.phase or "", provider=args.provider or "")
-    documents = [explained_document(one.diagnosis) for one in found]
+    documents = [explained_document(reply.diagnosis) for reply in found]
     output.show(args, documents, lambda: as_text.explained(found))
     return Exit.DONE
 

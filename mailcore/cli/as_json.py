@@ -14,7 +14,7 @@ from mailcore.vocabulary import SendStatus
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from mailcore.catalog.lookup import Suggestion
+    from mailcore.catalog.lookup import ProviderSuggestion
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.health.check import CheckResult
     from mailcore.quota.rules import Quota
@@ -44,7 +44,7 @@ def check_document(result: CheckResult | None, fault: str = "") -> Document:
     }
 
 
-def suggestion_document(found: Suggestion) -> Document:
+def suggestion_document(found: ProviderSuggestion) -> Document:
     """Return what the catalogue proposes, in the words of a server's own keys; what nobody published is null."""
     return {
         "provider": found.provider_id,

@@ -56,11 +56,11 @@ def _recipient(typed: str, server: MailServer) -> str:
 def _all(args: Namespace, core: Mailcore) -> Exit:
     progress = _count if sys.stderr.isatty() else _ignore
     checked = core.check_all(progress, actor=computer_user())
-    documents = [{"server_id": one.server.id, **check_document(one.result, one.fault)} for one in checked]
+    documents = [{"server_id": tested.server.id, **check_document(tested.result, tested.fault)} for tested in checked]
     output.show(args, documents, lambda: as_text.checked_table(checked))
     for sentence in as_text.attention_lines(core.attention(), core.settings.zone):
         say(sentence)
-    return Exit.DONE if all(one.ok for one in checked) else Exit.NOT_DONE
+    return Exit.DONE if all(tested.ok for tested in checked) else Exit.NOT_DONE
 
 
 def _ignore(_: object) -> None:
@@ -72,6 +72,6 @@ def _tell(step: Step) -> None:
         say(as_text.step_line(step))
 
 
-def _count(one: Checked) -> None:
-    end = "\n" if one.done == one.total else ""
-    print(f"\rTestados {one.done} de {one.total}…", end=end, file=sys.stderr, flush=True)
+def _count(tested: Checked) -> None:
+    end = "\n" if tested.done == tested.total else ""
+    print(f"\rTestados {tested.done} de {tested.total}…", end=end, file=sys.stderr, flush=True)

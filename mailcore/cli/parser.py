@@ -177,7 +177,7 @@ def _field(group: argparse._ArgumentGroup, row: Field, option: Option) -> None:
     if row.sort is Sort.SECRET:
         group.add_argument(option.flag, action="store_true", help=option.help)
     elif row.sort is Sort.CHOICE and not option.off:
-        group.add_argument(option.flag, dest=row.name, choices=[str(one) for one in row.choices], help=option.help)
+        group.add_argument(option.flag, dest=row.name, choices=[str(value) for value in row.choices], help=option.help)
     elif row.is_choice:
         choice = group.add_mutually_exclusive_group() if option.off else group
         choice.add_argument(option.flag, dest=row.name, action="store_const", const=True, help=option.help)

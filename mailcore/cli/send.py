@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
@@ -13,6 +14,7 @@ from mailcore.cli.as_json import send_document, shown_status
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.opening import open_mailcore
 from mailcore.cli.output import say
+from mailcore.labels import OUTCOME_SENTENCE
 from mailcore.messages.addresses import split_addresses
 from mailcore.messages.compose import compose, from_eml
 from mailcore.vocabulary import SendStatus
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mailcore.messages.compose import OutgoingMessage
-    from mailcore.storage.tables import MailServer
+    from mailcore.storage.tables import MailServer, Send
 
 _EXITS = {
     SendStatus.ACCEPTED: Exit.DONE,
@@ -40,17 +42,29 @@ def send(args: Namespace) -> Exit:
         message = _message(args, server)
         if sys.stderr.isatty():
             say(f"Enviando por “{server.name}”…")
+        key = args.idempotency_key or uuid4().hex
         try:
-            row = core.send(server, message, idempotency_key=args.idempotency_key or "", actor=computer_user())
+            row = core.send(server, message, idempotency_key=key, actor=computer_user())
         except KeyboardInterrupt:
-            say("Interrompido durante o envio: ninguém sabe se a mensagem foi aceita. Confira antes de repetir.")
-            return Exit.UNCERTAIN
+            return _interrupted(core.ledger.under_key(key))
         document = send_document(row, core.settings.zone)
     output.show(args, document, lambda: as_text.outcome(row))
     for warning in document["warnings"]:
         say(f"Atenção: {warning}")
     if document["diagnosis"]:
         _explain(document["diagnosis"])
+    return _EXITS[shown_status(row)]
+
+
+def _interrupted(row: Send | None) -> Exit:
+    """Say how far a send had come when it was interrupted: its row knows."""
+    if row is None or row.status in (SendStatus.FAILED, SendStatus.REJECTED_BY_RULE):
+        say("Interrompido antes de a mensagem sair: nada foi enviado.")
+        return Exit.INTERRUPTED
+    if shown_status(row) is SendStatus.UNCERTAIN:
+        say("Interrompido durante o envio: ninguém sabe se a mensagem foi aceita. Confira antes de repetir.")
+    else:
+        say(f"Interrompido quando o servidor já tinha respondido. {OUTCOME_SENTENCE[row.status]}")
     return _EXITS[shown_status(row)]
 
 

@@ -7,30 +7,43 @@ for the same few troubles; they stand in ``clients.toml``.
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from mailcore.diagnosis.normalise import folded
 
 
-def cause_of(text: str) -> tuple[str, str] | None:
-    """Return the code of the trouble a program speaks of and the words it was known by, or None."""
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a program speaks of."""
+
+    code: str
+    words: str
+    """Those it was known by, lower case."""
+    is_vague: bool
+    """It says only which command failed; the server's reason may stand beside."""
+
+
+def cause_of(text: str) -> Trouble | None:
+    """Return the trouble a program speaks of, or None."""
     line = folded(text)
-    for code, words, needed in _clients():
+    for code, words, needed, is_vague in _clients():
         known_by = next((each for each in words if each in line), "")
         if known_by and (not needed or any(each in line for each in needed)):
-            return code, known_by
+            return Trouble(code, known_by, is_vague)
     return None
 
 
 def codes() -> frozenset[str]:
     """Return every diagnosis that may come out of here."""
-    return frozenset(code for code, _, _ in _clients())
+    return frozenset(code for code, *_ in _clients())
 
 
 @cache
-def _clients() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+def _clients() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...], bool], ...]:
     source = files("mailcore.diagnosis").joinpath("clients.toml").read_text("utf-8")
     return tuple(
-        (one["code"], tuple(one["words"]), tuple(one.get("with", ()))) for one in tomllib.loads(source)["client"]
+        (one["code"], tuple(one["words"]), tuple(one.get("with", ())), one.get("vague", False))
+        for one in tomllib.loads(source)["client"]
     )

@@ -95,6 +95,10 @@ _MOST_CODES = 4_000
 """Numbers of one paragraph that are looked at."""
 _MOST_LOOKS_BACK = 100
 """Codes of one paragraph behind which words are looked for."""
+_BARE_CODE = re.compile(r"#?[45]\d\d\W*")
+# "554): ", "550: ", "535 - " as one begins a reply in one's own words
+_AFTER_CODE = re.compile(r"^#?([45]\d\d)(?:[)\]]\s?[:;,.]?|\s?[:;,.])\s*(?:[-–—]\s)?(?=\S)|^#?([45]\d\d)\s[-–—]\s")
+_CODE_ALONE = re.compile(r"[45]\d\d(?!\s?[#(]?[245]\.\d)")
 _SAYS_NOTHING = re.compile(r"#?[245]\.0\.0[ ()\w]{0,40}")
 _SENTENCE = re.compile(r"[.;!?](?=\s)|\n|\s[-–—]\s|[«»“”\"]")
 _LEAD = re.compile(
@@ -129,15 +133,27 @@ def pieces_of(paragraph: Paragraph) -> list[Piece]:
         until = starts[number + 1].start() if number + 1 < len(starts) else len(text)
         words = _cut(text[start.start() : until])
         code = start["code"] or ""
+        line = bisect_right(ends_of_lines, start.start())
         if pieces and goes_on and code == goes_on:
             pieces[-1].words = f"{pieces[-1].words}\n{words}"[:MAX_REPLY]
+        elif pieces and start["alone"] and text[start.start() - 1] == "(" and _goes_with(pieces[-1], line, words):
+            # Roundcube: "SMTP Error (554): Failed to add recipient (5.7.1 Relay access denied)"
+            pieces[-1].words = f"{pieces[-1].words[:3]} {words}"[:MAX_REPLY]
         else:
+            if not start["more"]:
+                words = _AFTER_CODE.sub(lambda code: f"{code[1] or code[2]} ", words)
             if not _has_words(words):
                 words = _with_words_before(words, text[: start.start()])
-            pieces.append(Piece(words[:MAX_REPLY], bisect_right(ends_of_lines, start.start()), start.start()))
+            pieces.append(Piece(words[:MAX_REPLY], line, start.start()))
         goes_on = code if start["more"] else ""
+    pieces = [piece for piece in pieces if not _BARE_CODE.fullmatch(piece.words)]
     spoken = [piece for piece in pieces if not _BARE_STATUS.fullmatch(piece.words)]
     return spoken or [piece for piece in pieces if not _SAYS_NOTHING.fullmatch(piece.words)]
+
+
+def _goes_with(piece: Piece, line: int, words: str) -> bool:
+    code = _CODE_ALONE.match(piece.words)
+    return piece.line == line and code is not None and code[0][0] == words.lstrip("#")[0]
 
 
 def _begins_reply(start: re.Match[str], text: str) -> bool:
@@ -208,13 +224,14 @@ def _with_words_before(words: str, before: str) -> str:
 # ---------------------------------------------------------------- replies without a code
 _LOG_WITHOUT_CODE = re.compile(
     r"""
-    (?: (?:\*\*|==)[ ]\S+(?:[ ]\S+){0,12}?[ ]R=\S+                                  # Exim: ** to R=router T=transport:
+    (?: \*\*[ ]\S+@[^\s:]+:[ ]
+      | (?:\*\*|==)[ ]\S+(?:[ ]\S+){0,12}?[ ]R=\S+                                  # Exim: ** to R=router T=transport:
         (?:[ ][THXCPFS]=\S*(?:[ ]\[[\w.:]+\](?::\d+)?)?){0,8}(?:[ ]defer)?(?:[ ]\(-?\d+\))?(?:[ ]H=\S+)?:?[ ]
       | rejected[ ](?:RCPT|MAIL|connection|after[ ]DATA|EHLO|HELO)\b[^:]{0,120}:[ ]  # Exim's reject log
       | \bX-Postfix;[ ] | \bx-unix;[ ] | \bLocal[ ]reason:[ ]
       | \bstatus=(?:bounced|deferred|undeliverable)[ ]\((?!host[ ])                  # Postfix
-      | \bsaid:[ ] | \bserver[ ]response(?:[ ]was)?:[ ] | \bresposta[ ]do[ ]servidor(?:[ ]foi)?:[ ]
-      | \bservidor[ ]respondeu:[ ]
+      | \bsaid:[ ] | \bresponded:[ ] | \brespondeu:[ ]                            # Thunderbird and others
+      | \bserver[ ]response(?:[ ]was)?:[ ] | \bresposta[ ]do[ ]servidor(?:[ ]foi)?:[ ]
     )
     (?P<words>[^\n]{6,600})
     """,

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mailcore.diagnosis.normalise import Reply
-    from mailcore.diagnosis.vocabulary import Phrase, Vocabulary
+    from mailcore.diagnosis.vocabulary import Finding, Hit, Vocabulary
 
 UNKNOWN = "unknown"
 """The phase nobody knows."""
 
 _BEFORE_RECIPIENTS = frozenset({"greeting", "ehlo", "tls", "auth", "sender"})
+_CLASSES = (400, 500)
+"""What a reply has for a code where only an enhanced one stands in it (and 500, which says as little)."""
 _MORE = 0.4
 """What each further phrase for the same diagnosis adds."""
 _LEAST = 1.5
@@ -45,20 +47,11 @@ def decide(reply: Reply, phase: str, vocabulary: Vocabulary) -> Decision:
     """
     at = phase or UNKNOWN
     weights: dict[str, float] = {}
-    found: dict[str, list[tuple[Phrase, tuple[tuple[int, int], ...]]]] = {}
+    found: dict[str, list[Hit]] = {}
     have = vocabulary.ideas_in(reply.words)
-    line = reply.line
-    for finding in vocabulary.findings:
-        if (finding.at and at not in finding.at) or at in finding.not_at:
-            continue
-        if finding.temporary is not None and finding.temporary != reply.is_temporary:
-            continue
-        hits = [
-            (phrase, spans)
-            for phrase in finding.phrases
-            if phrase.needs & have == phrase.needs and (spans := phrase.found_in(line))
-        ]
-        if not hits or any(phrase.needs & have == phrase.needs and phrase.found_in(line) for phrase in finding.unless):
+    for place, hits in vocabulary.phrases_in(reply.line, have).items():
+        finding = vocabulary.findings[place]
+        if not _may_be(finding, reply, at) or any(phrase.is_in(reply.line, have) for phrase in finding.unless):
             continue
         weight = finding.weight + _MORE * min(len(hits) - 1, 2)
         weights[finding.code] = max(weights.get(finding.code, 0), weight)
@@ -73,10 +66,16 @@ def decide(reply: Reply, phase: str, vocabulary: Vocabulary) -> Decision:
     return Decision(best, (*pieces, *said_by.get(best, ())), tuple(phrase.written for phrase, _ in hits), weights[best])
 
 
+def _may_be(finding: Finding, reply: Reply, at: str) -> bool:
+    if (finding.at and at not in finding.at) or at in finding.not_at:
+        return False
+    return finding.temporary is None or finding.temporary == reply.is_temporary
+
+
 def _add_codes(weights: dict[str, float], reply: Reply, vocabulary: Vocabulary) -> dict[str, list[str]]:
     said_by: dict[str, list[str]] = {}
     keys = []
-    if reply.code:
+    if reply.code not in (0, *_CLASSES):
         keys.append((str(reply.code), str(reply.code)))
     enhanced = reply.enhanced or next(iter(reply.all_enhanced), "")
     if enhanced:
@@ -114,7 +113,7 @@ def _general(reply: Reply, at: str) -> str:
     }.get(at, "refused")
 
 
-def _pieces(reply: Reply, hits: list[tuple[Phrase, tuple[tuple[int, int], ...]]]) -> list[str]:
+def _pieces(reply: Reply, hits: list[Hit]) -> list[str]:
     """The reply's own words, the longest that say it first, none twice."""
     spans = sorted({span for _, each in hits for span in each}, key=lambda span: span[0] - span[1])
     kept: list[tuple[int, int]] = []

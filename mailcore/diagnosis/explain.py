@@ -16,7 +16,7 @@ from mailcore.diagnosis.clients import cause_of
 from mailcore.diagnosis.cutting import pieces_of, speaks_of_trouble, words_in_log
 from mailcore.diagnosis.normalise import folded
 from mailcore.diagnosis.pasted import paragraphs
-from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, diagnosis_for, known_words, texts
+from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, elsewhere, in_general, known_words, texts
 from mailcore.transports import kinds
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _LEAST_SHARED = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundReply:
     """One reply found in a text."""
 
     reply: str
@@ -43,7 +43,7 @@ class Found:
     """Host names that stand beside it, lower case."""
 
 
-def explain(text: str, *, phase: str = "", provider: str = "") -> list[Found]:
+def explain(text: str, *, phase: str = "", provider: str = "") -> list[FoundReply]:
     """Return each different reply in a pasted text with what it means, in the order they stand there.
 
     Args:
@@ -63,7 +63,7 @@ def explain(text: str, *, phase: str = "", provider: str = "") -> list[Found]:
 
 
 # ---------------------------------------------------------------- replies
-def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
     pieces = pieces_of(paragraph)
     if not pieces:
         return []
@@ -74,7 +74,7 @@ def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
         line = paragraph[min(piece.line, len(paragraph) - 1)]
         at = phase or _phase_in_words(line.text) or _phase_in_words(text) or line.phase
         whose = provider or _provider_beside(piece, paragraph, text, hosts)
-        found.append(Found(piece.words, classify(piece.words, phase=at, provider=whose), addresses, hosts))
+        found.append(FoundReply(piece.words, classify(piece.words, phase=at, provider=whose), addresses, hosts))
     return found
 
 
@@ -128,7 +128,7 @@ def _provider_beside(piece: Piece, paragraph: Paragraph, text: str, hosts: tuple
 _HTTP_STATUS = re.compile(r"\b(?:HTTP[/\d. ]{0,6}|status(?:[ _]code)?[\"']?\s?[:=]?\s?)([45]\d\d)\b", re.IGNORECASE)
 
 
-def _api_errors(paragraph: Paragraph) -> list[Found]:
+def _api_errors(paragraph: Paragraph) -> list[FoundReply]:
     """Errors in the form of a service's API, as in {"Error": "APIKey Expired"}."""
     text = "\n".join(line.text for line in paragraph)
     status = _HTTP_STATUS.search(text)
@@ -137,58 +137,71 @@ def _api_errors(paragraph: Paragraph) -> list[Found]:
         for match in kind.error_form.finditer(text) if kind.error_form else ():
             words = match[1].replace('\\"', '"').replace("\\/", "/")
             diagnosis = classify(f"{status[1]} {words}" if status else words, kind=kind.id)
-            found.append(Found(words, replace(diagnosis, reply=words), *_beside(text)))
+            found.append(FoundReply(words, replace(diagnosis, reply=words), *_beside(text)))
     return found
 
 
 # ---------------------------------------------------------------- no code: only words
-def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
     """Replies without a code in the logs of Exim, cPanel and Postfix, and where a program repeats one."""
     found = []
     for line in paragraph:
         words = words_in_log(line.text)
-        if words and (diagnosis := _said(words, line, phase, provider) or _spoken_of(words)):
-            found.append(Found(words, diagnosis, *_beside(line.text)))
+        if not words:
+            continue
+        # These are a server's words for sure, and even its commonplaces count.
+        diagnosis = _said(words, line, phase, provider, least=1) or _spoken_of(words)
+        if diagnosis is not None:
+            found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
 
 
-def _said(words: str, line: Line, phase: str, provider: str) -> Diagnosis | None:
+def _said(words: str, line: Line, phase: str, provider: str, *, least: float | None = None) -> Diagnosis | None:
     at = phase or _phase_in_words(line.text) or line.phase
-    return known_words(words, phase=at, provider=provider)
+    if least is None:
+        return known_words(words, phase=at, provider=provider)
+    return known_words(words, phase=at, provider=provider, least=least)
 
 
-def _spoken_of(text: str) -> Diagnosis | None:
-    """What a program says that never reached a server."""
+def _spoken_of(text: str, *, only_sure: bool = False) -> Diagnosis | None:
+    """What a program says that never reached a server, or that keeps the server's reply to itself.
+
+    Args:
+        only_sure: not where it only tells which command failed, and the reason may stand beside.
+    """
     known = cause_of(text)
-    return diagnosis_for(known[0], reply=text, evidence=(known[1],)) if known else None
+    if known is None or (only_sure and known.is_vague):
+        return None
+    return elsewhere(known.code, reply=text, evidence=(known.words,))
 
 
-def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
     found = []
     for line in paragraph:
         words = line.text[:500]
-        diagnosis = _our_own(words) or _spoken_of(words)
+        diagnosis = _our_own(words) or _spoken_of(words, only_sure=True)
         if diagnosis is None and speaks_of_trouble(words):
-            diagnosis = _said(words, line, phase, provider)
+            diagnosis = _said(words, line, phase, provider) or _spoken_of(words)
         if diagnosis is not None:
-            found.append(Found(words, diagnosis, *_beside(line.text)))
+            found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
 
 
 def _our_own(text: str) -> Diagnosis | None:
     """What this program had said itself: support pastes that too."""
     code = next((code for code, words in texts().items() if words["title"].rstrip(".") in text), None)
-    return diagnosis_for(code, reply=text) if code else None
+    return in_general(code, reply=text) if code else None
 
 
 # ---------------------------------------------------------------- one reply told once
 _CODES_AND_MARKS = re.compile(
-    r"(?<![\w.])[245](?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])|[^\w@.\s]+|\b(?=\w*\d)(?=\w*[a-z])\w{6,}\b"
+    r"(?<![\w.])[245](?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])|[^\w@.\s]+"
+    r"|(?<![@.\w])(?=[\w-]*\d)(?=[\w-]*[a-z])[\w-]{6,}(?:\.\d+)?\b(?![\w.+-]*@)"
 )
 
 
-def _once_each(found: list[Found]) -> list[Found]:
-    once: list[tuple[str, Found]] = []
+def _once_each(found: list[FoundReply]) -> list[FoundReply]:
+    once: list[tuple[str, FoundReply]] = []
     for one in found:
         key = " ".join(_CODES_AND_MARKS.sub(" ", folded(as_one_line(one.reply))).split())
         place = next((place for place, (known, _) in enumerate(once) if _is_same(known, key)), None)
@@ -208,7 +221,7 @@ def _is_same(known: str, key: str) -> bool:
     return len(shorter) >= _LEAST_SHARED and shorter in longer
 
 
-def _both(first: Found, second: Found) -> Found:
+def _both(first: FoundReply, second: FoundReply) -> FoundReply:
     return replace(
         first,
         addresses=tuple(dict.fromkeys(first.addresses + second.addresses))[:_MAX_BESIDE],

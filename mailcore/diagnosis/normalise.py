@@ -64,7 +64,7 @@ _PIECE = re.compile(
     | (?P<enhanced>(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]*\d))
     | (?P<host>(?<![\w.])(?:[a-z0-9_](?:[a-z0-9_-]{0,60}[a-z0-9_])?\.)+[a-z]{2,18}(?![\w]))
     | (?P<email>\be-mails?\b)
-    | (?P<word>[a-z]+(?:['´`’][a-z]+)?(?![0-9]))
+    | (?P<word>(?:[a-z]{3,}(?:['´`’][a-z]+)?|[a-z]+)(?![0-9]))
     | (?P<id>(?:[a-z]+\d|\d+[a-z])[a-z0-9]*)
     | (?P<number>\d+)
     | (?P<stop>[.!?;](?=\s|$))
@@ -74,7 +74,7 @@ _PIECE = re.compile(
 )
 _LISTS = re.compile(
     r"spamhaus|spamcop|sorbs|dnsbl|\brbl|\bbl\.|blacklist|blocklist|barracudacentral|uceprotect|senderbase|abuseat"
-    r"|mailspike|surbl|uribl|invaluement|backscatterer|manitu|cloudmark|prs\.proofpoint|ipcheck|mipspace"
+    r"|mailspike|surbl|uribl|invaluement|backscatterer|manitu|cloudmark|prs\.proofpoint|ipcheck|mipspace|denyip|antispam"
 )
 # Words that Exchange joins with full stops, which look like a host.
 _EXCHANGE = frozenset(("storedrv", "resolver", "queue", "transport", "routing", "smtpsend", "content", "agent"))
@@ -117,22 +117,31 @@ def normalise(reply: str) -> Reply:
     written: list[str] = []
     hosts: list[str] = []
     codes: list[str] = []
-    for match in _PIECE.finditer(low):
-        kind = match.lastgroup
-        found = match[0]
-        if kind == "word":
-            words.append(found if found.isalpha() else _letters(found))
-        elif kind == "enhanced":
-            codes.append(found)
+    chunks = text.split()
+    for place, chunk in enumerate(low.split()):
+        # Most are plain words, and need no closer look.
+        if chunk.isascii() and chunk.isalpha():
+            words.append(chunk)
+            written.append(chunks[place])
             continue
-        elif kind in ("host", "url"):
-            for part in _names(kind, found, hosts):
-                words.append(part)
-                written.append(text[match.start() : match.end()] if part[0] == "@" else part)
-            continue
-        else:
-            words.append(_STANDS_FOR.get(kind or "", found))
-        written.append(text[match.start() : match.end()])
+        for match in _PIECE.finditer(chunk):
+            kind = match.lastgroup or ""
+            found = match[0]
+            if kind == "enhanced":
+                codes.append(found)
+                continue
+            as_written = chunks[place][match.start() : match.end()]
+            if kind in ("host", "url"):
+                parts = _names(kind, found, hosts)
+                words += parts
+                written += [as_written if part[0] == "@" else part for part in parts]
+                continue
+            if kind == "word":
+                found = found if found.isalpha() else _letters(found)
+            elif found != _WHOLE_DAY:
+                found = _STANDS_FOR.get(kind, found)
+            words.append(found)
+            written.append(as_written)
     if not enhanced and codes and len(codes) == 1:
         # qmail and others write it last: "sorry, no mailbox here by that name. (#5.1.1)"
         enhanced = codes[0]
@@ -148,6 +157,8 @@ def normalise(reply: str) -> Reply:
     )
 
 
+_WHOLE_DAY = "24"
+"""The one number that says something by itself: a limit "per 24 hours" is the day's."""
 _STANDS_FOR = {"addr": "@addr", "ip": "@ip", "email": "email", "id": "@id", "number": "#", "stop": "."}
 
 

@@ -15,8 +15,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from mailcore.diagnosis.normalise import Reply
 
 
@@ -36,20 +34,6 @@ class Own:
     temporary: bool | None
     """True: only in a 4xx; False: only in what is none."""
 
-    def words_in(self, reply: Reply, known: Collection[str]) -> str:
-        """Return the words by which a reply is known as this, or nothing."""
-        if self.temporary is not None and self.temporary != reply.is_temporary:
-            return ""
-        raw = reply.raw
-        for words in self.sure:
-            if words in raw:
-                return words.strip()
-        if self.pattern is not None and (match := self.pattern.search(raw)):
-            return match[0]
-        if self.provider in known:
-            return next((words.strip() for words in self.here if words in raw), "")
-        return ""
-
 
 def own_meaning(reply: Reply, provider: str) -> tuple[str, str] | None:
     """Return the diagnosis' code and the words by which a provider's reply is known, or None.
@@ -57,22 +41,36 @@ def own_meaning(reply: Reply, provider: str) -> tuple[str, str] | None:
     Args:
         provider: the id of the server's provider in the catalogue; empty where it is not known.
     """
+    raw = reply.raw
+    ours = _own()
+    found = [(place, words) for words, place in _sure() if words in raw]
+    found += [(place, match[0]) for pattern, place in _patterns() if (match := pattern.search(raw))]
     known = providers_of(reply, provider)
-    for own in _own():
-        words = own.words_in(reply, known)
-        if words:
-            return own.code, words
+    if known:
+        found += [
+            (place, words)
+            for place, own in enumerate(ours)
+            if own.provider in known
+            for words in own.here
+            if words in raw
+        ]
+    for place, words in sorted(found):
+        if ours[place].temporary in (None, reply.is_temporary):
+            return ours[place].code, words.strip()
     return None
 
 
 def providers_of(reply: Reply, provider: str) -> frozenset[str]:
     """Return whose reply this is, by the server it came from and by the hosts and marks in it."""
-    known = {name for name, one in _providers().items() if provider and provider in one["ids"]}
-    for name, one in _providers().items():
-        if any(mark in reply.raw for mark in one["marks"]) or any(
-            host == own or host.endswith(f".{own}") for host in reply.hosts for own in one["hosts"]
-        ):
-            known.add(name)
+    who = _who()
+    known = {who.ids[provider]} if provider in who.ids else set()
+    known.update(name for mark, name in who.marks if mark in reply.raw)
+    for host in reply.hosts:
+        labels = host.split(".")
+        for first in range(len(labels) - 1):
+            name = who.hosts.get(".".join(labels[first:]))
+            if name:
+                known.add(name)
     return frozenset(known)
 
 
@@ -91,29 +89,49 @@ def codes() -> frozenset[str]:
 
 def catalogue_ids() -> frozenset[str]:
     """Return every provider of the catalogue that is named here."""
-    return frozenset(name for one in _providers().values() for name in one["ids"]) | {
-        name for ours in _data()["instead"].values() for name in ours
-    }
+    return frozenset(_who().ids) | {name for ours in _data()["instead"].values() for name in ours}
 
 
-def _providers() -> dict[str, dict[str, list[str]]]:
-    ours: dict[str, dict[str, list[str]]] = _data()["provider"]
-    return ours
+@dataclass(frozen=True, slots=True)
+class _Who:
+    ids: dict[str, str]
+    hosts: dict[str, str]
+    marks: tuple[tuple[str, str], ...]
+
+
+@cache
+def _who() -> _Who:
+    providers: dict[str, dict[str, list[str]]] = _data()["provider"]
+    return _Who(
+        ids={entry: name for name, ours in providers.items() for entry in ours["ids"]},
+        hosts={entry: name for name, ours in providers.items() for entry in ours["hosts"]},
+        marks=tuple((entry, name) for name, ours in providers.items() for entry in ours["marks"]),
+    )
 
 
 @cache
 def _own() -> tuple[Own, ...]:
     return tuple(
         Own(
-            code=one["code"],
-            provider=one.get("provider", ""),
-            sure=tuple(one.get("sure", ())),
-            here=tuple(one.get("here", ())),
-            pattern=re.compile(one["pattern"]) if "pattern" in one else None,
-            temporary=one.get("temporary"),
+            code=entry["code"],
+            provider=entry.get("provider", ""),
+            sure=tuple(entry.get("sure", ())),
+            here=tuple(entry.get("here", ())),
+            pattern=re.compile(entry["pattern"]) if "pattern" in entry else None,
+            temporary=entry.get("temporary"),
         )
-        for one in _data()["own"]
+        for entry in _data()["own"]
     )
+
+
+@cache
+def _sure() -> tuple[tuple[str, int], ...]:
+    return tuple((words, place) for place, own in enumerate(_own()) for words in own.sure)
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], int], ...]:
+    return tuple((own.pattern, place) for place, own in enumerate(_own()) if own.pattern is not None)
 
 
 @cache

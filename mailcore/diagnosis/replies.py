@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import re
 
+from mailcore.diagnosis.certificates import with_certificate
 from mailcore.diagnosis.decide import decide
 from mailcore.diagnosis.normalise import Reply, as_one_line, normalise
 from mailcore.diagnosis.providers import at_provider, own_meaning
-from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagnosis_for, texts
+from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagnosis_for, elsewhere, in_general, texts
 from mailcore.diagnosis.vocabulary import vocabulary
 from mailcore.transports import kind_of
 from mailcore.transports.base import TransportError
-from mailcore.vocabulary import Kind, Outcome
+from mailcore.vocabulary import DEFAULT_KIND, Kind, Outcome
 
 __all__ = [
     "CATEGORIES",
@@ -35,6 +36,8 @@ __all__ = [
     "classify",
     "diagnose",
     "diagnosis_for",
+    "elsewhere",
+    "in_general",
     "known_words",
     "texts",
 ]
@@ -52,12 +55,12 @@ def diagnose(error: TransportError, *, kind: Kind, provider: str = "") -> Diagno
     if error.outcome is Outcome.UNCERTAIN:
         return diagnosis_for("uncertain", reply=error.reply)
     if error.cause in texts():
-        return diagnosis_for(error.cause, reply=error.reply)
+        return with_certificate(diagnosis_for(error.cause, reply=error.reply), error.certificate)
     reply = _with_codes(normalise(error.reply), error.code, error.enhanced)
     return _of(reply, error.reply, error.phase, kind, provider)
 
 
-def classify(reply: str, *, phase: str = "", provider: str = "", kind: Kind = Kind.SMTP) -> Diagnosis:
+def classify(reply: str, *, phase: str = "", provider: str = "", kind: Kind = DEFAULT_KIND) -> Diagnosis:
     """Return what a bare reply means, as it stands in a log or a bounce.
 
     Args:
@@ -68,21 +71,25 @@ def classify(reply: str, *, phase: str = "", provider: str = "", kind: Kind = Ki
         kind: where a service answers over HTTP, the code is an HTTP status.
     """
     read = normalise(reply)
-    return _of(read, reply, PHASES.get(phase, phase) or _phase_of(read), kind, provider)
+    return _of(read, reply, PHASES.get(phase, phase) or phase_of(read), kind, provider)
 
 
 _CERTAIN = 7
 """What words without any code have to weigh to count."""
 
 
-def known_words(text: str, *, phase: str = "", provider: str = "") -> Diagnosis | None:
-    """Return what a text says without any reply code, or None. Commonplaces do not count."""
+def known_words(text: str, *, phase: str = "", provider: str = "", least: float = _CERTAIN) -> Diagnosis | None:
+    """Return what a text says without any reply code, or None.
+
+    Args:
+        least: what its words have to weigh; as it is, commonplaces do not count.
+    """
     read = normalise(text)
     own = own_meaning(read, provider)
     if own is not None:
         return diagnosis_for(at_provider(own[0], provider), reply=text, evidence=(own[1],))
     said = decide(read, phase, vocabulary())
-    if not said.phrases or said.weight < _CERTAIN:
+    if not said.phrases or said.weight < least:
         return None
     return diagnosis_for(at_provider(said.code, provider), reply=text, evidence=said.evidence)
 
@@ -122,7 +129,7 @@ def _with_codes(reply: Reply, code: int, enhanced: str) -> Reply:
 _LOGIN_CODES = frozenset({"5.7.3", "5.7.8", "5.7.11", "5.7.14", "5.7.30", "5.7.139", "4.7.12", "5.7.12"})
 
 
-def _phase_of(reply: Reply) -> str:
+def phase_of(reply: Reply) -> str:
     """The phase a reply came in, where its codes say so: those of RFC 4954 come at the login only."""
     if reply.code in (534, 535, 538) or reply.enhanced in _LOGIN_CODES:
         return "auth"

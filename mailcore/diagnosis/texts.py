@@ -84,12 +84,26 @@ def all_diagnoses() -> list[Diagnosis]:
 
     Those that speak of one send ("cabe a partir de 14:30") stand here as they are in general.
     """
-    return [_in_general(code) for code in texts()]
+    return [in_general(code) for code in texts()]
 
 
-def _in_general(code: str) -> Diagnosis:
-    one, text = diagnosis_for(code), texts()[code]
-    return replace(one, cause=text.get("cause_in_general", one.cause), remedy=text.get("remedy_in_general", one.remedy))
+def in_general(code: str, *, reply: str = "", evidence: tuple[str, ...] = ()) -> Diagnosis:
+    """Return the diagnosis of a code where nothing is known of the send: no place for a figure stays open."""
+    return _with(diagnosis_for(code, reply=reply, evidence=evidence), "in_general")
+
+
+def elsewhere(code: str, *, reply: str = "", evidence: tuple[str, ...] = ()) -> Diagnosis:
+    """Return the diagnosis of what another program says of its own send: what became of that, nobody knows here."""
+    return _with(diagnosis_for(code, reply=reply, evidence=evidence), "elsewhere")
+
+
+def _with(one: Diagnosis, where: str) -> Diagnosis:
+    text = texts()[one.code]
+    return replace(
+        one,
+        cause=text.get(f"cause_{where}", one.cause),
+        remedy=text.get(f"remedy_{where}", one.remedy),
+    )
 
 
 @cache

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -23,7 +24,7 @@ from typing import Any
 
 _GAP = r"(?: (?!(?:not|never|nao|nunca|nem|isnt|wasnt|arent)(?= ))\S+){0,6}?"
 _BETWEEN_NEIGHBOURS = r"(?: @(?:addr|ip|host|id|url))*"
-_NOT_BEFORE = "".join(f"(?<! {word})" for word in ("not", "never", "nao", "nunca", "isnt", "wasnt", "sem", "without"))
+_NEGATIONS = tuple(f" {word}" for word in ("not", "never", "nao", "nunca", "isnt", "wasnt", "sem", "without"))
 _PIECE = re.compile(r"\([a-z_]+\)|\.\.\.|[^\s()]+")
 _MOST_WORDS = 20_000
 
@@ -39,15 +40,26 @@ class Phrase:
     needs: int
     """The ideas and words without which it cannot be there, as bits."""
 
+    def is_in(self, line: str, have: int) -> bool:
+        """Whether it stands in a line in which these ideas may be."""
+        return self.needs & have == self.needs and bool(self.found_in(line))
+
     def found_in(self, line: str) -> tuple[tuple[int, int], ...]:
         """Return where its parts stand in a normalised line; nothing where one of them does not."""
         spans = []
         for part in self.parts:
-            match = _compiled(part).search(line)
+            search = _compiled(part).search
+            match = search(line)
+            while match is not None and line.endswith(_NEGATIONS, 0, match.start()):
+                match = search(line, match.start() + 1)
             if match is None:
                 return ()
             spans.append(match.span())
         return tuple(spans)
+
+
+Hit = tuple[Phrase, tuple[tuple[int, int], ...]]
+"""A phrase and where its parts stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +88,26 @@ class Vocabulary:
     """Reply code or enhanced code (``550``, ``5.1.1``, ``x.1.1``) -> diagnosis -> how much it speaks for it."""
     bits: dict[str, int]
     """A word, or the beginning of one with ``*`` -> the bits of the ideas that begin with it."""
+    by_idea: dict[int, tuple[tuple[int, Phrase], ...]]
+    """A bit -> the phrases to look at where it is there, each with the place of its finding."""
     known: dict[str, int] = field(default_factory=dict, compare=False)
     """Words looked up before."""
+
+    def phrases_in(self, line: str, have: int) -> dict[int, list[Hit]]:
+        """Return the phrases that stand in a line, by the place of their finding.
+
+        Args:
+            have: the bits of everything that may be in it.
+        """
+        hits: dict[int, list[Hit]] = {}
+        left = have
+        while left:
+            bit = left & -left
+            left ^= bit
+            for place, phrase in self.by_idea.get(bit, ()):
+                if phrase.needs & have == phrase.needs and (spans := phrase.found_in(line)):
+                    hits.setdefault(place, []).append((phrase, spans))
+        return hits
 
     def ideas_in(self, words: tuple[str, ...]) -> int:
         """Return the bits of everything that may be in these words."""
@@ -101,23 +131,42 @@ class Vocabulary:
         """Return it with only these (diagnosis, phrase): to measure what the others are worth."""
         findings = tuple(
             Finding(
-                one.code,
-                one.weight,
-                tuple(phrase for phrase in one.phrases if (one.code, phrase.written) in keep),
-                one.unless,
-                one.at,
-                one.not_at,
-                one.temporary,
+                entry.code,
+                entry.weight,
+                tuple(phrase for phrase in entry.phrases if (entry.code, phrase.written) in keep),
+                entry.unless,
+                entry.at,
+                entry.not_at,
+                entry.temporary,
             )
-            for one in self.findings
+            for entry in self.findings
         )
-        return Vocabulary(findings, self.codes, self.bits)
+        return Vocabulary(findings, self.codes, self.bits, _by_idea(findings))
 
 
 @cache
 def vocabulary() -> Vocabulary:
     """Return the vocabulary of ``vocabulary.toml``, read once."""
     return _Reader(tomllib.loads(files("mailcore.diagnosis").joinpath("vocabulary.toml").read_text("utf-8"))).read()
+
+
+def _by_idea(findings: tuple[Finding, ...]) -> dict[int, tuple[tuple[int, Phrase], ...]]:
+    """File each phrase under the idea in it that the fewest others need."""
+    needed_by = Counter(bit for finding in findings for phrase in finding.phrases for bit in _bits_of(phrase.needs))
+    filed: dict[int, list[tuple[int, Phrase]]] = {}
+    for place, finding in enumerate(findings):
+        for phrase in finding.phrases:
+            rarest = min(_bits_of(phrase.needs), key=lambda bit: needed_by[bit])
+            filed.setdefault(rarest, []).append((place, phrase))
+    return {bit: tuple(phrases) for bit, phrases in filed.items()}
+
+
+def _bits_of(needs: int) -> list[int]:
+    bits = []
+    while needs:
+        bits.append(needs & -needs)
+        needs &= needs - 1
+    return bits
 
 
 @cache
@@ -134,25 +183,27 @@ class _Reader:
         self._bits_of_words: dict[str, int] = {}
 
     def read(self) -> Vocabulary:
-        for name, terms in self._data["concepts"].items():
+        concepts: dict[str, list[str]] = self._data["concepts"]
+        for name, given in concepts.items():
+            terms = [term for entry in given for term in (concepts[entry[1:-1]] if entry[0] == "(" else (entry,))]
             bit = self._new_bit()
             for term in terms:
                 self._begins(term.split(" ")[0], bit)
             # The longest first: "over quota" before "over".
             ways = "|".join(self._words(term) for term in sorted(terms, key=len, reverse=True))
             self._concepts[name] = (f"(?:{ways})", bit)
-        findings = tuple(self._finding(one) for one in self._data["finding"])
-        return Vocabulary(findings, self._data["codes"], self._bits)
+        findings = tuple(self._finding(entry) for entry in self._data["finding"])
+        return Vocabulary(findings, self._data["codes"], self._bits, _by_idea(findings))
 
-    def _finding(self, one: dict[str, Any]) -> Finding:
+    def _finding(self, entry: dict[str, Any]) -> Finding:
         return Finding(
-            code=one["code"],
-            weight=one["weight"],
-            phrases=tuple(self._phrase(written) for written in one["says"]),
-            unless=tuple(self._phrase(written) for written in one.get("unless", ())),
-            at=frozenset(one.get("at", ())),
-            not_at=frozenset(one.get("not_at", ())),
-            temporary=one.get("temporary"),
+            code=entry["code"],
+            weight=entry["weight"],
+            phrases=tuple(self._phrase(written) for written in entry["says"]),
+            unless=tuple(self._phrase(written) for written in entry.get("unless", ())),
+            at=frozenset(entry.get("at", ())),
+            not_at=frozenset(entry.get("not_at", ())),
+            temporary=entry.get("temporary"),
         )
 
     def _phrase(self, written: str) -> Phrase:
@@ -172,7 +223,7 @@ class _Reader:
                 source += f"{'' if gap else _BETWEEN_NEIGHBOURS} {words}"
                 gap = False
                 needs |= bit
-            parts.append(f"{_NOT_BEFORE}{source}(?= )")
+            parts.append(f"{source}(?= )")
         return Phrase(written, tuple(parts), needs)
 
     def _words(self, term: str) -> str:

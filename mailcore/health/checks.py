@@ -16,7 +16,7 @@ from mailcore.transports.base import StepListener, ignore_steps
 from mailcore.vocabulary import CheckState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pydantic import SecretStr
 
@@ -78,12 +78,16 @@ class Checks:
         self,
         on_checked: Callable[[Checked], None] = ignore_checked,
         *,
+        servers: Sequence[MailServer] | None = None,
         seconds: float = PORTFOLIO_SECONDS,
         actor: Actor,
     ) -> list[Checked]:
-        """Check every active server, side by side; see :func:`mailcore.health.portfolio.check_all`."""
-        check_one = partial(self._check_one_of_many, actor)
-        return check_all(active_servers(self._database), check_one, on_checked, seconds=seconds)
+        """Check servers, every active one or those given, side by side.
+
+        See :func:`mailcore.health.portfolio.check_all`.
+        """
+        chosen = active_servers(self._database) if servers is None else servers
+        return check_all(chosen, partial(self._check_one_of_many, actor), on_checked, seconds=seconds)
 
     @needs(Right.OPERATE)
     def check_draft(

@@ -20,9 +20,9 @@ from sqlalchemy import inspect, select, text
 
 from mailcore.errors import MailcoreError, SecretError
 from mailcore.secrets.store import KEY_FILE, SERVICE, SecretStore
-from mailcore.settings import Settings, load_settings, without_passwords
+from mailcore.settings import Settings, load_settings
 from mailcore.storage import migrations
-from mailcore.storage.database import Database
+from mailcore.storage.database import Database, without_passwords
 from mailcore.storage.tables import MailServer, StoredSecret
 
 if TYPE_CHECKING:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from io import StringIO
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailcore.actor import Actor, needs
-from mailcore.errors import FieldError, NotFoundError, ValidationError
+from mailcore.csv_cells import read_cell
+from mailcore.csv_files import UnreadableError, decoded, delimiter_of, is_spreadsheet, rows
+from mailcore.errors import FieldError, ValidationError
 from mailcore.quota import usage
 from mailcore.quota.locked_account import LockedAccount
 from mailcore.quota.usage import Amount
 from mailcore.rights import Right
+from mailcore.text import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +33,7 @@ INSERT INTO external_use (account_key, server_id, at, units, noted_at, noted_by)
 VALUES (:account, :server, :at, :units, :noted_at, :noted_by)
 """
 _MOST_LINES = 100_000
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _AHEAD = timedelta(minutes=5)
 """Clocks differ a little; more than this ahead is a mistake."""
 
@@ -99,44 +103,54 @@ def read_csv(data: bytes, servers: Iterable[MailServer], settings: QuotaSettings
         ValidationError: with a sentence for each line that cannot be used; of such a file nothing is taken.
     """
     by_id = {server.id: server for server in servers}
-    text = _decoded(data)
-    lines = text.splitlines()
-    delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
-    reader = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter)
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+    text = None if is_spreadsheet(data) else decoded(data)
+    if text is None:
+        raise _refused("O arquivo não é um CSV de texto. Salve-o como CSV em UTF-8.")
+    try:
+        found = list(islice(rows(text, delimiter_of(text, lambda name: fold(name) in COLUMNS)), _MOST_LINES + 2))
+    except UnreadableError as error:
+        raise _refused(f"Linha {error.line}: {error}") from None
+    header = [fold(name) for name in found[0][1]] if found else []
+    missing = [name for name in COLUMNS if name not in header]
     if missing:
-        raise ValidationError(
-            [FieldError("file", f"Linha 1: faltam as colunas {', '.join(missing)}. Use server_id, at e units.")]
-        )
+        raise _refused(f"Linha 1: faltam as colunas {', '.join(missing)}. Use server_id, at e units.")
+    twice = [name for name in COLUMNS if header.count(name) > 1]
+    if twice:
+        raise _refused(f"Linha 1: há mais de uma coluna {twice[0]}. Apague uma delas.")
+    if len(found) > _MOST_LINES + 1:
+        raise _refused(f"O arquivo tem mais de {_MOST_LINES} linhas; divida-o.")
     entries, errors = [], []
-    for row in reader:
+    for line, cells in found[1:]:
+        row = {name: read_cell(text).strip() for name, text in zip(header, cells, strict=False)}
         try:
             entries.append(_entry(row, by_id, settings))
-        except (ValueError, NotFoundError) as error:
-            errors.append(FieldError("file", f"Linha {reader.line_num}: {error}"))
-        if len(entries) + len(errors) > _MOST_LINES:
-            raise ValidationError([FieldError("file", f"O arquivo tem mais de {_MOST_LINES} linhas; divida-o.")])
+        except ValueError as error:  # ValidationError is one
+            errors.append(FieldError("file", f"Linha {line}: {error}"))
     if errors:
         raise ValidationError(errors)
     if not entries:
-        raise ValidationError([FieldError("file", "O arquivo não tem nenhuma linha abaixo do cabeçalho.")])
+        raise _refused("O arquivo não tem nenhuma linha abaixo do cabeçalho.")
     return entries
 
 
-def _entry(row: dict[str, str | None], by_id: dict[int, MailServer], settings: QuotaSettings) -> Entry:
-    text = {name: (row.get(name) or "").strip() for name in COLUMNS}
-    if not text["server_id"].isascii() or not text["server_id"].isdigit():
+def _refused(sentence: str) -> ValidationError:
+    return ValidationError([FieldError("file", sentence)])
+
+
+def _entry(row: dict[str, str], by_id: dict[int, MailServer], settings: QuotaSettings) -> Entry:
+    text = {name: row.get(name, "") for name in COLUMNS}
+    if not _NUMBER.fullmatch(text["server_id"]):
         raise ValueError("server_id: use o número do servidor.")
-    server = by_id.get(int(text["server_id"][:12]))
+    server = by_id.get(int(text["server_id"]))
     if server is None:
         raise ValueError(f"server_id: não há servidor com o número {text['server_id']}.")
     try:
         at = datetime.fromisoformat(text["at"])
     except ValueError:
         raise ValueError("at: use data e hora como 2026-11-23T14:05-03:00.") from None
-    if not text["units"].isascii() or not text["units"].isdigit():
+    if not _NUMBER.fullmatch(text["units"]):
         raise ValueError("units: use um número inteiro a partir de 1.")
-    entry = Entry(server, at if at.tzinfo else at.replace(tzinfo=settings.zone), int(text["units"][:12]))
+    entry = Entry(server, at if at.tzinfo else at.replace(tzinfo=settings.zone), int(text["units"]))
     _check(entry, datetime.now(UTC))
     return entry
 
@@ -151,12 +165,3 @@ def _check(entry: Entry, now: datetime) -> None:
         errors.append(FieldError("at", f"{_LABELS['at']}: use uma data depois do ano 2000."))
     if errors:
         raise ValidationError(errors)
-
-
-def _decoded(data: bytes) -> str:
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise ValidationError([FieldError("file", "O arquivo não é um CSV de texto. Salve-o como CSV em UTF-8.")])

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, select, text
 
@@ -76,8 +77,7 @@ class _Part:
     """Messages, recipients, units from elsewhere and the newest moment of the slot that the beginning cuts."""
 
 
-@dataclass(frozen=True, slots=True)
-class DayUse:
+class DayUse(NamedTuple):
     """What went through one server on one day."""
 
     day: date
@@ -179,28 +179,60 @@ def near_the_limit(
     Raises:
         StorageError: the database could not be read.
     """
-    moment = now or datetime.now(UTC)
-    recent = "SELECT DISTINCT account_key FROM usage WHERE slot > :begins"
-    with database.read() as session:
-        keys = set(session.scalars(text(recent), {"begins": slot_of(moment - timedelta(days=2))}))
-        keys |= set(session.scalars(select(Account.key).where(Account.held_since.is_not(None))))
-    keys |= set(read_accounts)
-    wanted = QuotaQuery(account_keys=sorted(keys))
-    found = quotas(database, settings, wanted, readings=readings, now=moment) if keys else []
+    found = _in_use(database, settings, readings, read_accounts, now or datetime.now(UTC))
     return sorted((quota for quota in found if quota.state is not QuotaState.OK), key=lambda quota: -quota.share)
 
 
-def days(
-    database: Database, zone: ZoneInfo, *, server_ids: Sequence[int] | None = None, now: datetime | None = None
-) -> list[DayUse]:
-    """Return what went through each server on each of the last 30 days, today included.
+def used_shares(
+    database: Database,
+    settings: QuotaSettings,
+    *,
+    readings: Readings = no_readings,
+    read_accounts: Iterable[str] = (),
+    now: datetime | None = None,
+) -> dict[str, float]:
+    """Return how much of its limit each account has used, 1.0 being all, for those that used any, by their key.
+
+    More than any share is that of an account on hold: nothing is left of it. The arguments are those of
+    :func:`near_the_limit`.
 
     Raises:
         StorageError: the database could not be read.
     """
-    first = (now or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=CHART_DAYS)
+    found = _in_use(database, settings, readings, read_accounts, now or datetime.now(UTC))
+    shares = {quota.account_key: inf if quota.hold is not None else quota.share for quota in found}
+    return {key: share for key, share in shares.items() if share}
+
+
+def _in_use(
+    database: Database, settings: QuotaSettings, readings: Readings, read_accounts: Iterable[str], now: datetime
+) -> list[Quota]:
+    """How the accounts stand that were used in the last two days, those on hold, and those of a service."""
+    recent = "SELECT DISTINCT account_key FROM usage WHERE slot > :begins"
+    with database.read() as session:
+        keys = set(session.scalars(text(recent), {"begins": slot_of(now - timedelta(days=2))}))
+        keys |= set(session.scalars(select(Account.key).where(Account.held_since.is_not(None))))
+    keys |= set(read_accounts)
+    return quotas(database, settings, QuotaQuery(account_keys=sorted(keys)), readings=readings, now=now) if keys else []
+
+
+def days(
+    database: Database,
+    zone: ZoneInfo,
+    *,
+    days: int = CHART_DAYS,
+    server_ids: Sequence[int] | None = None,
+    now: datetime | None = None,
+) -> list[DayUse]:
+    """Return what went through each server on each of the last ``days`` days, today included.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    first = (now or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=days)
     statement = (
-        "SELECT day, server_id, sum(messages), sum(recipients), sum(external) FROM daily_usage "
+        "SELECT day, server_id, CAST(sum(messages) AS BIGINT), CAST(sum(recipients) AS BIGINT), "
+        "CAST(sum(external) AS BIGINT) FROM daily_usage "
         "WHERE day > :first{only} GROUP BY day, server_id ORDER BY day"
     )
     with database.read() as session:
@@ -210,10 +242,8 @@ def days(
             {"first": first.isoformat() if database.is_sqlite else first},
             list(server_ids) if server_ids is not None else None,
         )
-    return [
-        DayUse(date.fromisoformat(str(day)), server, int(messages), int(recipients), int(external))
-        for day, server, messages, recipients, external in rows
-    ]
+    dates = {day: date.fromisoformat(str(day)) for day in {row[0] for row in rows}}  # 30, of many thousand rows
+    return [DayUse(dates[day], *numbers) for day, *numbers in rows]
 
 
 def hours(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailcore.errors import FieldError, ValidationError
-from mailcore.registry.drafts import Cleaned, ServerDraft, check_secret, clean, secret_label
+from mailcore.registry.drafts import Cleaned, ServerDraft, check_secret, clean, invisible_in, secret_label
 from mailcore.registry.fields import LABELS, SECRET_BOUND
 from mailcore.transports import kind_of
 
@@ -44,6 +45,12 @@ def clean_with_secret(draft: ServerDraft, secret: SecretStr | None, *, needed: b
         errors.append(FieldError("secret", f"{label}: preencha este campo.{hint}"))
     if errors or cleaned is None:
         raise ValidationError(errors)
+    if secret is not None and (where := invisible_in(secret)):
+        note = (
+            f"{label}: há {where}. Foi guardado como está, porque pode ser de propósito; se o login for recusado, "
+            "apague o campo e digite de novo em vez de colar."
+        )
+        cleaned = replace(cleaned, notes=[*cleaned.notes, note])
     return cleaned
 
 

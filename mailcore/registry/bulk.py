@@ -1,15 +1,16 @@
-"""Registering and changing many records at once, all of them or none: what an import does."""
+"""Changing many records at once, all of them or none: an import, or several selected in the list."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mailcore.actor import Actor, needs
-from mailcore.audit import note_changed, note_created
+from mailcore.audit import note_changed, note_created, note_deleted
 from mailcore.errors import FieldError, RecordGoneError, ValidationError
 from mailcore.registry.bound_secrets import moved
-from mailcore.registry.default_server import make_way
+from mailcore.registry.default_server import hand_on, heir_of, make_way
 from mailcore.registry.drafts import clean
 from mailcore.registry.fields import LABELS
 from mailcore.registry.rows import (
@@ -20,6 +21,7 @@ from mailcore.registry.rows import (
     doubles,
     fill,
     forget_check,
+    touch,
     values_of,
 )
 from mailcore.rights import Right
@@ -35,6 +37,15 @@ if TYPE_CHECKING:
     from mailcore.registry.drafts import ServerDraft
     from mailcore.secrets.store import SecretStore
     from mailcore.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedMany:
+    """Servers that are gone, and the one that is the default in the place of one of them, if there is one."""
+
+    servers: list[MailServer]
+    new_default: MailServer | None
+
 
 Change = tuple[MailServer | None, "ServerDraft"]
 """A record as it was when opened, None for a new one, and what becomes of it."""
@@ -73,6 +84,42 @@ class Bulk:
             self._secrets.drop(ref)
         return servers
 
+    @needs(Right.DELETE_OR_BULK)
+    def delete(self, server_ids: Sequence[int], *, actor: Actor) -> DeletedMany:
+        """Delete those that are still there; see :meth:`mailcore.registry.servers.Servers.delete_many`."""
+        heir = None
+        with self._database.write() as session:
+            going = list(among(session, MailServer.id, sorted(set(server_ids)), lock=True))
+            if any(server.is_default for server in going):
+                heir = heir_of(session, [server.id for server in going])
+            for server in going:
+                note_deleted(session, server, actor=actor)
+                session.delete(server)
+                if server.secret_ref:
+                    self._secrets.release(session, server.secret_ref)
+            session.flush()
+            if heir is not None:
+                hand_on(session, heir, actor=actor)
+        for server in going:
+            if server.secret_ref:
+                self._secrets.drop(server.secret_ref)
+        return DeletedMany(going, heir)
+
+    @needs(Right.OPERATE)
+    def set_active(self, server_ids: Sequence[int], *, is_active: bool, actor: Actor) -> list[MailServer]:
+        """Change those that are otherwise; see :meth:`mailcore.registry.servers.Servers.set_active`."""
+        with self._database.write() as session:
+            others = MailServer.is_active.is_not(is_active)
+            changed = list(among(session, MailServer.id, sorted(set(server_ids)), others, lock=True))
+            for server in changed:
+                if server.is_default:  # then it was active
+                    raise _default_stays_active(server)
+                server.is_active = is_active
+                before, after = {"is_active": not is_active}, {"is_active": is_active}
+                note_changed(session, server, before, after, actor=actor)
+                touch(server, actor=actor)
+        return changed
+
     def _change(
         self, session: Session, server: MailServer, opened: MailServer, draft: ServerDraft, actor: Actor
     ) -> str | None:
@@ -87,6 +134,19 @@ class Bulk:
         note_changed(session, server, values_of(opened), values_of(server), actor=actor, secret=lost is not None)
         server.version += 1
         return lost
+
+
+def _default_stays_active(server: MailServer) -> ValidationError:
+    label = LABELS["is_active"]
+    return ValidationError(
+        [
+            FieldError(
+                "is_active",
+                f"{label}: “{server.name}” é o servidor padrão, e só um servidor ativo pode ser o padrão. Faça de "
+                "outro o padrão antes. Nada foi alterado.",
+            )
+        ]
+    )
 
 
 def _lock_unchanged(session: Session, opened: list[MailServer]) -> dict[int, MailServer]:

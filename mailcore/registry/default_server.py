@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from mailcore.audit import note_changed
 from mailcore.registry.rows import touch
 from mailcore.storage.tables import MailServer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from mailcore.actor import Actor
 
 
-def heir_of(session: Session, server: MailServer) -> MailServer | None:
-    """Return who becomes the default when this one is deleted: the oldest active one."""
-    return session.scalar(
-        select(MailServer).where(MailServer.is_active, MailServer.id != server.id).order_by(MailServer.id).limit(1)
-    )
+def heir_of(session: Session, going: Sequence[int]) -> MailServer | None:
+    """Return who becomes the default when records are deleted: the oldest active one of the others."""
+    stays = MailServer.id.not_in(bindparam("going", list(going), expanding=True, literal_execute=True))
+    return session.scalar(select(MailServer).where(MailServer.is_active, stays).order_by(MailServer.id).limit(1))
 
 
 def hand_on(session: Session, heir: MailServer, *, actor: Actor) -> None:

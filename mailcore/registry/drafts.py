@@ -128,6 +128,14 @@ def check_secret(secret: SecretStr, label: str) -> None:
         )
 
 
+def invisible_in(secret: SecretStr) -> str:
+    """Say what of a password nobody sees, and web pages and messengers leave in what is copied; empty for nothing."""
+    text = secret.get_secret_value()
+    if any(char != " " and (char.isspace() or unicodedata.category(char) == "Cf") for char in text):
+        return "um caractere invisível, que costuma vir junto quando se cola"
+    return "um espaço no começo ou no fim" if text != text.strip() else ""
+
+
 def secret_label(kind: Kind) -> str:
     """Return what the secret of this kind of server is called on the screen."""
     return kind_of(kind).secret_label

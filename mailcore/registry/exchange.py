@@ -142,8 +142,8 @@ def apply_import(servers: Servers, plan: ImportPlan, *, actor: Actor) -> list[Ma
     """
     if plan.errors:
         raise ValueError("a plan with errors cannot be applied")
-    changes: list[tuple[MailServer | None, ServerDraft]] = [(one.server, one.draft) for one in plan.changed]
-    return servers.apply(changes + [(None, one.draft) for one in plan.created], actor=actor)
+    changes: list[tuple[MailServer | None, ServerDraft]] = [(planned.server, planned.draft) for planned in plan.changed]
+    return servers.apply(changes + [(None, planned.draft) for planned in plan.created], actor=actor)
 
 
 @dataclass(slots=True)
@@ -198,8 +198,8 @@ class _Planning:
             tuple(created),
             tuple(changed),
             unchanged,
-            tuple(sorted(self.errors, key=lambda one: one.line)),
-            tuple(sorted(self.warnings, key=lambda one: one.line)),
+            tuple(sorted(self.errors, key=lambda remark: remark.line)),
+            tuple(sorted(self.warnings, key=lambda remark: remark.line)),
             self.sheet.is_json,
         )
 

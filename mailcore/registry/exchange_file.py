@@ -6,7 +6,6 @@ byte-order mark, UTF-16 and Windows-1252, as Excel writes them in Brazil.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
 import re
@@ -16,13 +15,14 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from mailcore.csv_cells import cell, read_cell, text_of
+from mailcore.csv_files import UnreadableError, decoded, delimiter_of, is_spreadsheet, rows
 from mailcore.registry.document import CHECK, TIMES, file_columns, file_document
 from mailcore.registry.fields import FIELDS as TABLE
 from mailcore.registry.fields import IN_FILES
 from mailcore.text import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
     from mailcore.storage.tables import MailServer
@@ -45,7 +45,6 @@ _SECRET_WORDS = frozenset(
     {"apikey", "chave", "credential", "pass", "passwd", "password", "pwd", "secret", "senha", "token"}
 )
 
-_DELIMITERS = (";", ",", "\t")
 _MOST_HINTED = 60
 """Characters of a column's name that a sentence repeats."""
 
@@ -118,10 +117,10 @@ def read(data: bytes) -> Sheet:
     sheet = Sheet()
     if len(data) > MAX_BYTES:
         return _refused(sheet, f"O arquivo é grande demais; cabem até {MAX_BYTES // 1_000_000} MB.")
-    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):  # ZIP and OLE, what spreadsheets are made of
+    if is_spreadsheet(data):
         return _refused(sheet, "Isto é uma planilha. Abra-a e salve como “CSV UTF-8 (separado por vírgulas)”.")
-    text = _decoded(data)
-    if text is None or "\0" in text:
+    text = decoded(data)
+    if text is None:
         return _refused(sheet, "Este arquivo não é um texto CSV nem JSON.")
     if not text.strip():
         return _refused(sheet, "O arquivo está vazio.")
@@ -137,62 +136,16 @@ def _refused(sheet: Sheet, sentence: str) -> Sheet:
     return sheet
 
 
-def _decoded(data: bytes) -> str | None:
-    """The text; UTF-16 only with its mark, and Windows-1252 for what is no UTF-8."""
-    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return None
-
-
 def _read_csv(sheet: Sheet, text: str) -> None:
-    rows = _rows(text, _delimiter(text))
+    found = rows(text, delimiter_of(text, lambda name: fold(name) in _COLUMN_OF))
     try:
-        line, header = next(rows, (1, []))
+        line, header = next(found, (1, []))
         names = _header(sheet, line, header)
         if names:
-            for line, cells in rows:
+            for line, cells in found:
                 _add_row(sheet, line, header, names, cells)
-    except _UnreadableError as error:
+    except UnreadableError as error:
         sheet.errors.append(Remark(error.line, "", str(error)))
-
-
-class _UnreadableError(Exception):
-    def __init__(self, line: int) -> None:
-        self.line = line
-        super().__init__("Não consegui ler daqui em diante: confira as aspas, que abrem e fecham uma célula.")
-
-
-def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each row that has anything in it, with the line it begins on: a quoted cell may have line feeds."""
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:  # its own words are English, and may repeat what stands there
-            raise _UnreadableError(line) from None
-        if any(cell.strip() for cell in cells):
-            yield line, cells
-        line = reader.line_num + 1
-
-
-def _delimiter(text: str) -> str:
-    """The delimiter under which the first row has most columns we know."""
-
-    def known(delimiter: str) -> int:
-        try:
-            _, cells = next(_rows(text, delimiter))
-        except (_UnreadableError, StopIteration):
-            return 0
-        return sum(fold(cell) in _COLUMN_OF for cell in cells)
-
-    return max(_DELIMITERS, key=known)
 
 
 def _header(sheet: Sheet, line: int, header: list[str]) -> list[str | None]:

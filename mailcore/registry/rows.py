@@ -20,6 +20,7 @@ from mailcore.vocabulary import CheckState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import InstrumentedAttribute, Session
 
     from mailcore.actor import Actor
@@ -32,12 +33,16 @@ _BATCH = 500
 
 
 def among(
-    session: Session, column: InstrumentedAttribute[Any], values: Iterable[Any], *, lock: bool = False
+    session: Session,
+    column: InstrumentedAttribute[Any],
+    values: Iterable[Any],
+    *more: ColumnElement[bool],
+    lock: bool = False,
 ) -> Iterator[MailServer]:
-    """Yield the servers whose ``column`` has one of many values, asked for a batch at a time."""
+    """Yield the servers whose ``column`` has one of many values, and that fulfil more, asked for a batch at a time."""
     wanted = list(values)
     for start in range(0, len(wanted), _BATCH):
-        query = select(MailServer).where(column.in_(wanted[start : start + _BATCH])).order_by(MailServer.id)
+        query = select(MailServer).where(column.in_(wanted[start : start + _BATCH]), *more).order_by(MailServer.id)
         yield from session.scalars(query.with_for_update() if lock else query)
 
 

@@ -13,14 +13,15 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Integer, Select, column, func, select, table, text
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, column, func, select, table, text
 
+from mailcore.registry.order import BY_NAME, QUOTA, Order
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 from mailcore.vocabulary import CheckState, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 50
 
-_ORDER = (MailServer.name_key,)
+_FEW = 10 * PAGE_SIZE
+"""Rows at the beginning of a list that one pass finds without sorting the rest."""
+_BATCH = 500
 _FTS = table("mail_server_fts", column("rowid", Integer))
 
 
@@ -41,6 +44,7 @@ class ServerQuery:
     is_active: bool | None = None
     is_paid: bool | None = None
     last_check: CheckState | None = None
+    order: Order = BY_NAME
     page: int = 1
     page_size: int = PAGE_SIZE
 
@@ -60,71 +64,142 @@ def search_text(*parts: str) -> str:
     return "".join(f"{fold(part)}\n" for part in parts)
 
 
-def find(session: Session, query: ServerQuery, remembered: Remembered) -> PageOfIds:
+def find(
+    session: Session, query: ServerQuery, remembered: Remembered, shares: Mapping[str, float] | None = None
+) -> PageOfIds:
     """Return the page of ids that a query asks for, as the session sees the registry.
 
     Args:
         remembered: what was found before: between two writes nothing is counted or sorted twice.
+        shares: for a list in the order of quotas: how much of its limit each account has used, by its key; those
+            that are not there have used nothing.
     """
-    return _Search(session, query, remembered.during(session)).page()
+    return _Search(session, query, remembered.during(session), shares or {}).page()
+
+
+def place_of(session: Session, query: ServerQuery, remembered: Remembered, server: MailServer) -> int | None:
+    """Return how many records of a list stand before one; None where that one does not match."""
+    return _Search(session, query, remembered.during(session), {}).place_of(server)
+
+
+def conditions(query: ServerQuery) -> list[ColumnElement[bool]]:
+    """Return what a record must fulfil to match, as it is looked at in one row."""
+    return [*_filters(query), *_likes(fold(query.text).split())]
 
 
 class _Search:
     """One search under way."""
 
-    def __init__(self, session: Session, query: ServerQuery, moment: Moment) -> None:
+    def __init__(self, session: Session, query: ServerQuery, moment: Moment, shares: Mapping[str, float]) -> None:
         self._session = session
         self._query = query
         self._moment = moment
+        self._shares = shares
         self._words = tuple(fold(query.text).split())
-        filters = {
-            MailServer.kind: query.kind,
-            MailServer.is_active: query.is_active,
-            MailServer.is_paid: query.is_paid,
-            MailServer.last_check_state: query.last_check,
-        }
-        self._key = (self._words, tuple(filters.values()))
-        self._filters = [column == value for column, value in filters.items() if value is not None]
+        self._filters = _filters(query)
+        self._key = (self._words, query.kind, query.is_active, query.is_paid, query.last_check)
 
     def page(self) -> PageOfIds:
         """The page asked for, or the last one where the list has become shorter than that."""
-        total = self._moment.answer("total", lambda: self._scalar(select(func.count()).select_from(MailServer)))
+        total = self._total()
         matching = self._matching(total)
         size = self._query.page_size
         number = max(1, min(self._query.page, -(-matching // size)))
         start = (number - 1) * size
+        key = (self._key, self._query.order)
         if not matching:
             ids: Sequence[int] = ()
+        elif self._query.order.by == QUOTA:
+            ids = self._by_quota(start, size, matching)
         elif self._is_walked(start + size, matching, total):
-            ids = self._moment.answer((self._key, start, size), lambda: self._walked(start, size))
+            ids = self._moment.answer((key, start, size), lambda: self._walked(start, size))
         else:  # other pages of it will want the same order
-            ids = self._moment.answer((self._key, "sorted"), self._sorted)[start : start + size]
+            ids = self._moment.answer((key, "sorted"), self._sorted)[start : start + size]
         return PageOfIds(tuple(ids), matching, total, number)
+
+    def place_of(self, server: MailServer) -> int | None:
+        """How many records stand before this one; in the order of quotas, where it would stand by its description."""
+        own = select(MailServer.id).where(MailServer.id == server.id, *self._each_row())
+        if self._session.scalar(own) is None:
+            return None
+        order = self._query.order
+        if order.by in ("name", QUOTA):
+            name = MailServer.name_key
+            return self._scalar(
+                self._counted(name > server.name_key if order.is_descending else name < server.name_key)
+            )
+        return self._moment.answer(((self._key, order), "sorted"), self._sorted).index(server.id)
+
+    def _total(self) -> int:
+        return self._moment.answer("total", lambda: self._scalar(select(func.count()).select_from(MailServer)))
 
     def _matching(self, total: int) -> int:
         if not self._words and not self._filters:
             return total
         return self._moment.answer((self._key, "matching"), lambda: self._scalar(self._counted()))
 
-    def _counted(self) -> Select[int]:
+    def _counted(self, *more: ColumnElement[bool]) -> Select[int]:
         narrow = self._narrow()
         if narrow is None:  # count(*), not count(id): SQLite then counts in the smallest index, not the wide table
-            return select(func.count()).select_from(MailServer).where(*self._each_row())
-        matches, rest = narrow
+            return select(func.count()).select_from(MailServer).where(*self._each_row(), *more)
+        matches, rest = narrow[0], [*narrow[1], *more]
         if not rest:
             return select(func.count()).select_from(matches.subquery())
         return select(func.count()).select_from(MailServer).where(MailServer.id.in_(matches), *rest)
 
     def _walked(self, start: int, size: int) -> tuple[int, ...]:
         """Ids of one page, by going along the list in its order."""
-        ids = select(MailServer.id).where(*self._each_row()).order_by(*_ORDER).limit(size).offset(start)
+        order = self._query.order.clauses()
+        ids = select(MailServer.id).where(*self._each_row()).order_by(*order).limit(size).offset(start)
         return tuple(self._session.scalars(ids))
 
     def _sorted(self) -> Sequence[int]:
         """All ids that match, in the list's order."""
         matches, rest = self._narrow() or (select(MailServer.id).where(*self._each_row()), [])
-        ids = select(MailServer.id).where(MailServer.id.in_(matches), *rest).order_by(*_ORDER)
+        ids = select(MailServer.id).where(MailServer.id.in_(matches), *rest).order_by(*self._query.order.clauses())
         return array("q", self._session.scalars(ids))
+
+    def _by_quota(self, start: int, size: int, matching: int) -> list[int]:
+        """Ids of one page: accounts that used some of their quota by how much, then the others by description.
+
+        How much is used is worked out account by account (``quota/reports.py``) and is no column. Few of many
+        accounts are used on one day; the database sorts the rest. Records without a limit come last.
+        """
+        is_descending = self._query.order.is_descending
+        used = self._used(is_descending=is_descending)
+        unused = MailServer.id.not_in(bindparam("used", used, expanding=True, literal_execute=True))
+        limited = self._scalar(self._counted(unused, MailServer.daily_limit.is_not(None)))
+        at_limit = MailServer.daily_limit.is_not(None), unused
+        without = MailServer.daily_limit.is_(None), unused
+
+        def in_sql(conditions: Sequence[ColumnElement[bool]]) -> Callable[[int, int], Sequence[int]]:
+            found = select(MailServer.id).where(*self._each_row(), *conditions).order_by(MailServer.name_key)
+            return lambda first, count: self._session.scalars(found.limit(count).offset(first)).all()
+
+        parts: list[tuple[int, Callable[[int, int], Sequence[int]]]] = [
+            (limited, in_sql(at_limit)),
+            (len(used), lambda first, count: used[first : first + count]),
+        ]
+        if is_descending:
+            parts.reverse()
+        parts.append((matching - limited - len(used), in_sql(without)))
+        ids: list[int] = []
+        for length, read in parts:
+            if start < length and len(ids) < size:
+                ids += read(max(start, 0), min(size - len(ids), length - max(start, 0)))
+            start -= length
+        return ids
+
+    def _used(self, *, is_descending: bool) -> list[int]:
+        """Ids of the records that match of accounts that used some of their quota, by how much."""
+        keys = sorted(self._shares)
+        found: list[tuple[float, str, int]] = []
+        for first in range(0, len(keys), _BATCH):
+            batch = MailServer.account_key.in_(keys[first : first + _BATCH])
+            rows = select(MailServer.account_key, MailServer.name_key, MailServer.id).where(batch, *self._each_row())
+            found += [(self._shares[key], name, server_id) for key, name, server_id in self._session.execute(rows)]
+        found.sort(key=lambda ranked: (-ranked[0] if is_descending else ranked[0], ranked[1]))
+        return [server_id for _, _, server_id in found]
 
     def _is_walked(self, rows_wanted: int, matching: int, total: int) -> bool:
         """Whether going along the list and looking at each row beats sorting all that match.
@@ -132,6 +207,8 @@ class _Search:
         Sorting costs one step a match; walking costs about three a row, and meets a match every
         ``total / matching`` rows. It needs an index in the list's order, and no step where nothing is looked at.
         """
+        if not self._query.order.has_index and rows_wanted > _FEW:
+            return False
         if matching == total and not self._words:
             return True
         return matching >= 1_000 and rows_wanted * total / matching * 3 < matching
@@ -153,6 +230,16 @@ class _Search:
 
     def _scalar(self, statement: Select[int]) -> int:
         return self._session.scalar(statement) or 0
+
+
+def _filters(query: ServerQuery) -> list[ColumnElement[bool]]:
+    wanted = {
+        MailServer.kind: query.kind,
+        MailServer.is_active: query.is_active,
+        MailServer.is_paid: query.is_paid,
+        MailServer.last_check_state: query.last_check,
+    }
+    return [column == value for column, value in wanted.items() if value is not None]
 
 
 def _likes(words: Sequence[str]) -> list[ColumnElement[bool]]:

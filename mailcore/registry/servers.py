@@ -11,17 +11,18 @@ from sqlalchemy import select, update
 
 from mailcore.actor import Actor, needs
 from mailcore.arguments import need_count
-from mailcore.audit import note_changed, note_created, note_deleted
+from mailcore.audit import note_changed, note_created
 from mailcore.errors import NotFoundError, RecordGoneError, SecretError, StorageError
 from mailcore.quota.holds import forgive_logins
 from mailcore.registry.accounts import Accounts
 from mailcore.registry.bound_secrets import clean_with_secret, draft_logs_in, refuse_moved
-from mailcore.registry.bulk import Bulk
-from mailcore.registry.default_server import hand_on, heir_of, make_way
+from mailcore.registry.bulk import Bulk, DeletedMany
+from mailcore.registry.default_server import heir_of, make_way
 from mailcore.registry.drafts import check_secret, draft_of, secret_label
 from mailcore.registry.fields import FIELD
 from mailcore.registry.remembered import Remembered
 from mailcore.registry.rows import (
+    among,
     check_says_nothing,
     conflict,
     doubles,
@@ -30,13 +31,13 @@ from mailcore.registry.rows import (
     refuse_double,
     values_of,
 )
-from mailcore.registry.search import ServerQuery, find
+from mailcore.registry.search import ServerQuery, conditions, find, place_of
 from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pydantic import SecretStr
     from sqlalchemy.orm import Session
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from mailcore.secrets.store import SecretStore
     from mailcore.storage.database import Database
     from mailcore.vocabulary import CheckState
+
+_MOST_NAMED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +91,41 @@ class Servers:
         self.accounts = Accounts(database, secrets)
         self._bulk = Bulk(database, secrets, self.accounts)
 
-    def search(self, query: ServerQuery) -> ServerPage:
-        """Return one page of the servers that match, in the order of their descriptions.
+    def search(self, query: ServerQuery, *, shares: Mapping[str, float] | None = None) -> ServerPage:
+        """Return one page of the servers that match.
+
+        Args:
+            shares: for the order of quotas: how much of its limit each account has used, by its key.
 
         Raises:
             StorageError: the database could not be read.
         """
         with self._database.read() as session:
-            found = find(session, query, self._remembered)
+            found = find(session, query, self._remembered, shares)
             rows = session.scalars(select(MailServer).where(MailServer.id.in_(found.ids))).all()
             by_id = {row.id: row for row in rows}
         servers = [by_id[key] for key in found.ids if key in by_id]
         return ServerPage(servers, found.matching, found.total, found.page)
+
+    def that_match(self, query: ServerQuery, server_ids: Sequence[int]) -> list[MailServer]:
+        """Return those of some servers that match a query and still exist, by description.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        with self._database.read() as session:
+            found = list(among(session, MailServer.id, server_ids, *conditions(query)))
+        return sorted(found, key=lambda server: server.name_key)
+
+    def page_of(self, query: ServerQuery, server: MailServer) -> int | None:
+        """Return on which page of a list a server stands; None where it does not match.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        with self._database.read() as session:
+            before = place_of(session, query, self._remembered, server)
+        return None if before is None else before // query.page_size + 1
 
     def is_empty(self) -> bool:
         """Whether no server is registered yet."""
@@ -119,6 +145,18 @@ class Servers:
         if server is None:
             raise NotFoundError(f"Não há servidor com o número {server_id}.")
         return server
+
+    def names(self, ids: Collection[int]) -> dict[int, str]:
+        """Return the descriptions of these servers, by id; one that is gone has none.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        query = select(MailServer.id, MailServer.name)
+        if len(ids) <= _MOST_NAMED:  # of more it is quicker to read all
+            query = query.where(MailServer.id.in_(ids))
+        with self._database.read() as session:
+            return {number: name for number, name in session.execute(query) if number in ids}
 
     def name_for_copy(self, name: str) -> str:
         """Return a description for a copy of a record, one that nobody has: "Loja (cópia)", "Loja (cópia 2)" …
@@ -254,26 +292,36 @@ class Servers:
             RecordGoneError: it is gone already.
             StorageError: the database could not be written; nothing was deleted.
         """
-        with self._database.write() as session:
-            server = session.get(MailServer, server_id)
-            if server is None:
-                raise RecordGoneError("Este servidor já foi apagado por outra pessoa.")
-            heir = heir_of(session, server) if server.is_default else None
-            note_deleted(session, server, actor=actor)
-            session.delete(server)
-            session.flush()
-            if heir is not None:
-                hand_on(session, heir, actor=actor)
-            if server.secret_ref:
-                self._secrets.release(session, server.secret_ref)
-        if server.secret_ref:
-            self._secrets.drop(server.secret_ref)
-        return Deleted(server, heir)
+        deleted = self._bulk.delete([server_id], actor=actor)
+        if not deleted.servers:
+            raise RecordGoneError("Este servidor já foi apagado por outra pessoa.")
+        return Deleted(deleted.servers[0], deleted.new_default)
 
-    def heir(self, server: MailServer) -> MailServer | None:
-        """Return who becomes the default when this default server is deleted: the oldest active one."""
+    @needs(Right.DELETE_OR_BULK)
+    def delete_many(self, server_ids: Sequence[int], *, actor: Actor) -> DeletedMany:
+        """Delete servers and their secrets, all at once; the history of their sends stays.
+
+        Those that somebody has deleted meanwhile are left out.
+
+        Raises:
+            StorageError: the database could not be written; nothing was deleted.
+        """
+        return self._bulk.delete(server_ids, actor=actor)
+
+    @needs(Right.OPERATE)
+    def set_active(self, server_ids: Sequence[int], *, is_active: bool, actor: Actor) -> list[MailServer]:
+        """Let servers accept sends, or not, all at once; return those that this changed.
+
+        Raises:
+            ValidationError: the default server would not be active any more; nothing was changed.
+            StorageError: the database could not be written; nothing was changed.
+        """
+        return self._bulk.set_active(server_ids, is_active=is_active, actor=actor)
+
+    def heir(self, *going: MailServer) -> MailServer | None:
+        """Return who becomes the default when these are deleted, the default among them: the oldest active one left."""
         with self._database.read() as session:
-            return heir_of(session, server)
+            return heir_of(session, [server.id for server in going])
 
     def secret(self, server: MailServer) -> SecretStr | None:
         """Return the stored password or key, or None where the server has none.

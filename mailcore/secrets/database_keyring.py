@@ -7,6 +7,7 @@ ordinary backend of the ``keyring`` package; Fernet (AES-128-CBC with HMAC-SHA25
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
@@ -38,6 +39,10 @@ _NO_KEY = (
 _BAD_KEY = (
     "A chave que protege as senhas não é uma chave Fernet. Confira MAILCORE_SECRET_KEYS ou o arquivo "
     "secret.key da pasta de dados."
+)
+_NO_TEXT = (
+    "O arquivo secret.key da pasta de dados não é um texto que eu leia (talvez um editor o tenha salvo em UTF-16 sem "
+    "marca, ou seja outro arquivo). Abra-o e salve-o em UTF-8, sem mudar nada, ou traga de volta a cópia de antes."
 )
 
 
@@ -135,17 +140,33 @@ class DatabaseKeyring(KeyringBackend):
         text = self._configured_keys
         if not text:
             try:
-                text = self._key_file.read_text(encoding="ascii").replace("\n", ",")
+                text = _text_of_file(self._key_file.read_bytes()).replace("\n", ",")
             except FileNotFoundError:
                 raise SecretError(_NO_KEY) from None
-            except (OSError, UnicodeDecodeError) as error:
+            except OSError as error:
                 raise SecretError(
                     "O arquivo secret.key da pasta de dados não pôde ser lido. Verifique as permissões."
                 ) from error
-        keys = [key.strip() for key in text.split(",") if key.strip()]
+        keys = [key.strip() for key in text.replace("\ufeff", "").split(",") if key.strip()]
         if not keys:
             raise SecretError(_NO_KEY)
         return keys
+
+
+def _text_of_file(raw: bytes) -> str:
+    """Return what an editor saved, be it with a byte-order mark or in UTF-16.
+
+    Raises:
+        SecretError: it is no text, or one that does not say in which encoding it is.
+    """
+    encoding = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError:
+        raise SecretError(_NO_TEXT) from None
+    if "\0" in text:
+        raise SecretError(_NO_TEXT)
+    return text
 
 
 def _fernet(key: str) -> Fernet:

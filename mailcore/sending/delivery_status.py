@@ -68,7 +68,7 @@ def follow_up(database: Database, servers: Servers, send_id: int, *, settings: S
         return Followed(send, diagnose(error, kind=server.kind))
     send.followed_at = datetime.now(UTC)
     send.follow_state = delivery.state[:40]
-    failed = [asdict(one) for one in delivery.failed[:_MOST_FAILURES]]
+    failed = [asdict(each) for each in delivery.failed[:_MOST_FAILURES]]
     send.follow_failures = json.dumps(failed, ensure_ascii=False) if failed else ""
     with database.write_connection() as connection:
         names = ("followed_at", "follow_state", "follow_failures")
@@ -78,7 +78,7 @@ def follow_up(database: Database, servers: Servers, send_id: int, *, settings: S
 
 def failures_of(send: Send) -> list[FailedRecipient]:
     """Return the recipients the service could not deliver to, as last heard."""
-    return [FailedRecipient(**one) for one in json.loads(send.follow_failures)] if send.follow_failures else []
+    return [FailedRecipient(**each) for each in json.loads(send.follow_failures)] if send.follow_failures else []
 
 
 def failure_text(category: str) -> tuple[str, str]:

@@ -5,39 +5,28 @@ Rows are written in ``reservation.py``; here they are found, exported, and dropp
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import DateTime, Enum, String, delete, func, select, type_coerce
 
-from mailcore.csv_cells import cell
 from mailcore.diagnosis.replies import Diagnosis
 from mailcore.errors import NotFoundError
-from mailcore.storage.tables import Send
+from mailcore.storage.tables import Send, UTCDateTime
 from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+    from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Row
 
     from mailcore.storage.database import Database
 
 PAGE_SIZE = 50
-MOST_EXPORTED = 100_000
-"""Rows of one export: more than a spreadsheet is comfortable with, and little enough to be made at once."""
-
 _MOST_PURGED = 5_000
 """Rows deleted in one transaction, so that no send waits long for the lock."""
-
-CSV_COLUMNS = (
-    *("id", "at", "server_id", "server_name", "status", "units", "recipients", "message_id", "provider_id", "reply"),
-    *("warnings", "diagnosis_code", "diagnosis_title", "follow_state", "follow_failures", "who"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,20 +96,44 @@ class Ledger:
             raise NotFoundError(f"Não há envio com o número {send_id}: ele pode ter passado do prazo de guarda.")
         return send
 
-    def to_csv(self, query: LedgerQuery, zone: ZoneInfo, *, delimiter: str = ",") -> str:
-        """Return the rows that match as CSV (RFC 4180), newest first, at most :data:`MOST_EXPORTED`.
+    def under_key(self, key: str) -> Send | None:
+        """Return the row of an idempotency key, if there is one.
 
         Raises:
             StorageError: the database could not be read.
         """
-        text = StringIO(newline="")
-        writer = csv.writer(text, delimiter=delimiter)
-        writer.writerow(CSV_COLUMNS)
-        newest = select(Send).where(*_conditions(query)).order_by(Send.at.desc(), Send.id.desc()).limit(MOST_EXPORTED)
         with self._database.read() as session:
-            for send in session.scalars(newest.execution_options(yield_per=1_000)):
-                writer.writerow([cell(value) for value in _cells(send, zone)])
-        return text.getvalue()
+            return session.scalars(select(Send).where(Send.idempotency_key == key)).one_or_none()
+
+    def read_columns(
+        self, query: LedgerQuery, columns: Sequence[str], *, most: int | None = None, rows: int = 50_000
+    ) -> Iterator[Sequence[Row[Any]]]:
+        """Yield these columns of the rows that match, newest first, in pieces: for many rows, without their objects.
+
+        Values are as stored: times in UTC without a zone, words as text.
+
+        Args:
+            most: only so many rows; the pages of ``query`` do not count.
+            rows: of one piece.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        newest = (
+            select(*(_as_stored(Send.__table__.c[name]) for name in columns))
+            .where(*_conditions(query))
+            .order_by(Send.at.desc(), Send.id.desc())
+            .limit(most)
+        )
+        with self._database.read() as session:
+            # Past the session, which would look at every row for objects of its own.
+            yield from session.connection().execute(newest.execution_options(yield_per=rows)).partitions()
+
+
+def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    if isinstance(column.type, UTCDateTime):
+        return type_coerce(column, DateTime())
+    return type_coerce(column, String()) if isinstance(column.type, Enum) else column
 
 
 def diagnosis_of(send: Send) -> Diagnosis | None:
@@ -176,25 +189,3 @@ def _conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
         if wanted := text.replace("\0", "").strip():
             conditions.append(column.icontains(wanted, autoescape=True))
     return conditions
-
-
-def _cells(send: Send, zone: ZoneInfo) -> list[object]:
-    diagnosis = diagnosis_of(send)
-    return [
-        send.id,
-        send.at.astimezone(zone).isoformat(timespec="seconds"),
-        send.server_id,
-        send.server_name,
-        send.status.value,
-        send.units,
-        " ".join(send.recipients.split("\n")),
-        send.message_id,
-        send.provider_id,
-        " ".join(send.reply.split()),
-        " ".join(send.warnings.split()),
-        diagnosis.code if diagnosis else "",
-        diagnosis.title if diagnosis else "",
-        send.follow_state,
-        send.follow_failures,
-        send.who,
-    ]

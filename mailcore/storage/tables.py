@@ -73,8 +73,8 @@ def text_enum(kind: type[StrEnum]) -> Enum:
 
 def _plain(value: object) -> str:
     """A value as a person reads it: a member's word, a moment in ISO 8601."""
-    if isinstance(value, StrEnum):
-        return value.value
+    if isinstance(value, StrEnum | Kind):
+        return str(value)
     return value.isoformat() if isinstance(value, datetime | date) else repr(value)
 
 
@@ -168,6 +168,12 @@ class MailServer(Base):
         ),
         # Covers the list's filters, so counting 100,000 rows reads no table page.
         Index("ix_mail_server_filters", "is_active", "is_paid", "kind", "last_check_state"),
+        # The orders that the list can be sorted by.
+        Index("ix_mail_server_by_host", "host", "port", "name_key"),
+        Index("ix_mail_server_by_paid", "is_paid", "name_key"),
+        Index("ix_mail_server_by_check", "last_check_state", "last_check_at", "name_key"),
+        Index("ix_mail_server_by_active", "is_active", "name_key"),
+        Index("ix_mail_server_by_default", "is_default", "name_key"),
         Index("ix_mail_server_certificate", "certificate_ends_at"),
         Index("ix_mail_server_account", "account_key"),
         {"sqlite_autoincrement": True},

@@ -89,8 +89,6 @@ class ServerKind(ABC):
     """A check can ask for a recipient too."""
     has_doors: ClassVar[bool] = False
     """Where a check fails, other ports, modes and user names are worth a try (``health/probing.py``)."""
-    over_http: ClassVar[bool] = False
-    """Its replies are those of an HTTP interface: the code is a status, the words are about keys and access."""
     error_form: ClassVar[re.Pattern[str] | None] = None
     """How it words an error in what people paste; group 1 is the sentence. None where it has no form of its own."""
 
@@ -143,7 +141,6 @@ class ApiKeyKind(ServerKind):
 
     secret_label = "Chave da API"  # noqa: S105
     secret_help = "api_key"  # noqa: S105
-    over_http = True
     steps: ClassVar[Mapping[str, str]] = {
         "http": "Conexão com o serviço",
         "account": "Conta",

@@ -9,16 +9,17 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 import pytest
+
+from tests.browser import warm
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -68,8 +69,7 @@ class RunningApp:
     log_path: Path
     args: tuple[str, ...] = ()
     port: int = 0
-    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
-    _log: "IO[bytes] | None" = field(default=None, repr=False)
+    _process: Any = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -79,23 +79,16 @@ class RunningApp:
     @property
     def pid(self) -> int:
         assert self._process is not None, "the app is not running"
-        return self._process.pid
+        pid: int = self._process.pid
+        return pid
 
     def start(self) -> None:
         """Start and wait until it answers; on a port taken meanwhile try another, unless one was given."""
         fixed = self.port != 0
         for attempt in range(3):
             self.port = self.port if fixed else free_port()
-            self._log = self.log_path.open("ab")
-            command = [sys.executable, "-m", "streamlit", "run", str(self.script)]
-            self._process = subprocess.Popen(
-                [*command, f"--server.port={self.port}", "--server.headless=true", *self.args],
-                cwd=REPOSITORY,
-                env=dict(self.env),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=subprocess.STDOUT,
-            )
+            arguments = [f"--server.port={self.port}", "--server.headless=true", *self.args]
+            self._process = warm.start(self.script, arguments, self.env, self.log_path)
             if self._healthy():
                 return
             self.stop()
@@ -106,11 +99,11 @@ class RunningApp:
     def _healthy(self) -> bool:
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
+        while time.monotonic() < deadline and self._process.is_alive():
             try:
                 with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
                     # A process that took the port before ours would answer too: ours must be alive.
-                    return answer.status == 200 and self._process.poll() is None
+                    return answer.status == 200 and self._process.is_alive()
             except (urllib.error.URLError, OSError):
                 time.sleep(0.05)
         return False
@@ -123,15 +116,11 @@ class RunningApp:
         """Terminate, then kill; quiet when it is not running."""
         if self._process is not None:
             self._process.terminate()
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
+            self._process.join(STOP_SECONDS)
+            if self._process.is_alive():
                 self._process.kill()
-                self._process.wait(STOP_SECONDS)
+                self._process.join(STOP_SECONDS)
             self._process = None
-        if self._log is not None:
-            self._log.close()
-            self._log = None
 
     def restart(self) -> None:
         """Stop and start again on the same port, so that open pages find it again."""
@@ -148,8 +137,6 @@ def _app_factory(folder: Path) -> tuple[StartApp, list[RunningApp]]:
     def start(script: str | Path, env: Mapping[str, str] | None = None, *args: str) -> RunningApp:
         """Start ``script`` (relative to the repository) with ``env`` over a clean copy of the environment."""
         base = {k: v for k, v in os.environ.items() if not k.startswith(("MAILCORE_", "STREAMLIT_"))}
-        # A script outside the repository's top folder must find `mailcore` and `ui` too.
-        base |= {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         log = folder / f"streamlit-{len(started)}.log"
         app = RunningApp(REPOSITORY / script, base | dict(env or {}), log, args)
         started.append(app)

@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 import mailcore
-from mailcore import Mailcore
+from mailcore import Mailcore, frames
 from mailcore.access.users import UserDraft
 from mailcore.actor import Actor, computer_user, needs, right_of
 from mailcore.errors import MailcoreError, NotAllowedError
@@ -24,6 +24,7 @@ from mailcore.registry.search import ServerQuery
 from mailcore.rights import Right, Role, rights_of
 from mailcore.vocabulary import SendStatus
 from tests.actors import ME
+from ui.envios_file import to_csv
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +32,10 @@ SEES = {
     *("Mailcore.all_servers", "Mailcore.attention", "Mailcore.days", "Mailcore.explain", "Mailcore.follow_up"),
     *("Mailcore.hours", "Mailcore.near_the_limit", "Mailcore.plan_import", "Mailcore.quotas"),
     *("Mailcore.read_external_use", "Mailcore.figures.accounts", "Mailcore.figures.latest", "Mailcore.figures.now"),
-    *("Mailcore.figures.readings", "Mailcore.ledger.get", "Mailcore.ledger.search", "Mailcore.ledger.to_csv"),
+    *("Mailcore.figures.readings", "Mailcore.ledger.get", "Mailcore.ledger.search"),
+    *("Mailcore.ledger.read_columns", "Mailcore.ledger.under_key", "Mailcore.used_shares", "Mailcore.servers.names"),
+    *("Mailcore.servers.page_of", "Mailcore.servers.that_match", "quota.reports.used_shares"),
+    *(f"frames.{name}" for name in ("hours", "quotas", "sends", "sends_in_chunks", "servers", "usage")),
     *("Mailcore.trail.read", "Mailcore.servers.default", "Mailcore.servers.get", "Mailcore.servers.heir"),
     *("Mailcore.servers.is_empty", "Mailcore.servers.name_for_copy", "Mailcore.servers.search"),
     *("Mailcore.access.users.helpers", "Mailcore.access.users.is_empty"),
@@ -174,6 +178,11 @@ TRIES: dict[str, tuple[Right, Callable[[Mailcore, Actor], object]]] = {
     "settle": (Right.OPERATE, _settle),
     "lift a hold": (Right.OPERATE, lambda core, who: core.lift_hold(server(core), actor=who)),
     "use made elsewhere": (Right.OPERATE, _external),
+    "make active": (
+        Right.OPERATE,
+        lambda core, who: core.servers.set_active([server(core).id], is_active=False, actor=who),
+    ),
+    "delete many": (Right.DELETE_OR_BULK, lambda core, who: core.servers.delete_many([server(core).id], actor=who)),
     "delete": (Right.DELETE_OR_BULK, lambda core, who: core.servers.delete(server(core).id, actor=who)),
     "import": (Right.DELETE_OR_BULK, _import),
     "change many": (Right.DELETE_OR_BULK, lambda core, who: core.servers.apply([(None, draft("Z"))], actor=who)),
@@ -244,8 +253,9 @@ def test_the_ledger_and_its_file_name_the_person(core: Mailcore) -> None:
     sent = core.send(server(core), _message(), actor=who)
     reserved = core.reserve(server(core), 1, actor=who)
     assert {sent.who, reserved.who, core.ledger.get(sent.id).who} == {who.name}
-    lines = core.ledger.to_csv(_ledger_query(), core.settings.zone).splitlines()
-    assert lines[0].endswith(",who")
+    assert list(frames.sends(core)["who"]) == [who.name, who.name]
+    lines = to_csv(core, _ledger_query()).decode("utf-8-sig").splitlines()
+    assert lines[0].endswith(";who")
     assert all(line.endswith(who.name) for line in lines[1:])
 
 

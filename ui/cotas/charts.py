@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from mailcore.quota.reports import CHART_DAYS, HEAT_DAYS
+from mailcore.vocabulary import LimitUnit
 from ui.formats import number
 
 if TYPE_CHECKING:
@@ -23,25 +23,22 @@ _WEEKDAYS = ("seg", "ter", "qua", "qui", "sex", "sáb", "dom")
 
 def thirty_days(core: Mailcore, chosen: Quota | None) -> None:
     """Bars of the last 30 days, by server; of one account with its limit as a line."""
-    servers = {server.id: server.name for server in chosen.servers} if chosen else None
-    every = core.days(server_ids=list(servers) if servers else None)
-    used = [one for one in every if one.recipients or one.external]  # not what was given back
-    if not used:
+    from mailcore import frames
+
+    used = frames.usage(core, CHART_DAYS, server_ids=[server.id for server in chosen.servers] if chosen else None)
+    used = used[(used["recipients"] > 0) | (used["external"] > 0)]  # not what was given back
+    if used.empty:
         st.caption("Nada foi enviado nos últimos 30 dias.")
         return
-    names = servers or _names(core, {one.server_id for one in used})
-    totals: dict[int, int] = defaultdict(int)
-    for one in used:
-        totals[one.server_id] += one.recipients + one.external
-    biggest = set(sorted(totals, key=lambda key: -totals[key])[:_MOST_SERVERS])
-    sums: dict[tuple[str, str], int] = defaultdict(int)
-    for one in used:
-        name = names.get(one.server_id, f"Servidor {one.server_id}") if one.server_id in biggest else _OTHERS
-        units = chosen.rule.units(one.messages, one.recipients) if chosen else one.recipients
-        sums[one.day.isoformat(), name] += units + one.external
+    totals = (used["recipients"] + used["external"]).groupby(used["server_id"]).sum()
+    biggest = used["server_id"].isin(totals.nlargest(_MOST_SERVERS).index)
+    names = used["server"].astype("str").fillna("Servidor " + used["server_id"].astype("str")).where(biggest, _OTHERS)
+    counts_messages = chosen is not None and chosen.rule.unit is LimitUnit.MESSAGES
+    units = used["messages" if counts_messages else "recipients"] + used["external"]
+    sums = units.groupby([used["day"].dt.strftime("%Y-%m-%d"), names]).sum()
     today = datetime.now(core.settings.zone).date()
     order = [(today - timedelta(days=back)).isoformat() for back in range(CHART_DAYS - 1, -1, -1)]
-    values = [{"dia": day, "servidor": name, "usado": units} for (day, name), units in sums.items()]
+    values = [{"dia": day, "servidor": name, "usado": int(units)} for (day, name), units in sums.items()]
     axis = {
         "title": None,
         "labelAngle": 0,
@@ -78,8 +75,10 @@ def thirty_days(core: Mailcore, chosen: Quota | None) -> None:
 
 def week_of_hours(core: Mailcore, chosen: Quota | None) -> None:
     """When mail goes out: hour by hour, the last seven days."""
-    keys = [chosen.account_key] if chosen else None
-    used = core.hours(account_keys=keys)
+    from mailcore import frames
+
+    found = frames.hours(core, account_keys=[chosen.account_key] if chosen else None)
+    used = {(day.date(), hour): units for day, hour, units in found.itertuples(index=False)}
     if not any(used.values()):
         st.caption("Nada foi enviado nos últimos 7 dias.")
         return
@@ -114,8 +113,3 @@ def week_of_hours(core: Mailcore, chosen: Quota | None) -> None:
         width="stretch",
         key="cotas_horas",
     )
-
-
-@st.cache_data(ttl=60, show_spinner=False)
-def _names(_core: Mailcore, ids: set[int]) -> dict[int, str]:
-    return {server.id: server.name for one in _core.quotas() for server in one.servers if server.id in ids}

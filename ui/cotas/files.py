@@ -2,92 +2,52 @@
 
 from __future__ import annotations
 
-import csv
-from datetime import datetime
-from io import BytesIO, StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mailcore.csv_cells import cell
 from ui import words
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+    import pandas as pd
 
+    from mailcore import Mailcore
     from mailcore.quota.rules import Quota
 
-_HEADINGS = (
-    *(
-        "Conta",
-        "Servidores",
-        "Usado",
-        "Por este programa",
-        "Consumo externo",
-        "Limite",
-        "Resta",
-        "Contar por",
-        "Janela",
-    ),
-    *("Estado", "Bloqueada até", "Libera quanto", "Libera quando"),
-)
 
-
-def to_csv(quotas: list[Quota], zone: ZoneInfo) -> bytes:
+def to_csv(core: Mailcore, quotas: list[Quota]) -> bytes:
     """Return the accounts as CSV, the way a Brazilian Excel opens it with a double click."""
-    text = StringIO(newline="")
-    writer = csv.writer(text, delimiter=";")
-    writer.writerow(_HEADINGS)
-    for one in quotas:
-        writer.writerow(
-            [
-                cell(value.strftime("%d/%m/%Y %H:%M") if isinstance(value, datetime) else value)
-                for value in _row(one, zone)
-            ]
-        )
-    return text.getvalue().encode("utf-8-sig")
+    from ui import spreadsheets
+
+    return spreadsheets.to_csv(_table(core, quotas))
 
 
-def to_excel(quotas: list[Quota], zone: ZoneInfo) -> bytes:
+def to_excel(core: Mailcore, quotas: list[Quota]) -> bytes:
     """Return the accounts as an .xlsx file, numbers as numbers and times as times."""
-    from xlsxwriter import Workbook
+    from ui import spreadsheets
 
-    file = BytesIO()
-    # A text that begins with "=" stays a text.
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with Workbook(file, options) as book:
-        sheet = book.add_worksheet("Cotas")
-        heading, moment = book.add_format({"bold": True}), book.add_format({"num_format": "dd/mm/yyyy hh:mm"})
-        sheet.write_row(0, 0, _HEADINGS, heading)
-        sheet.freeze_panes(1, 0)
-        sheet.set_column(0, 1, 36)
-        sheet.set_column(2, len(_HEADINGS) - 1, 18)
-        for line, one in enumerate(quotas, start=1):
-            for column, value in enumerate(_row(one, zone)):
-                if isinstance(value, datetime):
-                    sheet.write_datetime(line, column, value, moment)
-                elif value is not None:
-                    sheet.write(line, column, value)
-    return file.getvalue()
+    return spreadsheets.to_excel(_table(core, quotas), "Cotas")
 
 
-def _row(one: Quota, zone: ZoneInfo) -> list[Any]:
-    first = one.frees[0] if one.frees else None
-    return [
-        one.account_key,
-        ", ".join(server.name for server in one.servers),
-        one.used,
-        one.sent_here,
-        one.external,
-        one.limit,
-        one.remaining,
-        words.UNIT[one.rule.unit],
-        words.WINDOW[one.rule.window],
-        words.QUOTA_STATE[one.state],
-        _local(one.hold.held_until if one.hold else None, zone),
-        first.units if first else None,
-        _local(first.at if first else None, zone),
-    ]
+def _table(core: Mailcore, quotas: list[Quota]) -> pd.DataFrame:
+    """The frame of the accounts under the screen's headings, in its words; times are of the local clock."""
+    import pandas as pd
 
+    from mailcore import frames
 
-def _local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
-    """A moment as a spreadsheet keeps it: the local clock, without a zone."""
-    return moment.astimezone(zone).replace(tzinfo=None) if moment else None
+    frame = frames.quotas(core, quotas)
+    return pd.DataFrame(
+        {
+            "Conta": frame["account"],
+            "Servidores": frame["servers"],
+            "Usado": frame["used"],
+            "Por este programa": frame["own"],
+            "Consumo externo": frame["external"],
+            "Limite": frame["limit"],
+            "Resta": frame["remaining"],
+            "Contar por": frame["unit"].map(words.UNIT),
+            "Janela": frame["window"].map(words.WINDOW),
+            "Estado": frame["state"].map(words.QUOTA_STATE),
+            "Bloqueada até": frame["blocked_until"].dt.tz_localize(None),
+            "Libera quanto": frame["frees_units"],
+            "Libera quando": frame["frees_at"].dt.tz_localize(None),
+        }
+    )

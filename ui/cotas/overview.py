@@ -98,8 +98,8 @@ def overview(core: Mailcore) -> View:
     page = min(st.session_state["cotas_pagina"], pages)
     st.session_state["cotas_pagina"] = page
     shown = matching[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
-    figures = {one.account_key: _figures(core, one) for one in shown}
-    keys = [one.account_key for one in shown]
+    figures = {quota.account_key: _figures(core, quota) for quota in shown}
+    keys = [quota.account_key for quota in shown]
     chosen = _chosen(matching)
     widget = f"cotas_{hash(tuple(keys)) & 0xFFFFFFFF:x}"
     position = [keys.index(chosen.account_key)] if chosen and chosen.account_key in keys else []
@@ -129,7 +129,7 @@ def overview(core: Mailcore) -> View:
         ):
             st.download_button(
                 f"Baixar {name}",
-                data=partial(make, matching, core.settings.zone),
+                data=partial(make, core, matching),
                 file_name=f"cotas.{'csv' if name == 'CSV' else 'xlsx'}",
                 mime=mime,
                 key=f"cotas_{name.lower()}",
@@ -147,30 +147,30 @@ def overview(core: Mailcore) -> View:
 def _matching(every: list[Quota]) -> list[Quota]:
     wanted = _STATES[st.session_state["cotas_estado"]]
     terms = fold(st.session_state["cotas_busca"] or "").split()
-    found = [one for one in every if wanted in (None, one.state)]
+    found = [quota for quota in every if wanted in (None, quota.state)]
     if terms:
-        found = [one for one in found if all(term in _text(one) for term in terms)]
+        found = [quota for quota in found if all(term in _text(quota) for term in terms)]
     # What needs somebody first; then as it was, for rows that move while one reads are rows one loses.
     order = {QuotaState.BLOCKED: 0, QuotaState.FULL: 1, QuotaState.NEAR: 2, QuotaState.OK: 3}
-    found.sort(key=lambda one: (order[one.state], -one.share))
+    found.sort(key=lambda quota: (order[quota.state], -quota.share))
     view = (st.session_state["cotas_busca"], st.session_state["cotas_estado"])
     kept_view, places = st.session_state.get("cotas_ordem", (None, {}))
     if kept_view == view:
-        found.sort(key=lambda one: places.get(one.account_key, len(places)))
-    st.session_state["cotas_ordem"] = (view, {one.account_key: place for place, one in enumerate(found)})
+        found.sort(key=lambda quota: places.get(quota.account_key, len(places)))
+    st.session_state["cotas_ordem"] = (view, {quota.account_key: place for place, quota in enumerate(found)})
     return found
 
 
-def _text(one: Quota) -> str:
-    return fold(" ".join(f"{server.name} {server.username} {server.host}" for server in one.servers))
+def _text(quota: Quota) -> str:
+    return fold(" ".join(f"{server.name} {server.username} {server.host}" for server in quota.servers))
 
 
 def _cards(every: list[Quota]) -> None:
-    states = [one.state for one in every]
-    limited = [one for one in every if one.remaining is not None and one.hold is None]
+    states = [quota.state for quota in every]
+    limited = [quota for quota in every if quota.remaining is not None and quota.hold is None]
     with st.container(horizontal=True):
-        st.metric("Usado", number(sum(one.used for one in every)), border=True, width=200)
-        left = number(sum(one.remaining or 0 for one in limited)) if limited else "—"
+        st.metric("Usado", number(sum(quota.used for quota in every)), border=True, width=200)
+        left = number(sum(quota.remaining or 0 for quota in limited)) if limited else "—"
         st.metric("Resta", left, border=True, width=200, help="Soma das contas com limite, sem as bloqueadas.")
         near = states.count(QuotaState.NEAR) + states.count(QuotaState.FULL)
         st.metric("Perto do limite", number(near), border=True, width=200, help="De 80 % em diante, e sem cota.")
@@ -179,11 +179,11 @@ def _cards(every: list[Quota]) -> None:
 
 def _chosen(matching: list[Quota]) -> Quota | None:
     server = st.session_state.pop("cotas_servidor", None)
-    for one in matching:
-        if server is not None and any(each.id == server for each in one.servers):
-            st.session_state["cotas_conta"] = one.account_key
+    for quota in matching:
+        if server is not None and any(each.id == server for each in quota.servers):
+            st.session_state["cotas_conta"] = quota.account_key
     wanted = st.session_state.get("cotas_conta")
-    return next((one for one in matching if one.account_key == wanted), None)
+    return next((quota for quota in matching if quota.account_key == wanted), None)
 
 
 def _choose(widget: str, keys: list[str]) -> None:
@@ -210,46 +210,46 @@ def rows(shown: list[Quota], figures: dict[str, ServiceFigures | None], core: Ma
 
     now, zone = datetime.now(UTC), core.settings.zone
     columns: dict[str, list[Any]] = {
-        "Conta": [name_of(one) for one in shown],
-        "Estado": [f"{_MARKS[one.state]} {words.QUOTA_STATE[one.state]}" for one in shown],
-        "Uso": [None if one.limit is None else 100 * min(one.share, 1.0) for one in shown],
-        "Usado": [number(one.used) for one in shown],
-        "Limite": ["sem limite" if one.limit is None else number(one.limit) for one in shown],
-        "Resta": [_left(one) for one in shown],
-        "Libera": [frees_text(one, now, zone) for one in shown],
-        "Previsão": [_forecast(one, now, zone) for one in shown],
-        "No serviço": [_at_service(figures.get(one.account_key), zone) for one in shown],
+        "Conta": [name_of(quota) for quota in shown],
+        "Estado": [f"{_MARKS[quota.state]} {words.QUOTA_STATE[quota.state]}" for quota in shown],
+        "Uso": [None if quota.limit is None else 100 * min(quota.share, 1.0) for quota in shown],
+        "Usado": [number(quota.used) for quota in shown],
+        "Limite": ["sem limite" if quota.limit is None else number(quota.limit) for quota in shown],
+        "Resta": [_left(quota) for quota in shown],
+        "Libera": [frees_text(quota, now, zone) for quota in shown],
+        "Previsão": [_forecast(quota, now, zone) for quota in shown],
+        "No serviço": [_at_service(figures.get(quota.account_key), zone) for quota in shown],
     }
     return pa.table(columns)
 
 
-def _left(one: Quota) -> str:
+def _left(quota: Quota) -> str:
     """What may be sent now; nothing where there is no limit."""
-    return "" if one.remaining is None else number(one.remaining)
+    return "" if quota.remaining is None else number(quota.remaining)
 
 
-def name_of(one: Quota) -> str:
+def name_of(quota: Quota) -> str:
     """The description of the account's record, or of its first with how many more."""
-    first, *more = [server.name for server in one.servers]
+    first, *more = [server.name for server in quota.servers]
     return f"{first} (+{len(more)})" if more else first
 
 
-def frees_text(one: Quota, now: datetime, zone: Any) -> str:
+def frees_text(quota: Quota, now: datetime, zone: Any) -> str:
     """ "libera 37 às 14:20"; for an account on hold, until when."""
-    if one.hold is not None:
-        return f"volta {clock(one.hold.held_until, now, zone)}" if one.hold.held_until else "espera uma pessoa"
-    if not one.frees:
+    if quota.hold is not None:
+        return f"volta {clock(quota.hold.held_until, now, zone)}" if quota.hold.held_until else "espera uma pessoa"
+    if not quota.frees:
         return ""
-    return f"libera {number(one.frees[0].units)} {clock(one.frees[0].at, now, zone)}"
+    return f"libera {number(quota.frees[0].units)} {clock(quota.frees[0].at, now, zone)}"
 
 
-def _forecast(one: Quota, now: datetime, zone: Any) -> str:
-    ends = runs_out_at(one, now)
+def _forecast(quota: Quota, now: datetime, zone: Any) -> str:
+    ends = runs_out_at(quota, now)
     return f"acaba {clock(ends, now, zone)}" if ends else ""
 
 
-def _figures(core: Mailcore, one: Quota) -> ServiceFigures | None:
-    server = one.servers[0]
+def _figures(core: Mailcore, quota: Quota) -> ServiceFigures | None:
+    server = quota.servers[0]
     return core.figures.latest(server) if has_figures(server) else None
 
 
@@ -261,51 +261,55 @@ def _at_service(figures: ServiceFigures | None, zone: Any) -> str:
     return f"{sent if sent is not None else '?'} de {limit if limit is not None else '?'} (lido {read})"
 
 
-def details(core: Mailcore, one: Quota) -> None:
+def details(core: Mailcore, quota: Quota) -> None:
     """The chosen account: why it is on hold, and its records, how it frees, and the service's own figures."""
-    st.subheader(plain(name_of(one)))
-    _hold(core, one)
+    st.subheader(plain(name_of(quota)))
+    _hold(core, quota)
     records, freeing = st.columns(2)
     zone = core.settings.zone
     with records:
-        unit, window = words.UNIT[one.rule.unit].lower(), words.WINDOW[one.rule.window].lower()
-        limit = f"{number(one.limit)} {unit}, {window}" if one.limit is not None else "sem limite no cadastro"
-        margin = f" (margem de segurança de {one.rule.margin_percent} %)" if one.rule.margin_percent else ""
+        unit, window = words.UNIT[quota.rule.unit].lower(), words.WINDOW[quota.rule.window].lower()
+        limit = f"{number(quota.limit)} {unit}, {window}" if quota.limit is not None else "sem limite no cadastro"
+        margin = f" (margem de segurança de {quota.rule.margin_percent} %)" if quota.rule.margin_percent else ""
         st.markdown(f"**Limite:** {limit}{margin}")
-        st.markdown(f"**Usado:** {number(one.sent_here)} por este programa e {number(one.external)} de consumo externo")
+        st.markdown(
+            f"**Usado:** {number(quota.sent_here)} por este programa e {number(quota.external)} de consumo externo"
+        )
+        if quota.shown is quota.service:
+            st.caption("Vale a contagem do serviço, que deixa menos: o limite e o “Usado” da tabela são dela.")
         st.markdown("**Cadastros desta conta:**")
-        for server in one.servers[:20]:
+        for server in quota.servers[:20]:
             label = f"{plain(server.name)} (número {server.id})"
             st.page_link("pages/cadastro.py", label=label, query_params={"id": str(server.id)})
     with freeing:
-        _frees_list(core, one)
-    server = one.servers[0]
+        _frees_list(core, quota)
+    server = quota.servers[0]
     if has_figures(server):
-        _service(core, one, zone)
+        _service(core, quota, zone)
 
 
-def _hold(core: Mailcore, one: Quota) -> None:
-    if one.hold is None:
+def _hold(core: Mailcore, quota: Quota) -> None:
+    if quota.hold is None:
         return
-    why = diagnosis_for(one.hold.held_code)
-    until = date_time(one.hold.held_until, core.settings.zone) if one.hold.held_until else "alguém resolver"
+    why = diagnosis_for(quota.hold.held_code)
+    until = date_time(quota.hold.held_until, core.settings.zone) if quota.hold.held_until else "alguém resolver"
     st.error(f"**Bloqueada até {until}.** {plain(why.title)}", icon=":material/block:")
     st.markdown(f"**Por quê:** {plain(why.cause)}")
     st.markdown(f"**O que fazer:** {plain(why.remedy)}")
-    if one.hold.held_reply:
-        st.code(one.hold.held_reply, language=None, wrap_lines=True)
+    if quota.hold.held_reply:
+        st.code(quota.hold.held_reply, language=None, wrap_lines=True)
     if may(Right.OPERATE) and st.button(
         "Liberar agora",
         key="cotas_liberar",
         help="Só se o provedor já voltou a aceitar: tentar antes pode aumentar o bloqueio. Fica nas Alterações quem "
         "liberou.",
     ):
-        core.lift_hold(one.servers[0], actor=current_actor())
+        core.lift_hold(quota.servers[0], actor=current_actor())
         st.rerun()
 
 
-def _frees_list(core: Mailcore, one: Quota) -> None:
-    full = core.quotas(server_id=one.servers[0].id, every_slot=True)
+def _frees_list(core: Mailcore, quota: Quota) -> None:
+    full = core.quotas(server_id=quota.servers[0].id, every_slot=True)
     frees = full[0].frees if full else ()
     if not frees:
         st.caption("Nada foi usado na janela: tudo está livre.")
@@ -318,8 +322,8 @@ def _frees_list(core: Mailcore, one: Quota) -> None:
     st.markdown("\n".join(lines))
 
 
-def _service(core: Mailcore, one: Quota, zone: Any) -> None:
-    figures = core.figures.latest(one.servers[0])
+def _service(core: Mailcore, quota: Quota, zone: Any) -> None:
+    figures = core.figures.latest(quota.servers[0])
     st.markdown("**Números da Elastic Email**")
     if figures is None:
         st.caption("Lendo do serviço…")

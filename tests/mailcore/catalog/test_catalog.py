@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from mailcore.catalog import for_domain, for_host, for_mx, mx, provider_id, providers
 from mailcore.catalog.advice import warnings
 from mailcore.catalog.data import CODE_ONLY, CONFIDENCE, KINDS, NO_LIMIT, PASSWORD_LOGIN, Provider
-from mailcore.catalog.lookup import Suggestion, password_login_ends, suggest
+from mailcore.catalog.lookup import ProviderSuggestion, password_login_ends, suggest
 from mailcore.catalog.mx import MX_SECONDS, Kept, mx_hosts
 from mailcore.registry.drafts import ServerDraft, clean_for_check
 from mailcore.vocabulary import LimitUnit, LimitWindow, Security
 from tests.peers.dns_server import DnsPeer, Drip, Garble, Late, Rcode, Stall, Truncate
+from tests.properties import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,14 +49,14 @@ def off_line(_: str) -> list[str]:
     return []
 
 
-def found(text: str, *, today: date = TODAY) -> Suggestion:
+def found(text: str, *, today: date = TODAY) -> ProviderSuggestion:
     """Look up without a network, and find something."""
     suggestion = suggest(text, mx=off_line, today=today)
     assert suggestion is not None
     return suggestion
 
 
-def said(suggestion: Suggestion) -> str:
+def said(suggestion: ProviderSuggestion) -> str:
     return " ".join(suggestion.warnings)
 
 
@@ -744,7 +745,7 @@ def test_rubbish_finds_nothing_and_breaks_nothing(typed: str) -> None:
     assert suggest(typed, mx=off_line) is None
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=examples(100), deadline=None)
 @given(st.text(max_size=60) | st.from_regex(r"[^@]{0,9}@[^@]{0,20}(\.com)?", fullmatch=True))
 def test_nothing_that_can_be_typed_raises(typed: str) -> None:
     suggestion = suggest(typed, mx=lambda _: ["aspmx.l.google.com"])

@@ -27,6 +27,7 @@ from mailcore.settings import load_settings
 from mailcore.storage.database import Database
 from mailcore.storage.tables import Send
 from mailcore.transports import kinds
+from mailcore.transports.smtp_session import SmtpSession
 from mailcore.vocabulary import LimitUnit, LimitWindow, SameAddress, Security, SendStatus
 from tests.actors import ME
 from tests.peers import certificates
@@ -810,3 +811,27 @@ def test_use_made_elsewhere_that_cannot_be(cli: Callable[..., Ran], server: int,
     ran = cli("quota", "add-external", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err
+
+
+# ---------------------------------------------------------------------- Ctrl+C
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "said", "status"),
+    [
+        ("resolve", 130, "antes de a mensagem sair", "failed"),
+        ("hand_over", 130, "antes de a mensagem sair", "failed"),
+        ("quit", 5, "ninguém sabe se a mensagem foi aceita", "uncertain"),
+    ],
+)
+def test_an_interrupted_send_says_how_far_it_had_come(
+    cli: Callable[..., Ran], server: int, monkeypatch: pytest.MonkeyPatch, step: str, code: int, said: str, status: str
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SmtpSession, step, interrupt)
+    ran = cli("send", "--server", server, "--to", "bia@outro.example", "--json")
+    assert (ran.code, ran.out) == (code, "")
+    assert said in ran.err
+    assert [row["status"] for row in cli("log", "--json").document] == [status]

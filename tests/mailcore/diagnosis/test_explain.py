@@ -14,6 +14,7 @@ from mailcore.diagnosis.pasted import MAX_TEXT
 from mailcore.diagnosis.replies import as_one_line, texts
 from mailcore.transports.scrub import HIDDEN
 from tests.mailcore.diagnosis.provider_replies import ELASTIC_EMAIL, SMTP, Case
+from tests.properties import examples
 
 # Phases that a bounce names in words.
 _IN_WORDS = {"recipients": "RCPT TO", "sender": "MAIL FROM", "data": "end of DATA", "auth": "AUTH", "ehlo": "EHLO"}
@@ -326,7 +327,7 @@ _FRAGMENTS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.one_of(_FRAGMENTS, st.text(max_size=12)), max_size=40).map("".join))
 def test_any_text_is_read_and_nothing_is_invented(text: str) -> None:
     for found in explain(text):

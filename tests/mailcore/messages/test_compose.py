@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mailcore.errors import ValidationError
 from mailcore.messages.addresses import HostInput, parse_address, parse_host, same_mailbox_key, split_addresses
 from mailcore.messages.compose import OutgoingMessage, compose, from_eml
+from tests.properties import examples
 
 
 def message(**changes: object) -> OutgoingMessage:
@@ -98,7 +99,7 @@ def test_nothing_breaks_out_of_a_header(field: str, break_: str) -> None:
     assert found[field].endswith(".")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(*[st.text(st.characters(blacklist_categories=("Cc", "Zl", "Zp", "Cs")), max_size=200)] * 2)
 def test_any_name_and_subject_keep_the_headers_as_they_are(name: str, subject: str) -> None:
     made = parsed(message(from_name=name, subject=subject))

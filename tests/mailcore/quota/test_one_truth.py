@@ -24,7 +24,7 @@ from sqlalchemy import select, text
 
 import mailcore.cli.quota as quota_command
 import mailcore.quota.reports as reports
-from mailcore import Mailcore
+from mailcore import Mailcore, frames
 from mailcore.cli import main
 from mailcore.diagnosis.replies import classify
 from mailcore.health.service_figures import FiguresCache
@@ -38,9 +38,13 @@ from mailcore.storage.tables import Account, ExternalUse, MailServer, Send
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SendStatus
 from tests.actors import ME
 from tests.peers.elastic_server import Answer, ElasticPeer, Request
+from tests.properties import examples
 from ui.cotas.files import to_csv, to_excel
 from ui.cotas.overview import rows
-from ui.servidores.listing import _used as used_on_the_list
+from ui.listview.table import Cell
+from ui.servidores.columns import cells as cells_on_the_list
+from ui.servidores.columns import columns as columns_on_the_list
+from ui.servidores.listing import _quotas as quotas_on_the_list
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 NOW = datetime(2026, 11, 24, 15, 2, 30, tzinfo=UTC)
@@ -279,6 +283,13 @@ def by_cells(cells: list[dict[str, Any]], keys: dict[str, int]) -> dict[int, Tru
     }
 
 
+def by_frame(core: Mailcore, keys: dict[str, int]) -> dict[int, Truth]:
+    found = frames.quotas(core)
+    columns = [found[name].astype(object).where(found[name].notna(), None) for name in ("limit", "used", "remaining")]
+    shown = zip(found["account"], *columns, found["state"], strict=True)
+    return {keys[account]: Truth(*figures) for account, *figures in shown}
+
+
 def excel_cells(data: bytes) -> list[dict[str, Any]]:
     """The cells of the first sheet, by heading."""
     space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -298,6 +309,24 @@ def excel_cells(data: bytes) -> list[dict[str, Any]]:
     return [{head[column]: value for column, value in line.items()} for line in lines]
 
 
+def by_list(core: Mailcore, truths: dict[str, Truth]) -> None:
+    """Hold the list's "Cota hoje" to what is to be said of each account."""
+    page = core.servers.search(ServerQuery())
+    quotas = quotas_on_the_list(core, page)
+    place = [column.label for column in columns_on_the_list(())].index("Cota hoje")
+    for server in page.servers:
+        truth, shown = truths[server.account_key], cells_on_the_list(server, quotas, ())[place]
+        used_of = "" if truth.limit is None else f"{truth.used} de {truth.limit}"
+        if truth.state == "blocked":
+            assert isinstance(shown, Cell)
+            assert (shown.text, shown.below) == ("Bloqueada", used_of)
+        elif truth.limit is None:
+            assert shown == ""
+        else:
+            assert isinstance(shown, Cell)
+            assert (shown.text, shown.bar) == (used_of, truth.used / truth.limit if truth.limit else 1.0)
+
+
 def clear(core: Mailcore) -> None:
     with core.database.write() as session:
         for table in ("send", "usage", "daily_usage", "external_use", "account", "mail_server"):
@@ -309,7 +338,7 @@ def compare(core: Mailcore, service: CountingService, made: list[World], run: Ca
     clear(core)
     for world in made:
         build(core, service, world)
-    core.figures = FiguresCache(core.servers, service.url, ZONE)
+    core.figures = FiguresCache(core.servers, core.settings)
     documents = by_json(run("quota", "--json"))
     truths = {number: truth for number, (truth, _) in documents.items()}
     assert len(truths) == len(made)
@@ -321,14 +350,11 @@ def compare(core: Mailcore, service: CountingService, made: list[World], run: Ca
     assert by_screen(core) == truths
     quotas = core.quotas()
     keys = {quota.account_key: quota.servers[0].id for quota in quotas}
-    in_csv = list(csv.DictReader(StringIO(to_csv(quotas, ZONE).decode("utf-8-sig")), delimiter=";"))
+    in_csv = list(csv.DictReader(StringIO(to_csv(core, quotas).decode("utf-8-sig")), delimiter=";"))
     assert by_cells(in_csv, keys) == truths
-    assert by_cells(excel_cells(to_excel(quotas, ZONE)), keys) == truths
-    on_the_list = used_on_the_list(core, core.servers.search(ServerQuery()))
-    for key, number in keys.items():
-        limit, used = truths[number].limit, truths[number].used
-        share = None if limit is None else 100 * min(1.0, used / limit if limit else 1.0)
-        assert on_the_list.get(key) == share
+    assert by_cells(excel_cells(to_excel(core, quotas)), keys) == truths
+    assert by_frame(core, keys) == truths
+    by_list(core, {key: truths[number] for key, number in keys.items()})
     near = {quota.servers[0].id for quota in core.near_the_limit()}
     assert near == {number for number, truth in truths.items() if truth.state != "ok"}
 
@@ -350,7 +376,7 @@ def run(core: Mailcore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 @configured(
-    max_examples=30,
+    max_examples=examples(30),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

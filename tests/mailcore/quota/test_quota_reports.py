@@ -354,9 +354,10 @@ def test_odd_answers_and_no_service_at_all_are_reasons(core: Mailcore, elastic: 
         200, {"success": True, "data": {"dailysendlimit": None, "reputation": []}}
     )
     elastic.script["/v4/statistics"] = Answer(200, [])
-    figures = FiguresCache(core.servers, elastic.url, ZONE).now([server])[server.account_key]
+    figures = FiguresCache(core.servers, core.settings).now([server])[server.account_key]
     assert len(figures.unavailable()) == 6
-    gone = FiguresCache(core.servers, "http://127.0.0.1:1", ZONE).now([server])[server.account_key]
+    nowhere = core.settings.model_copy(update={"elastic_email_url": "http://127.0.0.1:1"})
+    gone = FiguresCache(core.servers, nowhere).now([server])[server.account_key]
     assert len(gone.unavailable()) == 6
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mailcore.errors import ValidationError
 from mailcore.registry.drafts import LABELS, ServerDraft, clean
 from mailcore.vocabulary import Kind, SameAddress, Security
+from tests.properties import examples
 
 GOOD = ServerDraft(name="Padaria", host="smtp.x.example", username="u", from_address="a@x.example", security_auto=True)
 
@@ -114,7 +115,7 @@ def test_elastic_email_keeps_nothing_of_smtp() -> None:
     assert (draft.host, draft.port, draft.username) == ("", None, "")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.builds(
         ServerDraft,

@@ -41,6 +41,7 @@ from mailcore.transports import kinds
 from mailcore.vocabulary import CheckState, Kind, LimitUnit, LimitWindow, SameAddress, Security
 from tests.actors import ME
 from tests.peers.certificates import authority_pem
+from tests.properties import examples
 from ui import words
 
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -157,7 +158,9 @@ def sqlite_core(tmp_path: Path) -> Any:
 
 
 @given(drafts=st.lists(_DRAFTS, min_size=1, max_size=5))
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_an_export_taken_in_again_changes_nothing(sqlite_core: Mailcore, drafts: list[ServerDraft]) -> None:
     core = sqlite_core
     with core.database.write() as session:
@@ -470,7 +473,9 @@ def test_what_is_no_such_file_gets_one_sentence(data: bytes, sentence: str) -> N
     data=st.binary(max_size=300)
     | st.text(st.sampled_from("id;name,host\"\n\r\t'[{}]:= \0é"), max_size=200).map(str.encode)
 )
-@hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_no_file_is_too_strange(sqlite_core: Mailcore, data: bytes) -> None:
     planned = plan_import(sqlite_core.database, data)
     assert planned.errors or planned.created == planned.changed == ()

@@ -20,6 +20,7 @@ from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 from mailcore.vocabulary import CheckState, Kind
 from tests.actors import ME
+from tests.properties import examples
 
 
 def register(core: Mailcore, name: str, **changes: object) -> MailServer:
@@ -126,7 +127,7 @@ def _sqlite_core() -> Mailcore:
     return core
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.text(alphabet="aãbcjosSÃO xyz%_\"'çğiß日本0123&", max_size=6))
 def test_it_finds_what_a_plain_comparison_finds(query: str) -> None:
     core = _sqlite_core()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
@@ -24,10 +21,9 @@ from mailcore.storage.tables import MailServer, Send
 from mailcore.vocabulary import Kind, SendStatus
 from tests.actors import ME
 from tests.peers.elastic_server import Answer, ElasticPeer
-from tests.peers.smtp_server import Say, SmtpPeer
+from tests.peers.smtp_server import SmtpPeer
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-ZONE = ZoneInfo("America/Sao_Paulo")
 USER = "ana@exemplo.com.br"
 
 
@@ -97,30 +93,6 @@ def test_pages(core: Mailcore) -> None:
 def test_a_row_that_is_gone_says_why(core: Mailcore) -> None:
     with pytest.raises(NotFoundError, match="prazo de guarda"):
         core.ledger.get(17)
-
-
-# ---------------------------------------------------------------------- export
-
-
-def test_csv_has_every_row_no_body_and_runs_no_formula(core: Mailcore) -> None:
-    add(core, server_name="=HYPERLINK(1)", recipients="a@a.example\nb@b.example", reply="250 2.0.0\nOK; fila 7")
-    text = core.ledger.to_csv(LedgerQuery(), ZONE, delimiter=";")
-    rows = list(csv.DictReader(StringIO(text), delimiter=";"))
-    assert len(rows) == 1
-    assert rows[0]["server_name"] == "'=HYPERLINK(1)"
-    assert rows[0]["recipients"] == "a@a.example b@b.example"
-    assert rows[0]["reply"] == "250 2.0.0 OK; fila 7"
-    assert rows[0]["at"] == "2026-11-23T09:00:00-03:00"
-    assert text.endswith("\r\n")
-
-
-def test_csv_of_a_refused_send_says_what_was_wrong(core: Mailcore) -> None:
-    with SmtpPeer(script={"RCPT": Say("550 5.1.1 no such user")}) as peer:
-        server = registered(core, host=peer.host, port=peer.port)
-        sent = core.send(server, message())
-    rows = list(csv.DictReader(StringIO(core.ledger.to_csv(LedgerQuery(server_id=server.id), ZONE))))
-    assert (sent.status, rows[0]["diagnosis_code"]) == (SendStatus.REFUSED, "recipient_unknown")
-    assert "Corpo secreto" not in repr(rows)
 
 
 # ---------------------------------------------------------------------- retention

@@ -38,6 +38,7 @@ from tests.actors import ME
 from tests.mailcore.diagnosis import provider_replies
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
+from tests.properties import examples
 
 USER, PASSWORD = "ana@exemplo.com.br", "Segredo-Único-4471"
 NOON = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -285,7 +286,7 @@ STEPS = st.lists(
     max_size=40,
 )
 FAST = configured(
-    max_examples=150,
+    max_examples=examples(60),
     deadline=None,
     database=None,
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
@@ -1114,6 +1115,7 @@ JUST_NOW = datetime.now(UTC) - HOUR
 THREE = "b@x.com\nc@x.com\nd@x.com"
 
 
+@pytest.mark.empty_database
 def test_what_was_sent_before_quotas_came_counts(settings: Settings, open_core: Callable[[], Mailcore]) -> None:
     old_database(
         settings,
@@ -1142,6 +1144,7 @@ def test_what_was_sent_before_quotas_came_counts(settings: Settings, open_core: 
     assert reserve(core, two, 5, now=JUST_NOW)[1]
 
 
+@pytest.mark.empty_database
 def test_what_a_dead_process_of_the_old_version_left_counts_too(
     settings: Settings, open_core: Callable[[], Mailcore]
 ) -> None:
@@ -1151,6 +1154,7 @@ def test_what_a_dead_process_of_the_old_version_left_counts_too(
     assert not reserve(core, core.servers.get(1), now=JUST_NOW)[1]
 
 
+@pytest.mark.empty_database
 @pytest.mark.parametrize(
     ("host", "username"),
     [

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,3 +124,47 @@ def test_a_write_that_raises_leaves_no_trace(core: Mailcore) -> None:
 def test_the_data_folder_is_its_owners_alone(open_core: Callable[[], Mailcore], settings: Settings) -> None:
     open_core()
     assert settings.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_threads_take_turns_to_write_and_keep_little_each(tmp_path: Path) -> None:
+    core = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
+    opened: list[sqlite3.Connection] = []
+    event.listen(core.database.engine, "connect", lambda connection, _: opened.append(connection))
+    core.database.dispose()
+    together, kept, busy = threading.Barrier(30), set(), []
+
+    def work(number: int) -> None:
+        together.wait()
+        with core.database.fast_write() as cursor:
+            busy.append(number)
+            kept.add(cursor.row("PRAGMA cache_size"))
+            cursor.execute("INSERT INTO stored_secret VALUES (:name, '')", {"name": f"{number}"})
+            assert busy.pop() == number
+            assert busy == [], "another thread wrote at the same time"
+        with core.database.write() as session:
+            kept.add(tuple(session.execute(text("PRAGMA cache_size")).one()))
+            session.execute(text("DELETE FROM stored_secret WHERE name = :name"), {"name": f"{number}"})
+
+    with ThreadPoolExecutor(30) as pool:
+        list(pool.map(work, range(30)))
+    assert kept == {(-1000,)}, "kB a connection"
+    assert len(opened) == 1, "one connection serves writers that take turns"
+    core.close()
+
+
+def test_a_thread_that_holds_the_turn_too_long_is_a_sentence(sqlite_core: Mailcore) -> None:
+    with sqlite_core.database.write(), ThreadPoolExecutor(1) as pool:
+        failed = pool.submit(register, sqlite_core).exception()
+    assert isinstance(failed, StorageError)
+    assert "ocupado" in str(failed)
+    register(sqlite_core)
+
+
+def test_too_many_readers_at_once_are_a_sentence(sqlite_core: Mailcore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_core.database.engine.pool, "_timeout", 0.05)
+    with ExitStack() as held:
+        for _ in range(15):  # SQLAlchemy's own 5 and 10 more
+            held.enter_context(sqlite_core.database.read()).execute(text("SELECT 1"))
+        with pytest.raises(StorageError, match="todas as conexões"):
+            sqlite_core.servers.search(ServerQuery())
+    assert sqlite_core.servers.search(ServerQuery()).total == 0

@@ -29,6 +29,8 @@ from mailcore.storage.migrations import HEAD, current_revision
 from mailcore.storage.tables import Base, Send
 from tests.actors import ME
 
+pytestmark = pytest.mark.empty_database
+
 
 def register(core: Mailcore, name: str) -> None:
     draft = ServerDraft(name=name, host="smtp.x.example", username="u", from_address="a@x.example")

@@ -310,6 +310,21 @@ def test_the_name_in_the_certificate_is_offered_where_it_works(monkeypatch: pyte
     assert [one.values for one in result.suggestions] == [{"host": "another.example"}]
 
 
+def test_the_names_and_the_end_of_a_refused_certificate_are_said_of_a_send_too() -> None:
+    for which, words in ((certificates.WRONG_NAME, "another.example"), (certificates.EXPIRED, "venceu em")):
+        tls = certificates.server_context(which)
+        with SmtpPeer(users={USER: PASSWORD}, security="starttls", tls=tls) as peer:
+            assert words in diagnose(failure(connection(peer)), kind=Kind.SMTP).cause
+
+
+@pytest.mark.parametrize("reply", ["552 5.3.4 Line too long", "554 5.6.0 Lines in message body are too long (max 998)"])
+def test_a_line_that_is_too_long_for_the_server_is_said_to_be_that(reply: str) -> None:
+    with SmtpPeer(script={".": Say(reply)}) as peer:
+        error = failure(connection(peer))
+    assert error.outcome is Outcome.REFUSED
+    assert diagnose(error, kind=Kind.SMTP).code == "line_too_long"
+
+
 # ---------------------------------------------------------------------- slow
 
 

@@ -1,0 +1,19 @@
+"""Indexes in each order that the list can be sorted by, so that any page of it comes at once."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+ORDERS = {
+    "host": ("host", "port", "name_key"),
+    "paid": ("is_paid", "name_key"),
+    "check": ("last_check_state", "last_check_at", "name_key"),
+    "active": ("is_active", "name_key"),
+    "default": ("is_default", "name_key"),
+}
+
+
+def upgrade() -> None:
+    for name, columns in ORDERS.items():
+        op.create_index(f"ix_mail_server_by_{name}", "mail_server", list(columns))

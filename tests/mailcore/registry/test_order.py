@@ -1,0 +1,143 @@
+"""The list sorted by a heading: over every record that matches, on every page, however it was filtered."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from sqlalchemy import insert, text
+
+from benchmarks.dataset import servers as made_up
+from mailcore import Mailcore
+from mailcore.registry.order import QUOTA, SORTABLE, Order
+from mailcore.registry.search import ServerQuery
+from mailcore.storage.tables import MailServer
+from mailcore.text import fold
+from mailcore.vocabulary import Kind, LimitUnit
+from tests.actors import ME
+
+COUNT = 260
+
+
+@pytest.fixture
+def registry(core: Mailcore) -> Mailcore:
+    """A registry of some hundred records, in no order."""
+    rows = list(made_up(COUNT))
+    pick = random.Random(7)
+    for row in rows:
+        row["account_key"] = f"account {row['id']}"
+        row["port"] = row["port"] if row["kind"] is Kind.SMTP else None
+        row["daily_limit"] = pick.choice((None, 50, 2_000, 300))
+        row["is_default"] = row["id"] == 77
+    pick.shuffle(rows)
+    with core.database.write() as session:
+        session.execute(insert(MailServer), rows)
+    return core
+
+
+def listed(core: Mailcore, order: Order, shares: dict[str, float] | None = None, **filters: object) -> list[MailServer]:
+    """Every record, page by page, as a person turns them."""
+    found: list[MailServer] = []
+    for number in range(1, 100):
+        query = ServerQuery(order=order, page=number, page_size=37, **filters)
+        page = core.servers.search(query, shares=shares)
+        found += page.servers
+        if len(found) >= page.matching:
+            assert len(found) == page.matching
+            return found
+    raise AssertionError("no end")
+
+
+KEYS = {
+    "name": lambda one: one.name_key,
+    "host": lambda one: one.host,
+    "is_paid": lambda one: one.is_paid,
+    "last_check": lambda one: one.last_check_state,
+    "is_active": lambda one: one.is_active,
+    "is_default": lambda one: one.is_default,
+    "username": lambda one: (one.username == "", one.username.lower()),
+    "daily_limit": lambda one: (one.daily_limit is None, one.daily_limit),
+    "limit_unit": lambda one: {LimitUnit.RECIPIENTS: "destinatarios", LimitUnit.MESSAGES: "mensagens"}[one.limit_unit],
+    "notes": lambda one: (one.notes == "", one.notes.lower()),
+}
+
+
+@pytest.mark.parametrize("by", KEYS)
+@pytest.mark.parametrize("filters", [{}, {"is_paid": False}, {"text": "são"}], ids=str)
+def test_every_page_continues_the_order(registry: Mailcore, by: str, filters: dict[str, object]) -> None:
+    up, down = (listed(registry, Order(by, is_descending), **filters) for is_descending in (False, True))
+    assert {one.id for one in up} == {one.id for one in down}
+    assert len({one.id for one in up}) == len(up) > 10
+    keys = [KEYS[by](one) for one in up]
+    if by == "notes" and not registry.database.is_sqlite:
+        keys = [key[0] for key in keys]  # how PostgreSQL sorts letters is its own affair
+    assert keys == sorted(keys)
+    if by in ("username", "daily_limit", "notes"):  # what is empty stays at the end
+        full = [one for one in down if not KEYS[by](one)[0]]
+        assert down[: len(full)] == full
+        if by == "daily_limit":
+            assert [one.daily_limit for one in full] == sorted((one.daily_limit for one in full), reverse=True)
+    elif by != "limit_unit":
+        assert [KEYS[by](one) for one in down] == sorted(keys, reverse=True)
+    for key in set(map(str, keys)):
+        same = [one.name_key for one in up if str(KEYS[by](one)) == key]
+        if by not in ("host", "last_check") and len(same) < len(up):
+            assert same == sorted(same)
+
+
+def test_whatever_the_screen_may_ask_for_can_be_sorted(registry: Mailcore) -> None:
+    for by in SORTABLE:
+        assert len(registry.servers.search(ServerQuery(order=Order(by))).servers) == 50
+    with pytest.raises(ValueError, match="secret"):
+        Order("secret")
+
+
+@pytest.mark.parametrize("is_descending", [False, True])
+@pytest.mark.parametrize("filters", [{}, {"is_paid": True}, {"text": "são"}], ids=str)
+def test_by_what_is_used_of_the_quota(registry: Mailcore, is_descending: bool, filters: dict[str, object]) -> None:
+    pick = random.Random(3)
+    shares = {f"account {number}": pick.choice((0.25, 0.5, 1.0, 1.2)) for number in range(1, COUNT, 4)}
+    found = listed(registry, Order(QUOTA, is_descending), shares, **filters)
+    share = [shares.get(one.account_key, 0.0) for one in found]
+    used = [one for one in share if one]
+    assert used == sorted(used, reverse=is_descending)
+    assert len(used) > 3
+    limited = [one.daily_limit is not None for one in found if one.account_key not in shares]
+    assert limited == sorted(limited, reverse=True)  # without a limit last
+    with_limit = [one for one in found if one.daily_limit is not None or one.account_key in shares]
+    places = [shares.get(one.account_key, 0.0) for one in with_limit]
+    assert places == sorted(places, reverse=is_descending)
+    unused = [one.name_key for one in with_limit if one.account_key not in shares]
+    assert unused == sorted(unused)
+
+
+@pytest.mark.parametrize("by", ["name", "host", "daily_limit"])
+@pytest.mark.parametrize("is_descending", [False, True])
+def test_the_page_a_record_stands_on(registry: Mailcore, by: str, is_descending: bool) -> None:
+    for filters in ({}, {"text": "são"}):
+        query = ServerQuery(order=Order(by, is_descending), page_size=10, **filters)
+        for place, server in list(enumerate(listed(registry, query.order, **filters)))[::17]:
+            assert registry.servers.page_of(query, server) == place // 10 + 1
+    out = next(one for one in listed(registry, Order()) if "sao" not in fold(one.search_text))
+    assert registry.servers.page_of(ServerQuery(text="são"), out) is None
+
+
+def test_those_that_match_among_some(registry: Mailcore) -> None:
+    everybody = listed(registry, Order())
+    paid = [one for one in everybody if one.is_paid]
+    asked = [one.id for one in (*paid[:3], *[one for one in everybody if not one.is_paid][:3])]
+    found = registry.servers.that_match(ServerQuery(is_paid=True), [*reversed(asked), 99_999])
+    assert [one.id for one in found] == [one.id for one in paid[:3]]
+    registry.servers.delete(paid[0].id, actor=ME)
+    assert [one.id for one in registry.servers.that_match(ServerQuery(), [paid[0].id, paid[1].id])] == [paid[1].id]
+
+
+@pytest.mark.parametrize("by", ["name", "host", "is_paid", "last_check", "is_active", "is_default"])
+def test_what_the_list_always_shows_is_never_sorted_by_the_database(registry: Mailcore, by: str) -> None:
+    if not registry.database.is_sqlite:
+        pytest.skip("SQLite tells its plan; the indexes are the same")
+    with registry.database.read() as session:
+        for order in (Order(by), Order(by, is_descending=True)):
+            keys = ", ".join(str(clause.compile(session.get_bind())) for clause in order.clauses())
+            plan = session.execute(text(f"EXPLAIN QUERY PLAN SELECT id FROM mail_server ORDER BY {keys} LIMIT 50"))
+            assert "TEMP B-TREE" not in str(plan.all())

@@ -1,0 +1,57 @@
+"""DataFrames as files for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+from datetime import datetime
+from io import BytesIO, StringIO
+from typing import TYPE_CHECKING, Any
+
+from mailcore.csv_cells import cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOMENT = "%d/%m/%Y %H:%M"
+
+
+def to_csv(table: pd.DataFrame) -> bytes:
+    """Return a table as CSV (RFC 4180), the way a Brazilian Excel opens it with a double click."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, delimiter=";")
+    writer.writerow(table.columns)
+    columns = [[cell(_shown(value)) for value in _values(table[name])] for name in table.columns]
+    writer.writerows(zip(*columns, strict=True))
+    return text.getvalue().encode("utf-8-sig")
+
+
+def to_excel(table: pd.DataFrame, sheet_name: str) -> bytes:
+    """Return a table as an .xlsx file, numbers as numbers and times, which have no zone there, as times."""
+    from xlsxwriter import Workbook
+
+    file = BytesIO()
+    # A text that begins with "=" stays a text.
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with Workbook(file, options) as book:
+        sheet = book.add_worksheet(sheet_name)
+        heading, moment = book.add_format({"bold": True}), book.add_format({"num_format": "dd/mm/yyyy hh:mm"})
+        sheet.write_row(0, 0, table.columns, heading)
+        sheet.freeze_panes(1, 0)
+        sheet.set_column(0, 1, 36)
+        sheet.set_column(2, len(table.columns) - 1, 18)
+        for column, name in enumerate(table.columns):
+            for line, value in enumerate(_values(table[name]), start=1):
+                if isinstance(value, datetime):
+                    sheet.write_datetime(line, column, value, moment)
+                elif value is not None:
+                    sheet.write(line, column, value)
+    return file.getvalue()
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """The values of a column, None for what is missing."""
+    return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
+
+
+def _shown(value: Any) -> Any:
+    return value.strftime(_MOMENT) if isinstance(value, datetime) else value
