@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from mailcore.actor import Actor
+from mailcore.actor import Actor, needs
 from mailcore.arguments import need, need_count
 from mailcore.audit import note_changed, note_created
 from mailcore.errors import NotFoundError, RecordGoneError, SecretError, StorageError
@@ -33,6 +33,7 @@ from mailcore.registry.rows import (
     values_of,
 )
 from mailcore.registry.search import ServerQuery, conditions, find, place_of
+from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 
@@ -176,6 +177,7 @@ class Servers:
         with self._database.read() as session:
             return session.scalar(select(MailServer).where(MailServer.is_default))
 
+    @needs(Right.OPERATE)
     def create(self, draft: ServerDraft, secret: SecretStr | None = None, *, actor: Actor) -> Saved:
         """Register a server together with its secret.
 
@@ -203,6 +205,7 @@ class Servers:
 
         return Saved(self._store(store, secret), cleaned.notes)
 
+    @needs(Right.OPERATE)
     def update(
         self,
         opened: MailServer,
@@ -266,6 +269,7 @@ class Servers:
             self._secrets.drop(old)
         return Saved(server, cleaned.notes)
 
+    @needs(Right.DELETE_OR_BULK)
     def apply(self, changes: Sequence[Change], *, actor: Actor) -> list[MailServer]:
         """Register and change many servers at once, all or none; return them in the order given.
 
@@ -283,6 +287,7 @@ class Servers:
         """
         return self._bulk.apply(changes, actor=_need_actor(actor))
 
+    @needs(Right.DELETE_OR_BULK)
     def delete(self, server_id: int, *, actor: Actor) -> Deleted:
         """Delete a server and its secret; the history of its sends stays.
 
@@ -295,6 +300,7 @@ class Servers:
             raise RecordGoneError("Este servidor já foi apagado por outra pessoa.")
         return Deleted(deleted.servers[0], deleted.new_default)
 
+    @needs(Right.DELETE_OR_BULK)
     def delete_many(self, server_ids: Sequence[int], *, actor: Actor) -> DeletedMany:
         """Delete servers and their secrets, all at once; the history of their sends stays.
 
@@ -305,6 +311,7 @@ class Servers:
         """
         return self._bulk.delete(server_ids, actor=_need_actor(actor))
 
+    @needs(Right.OPERATE)
     def set_active(self, server_ids: Sequence[int], *, is_active: bool, actor: Actor) -> list[MailServer]:
         """Let servers accept sends, or not, all at once; return those that this changed.
 
