@@ -58,7 +58,7 @@ def _megabytes() -> float:
 def main(folder: str, threads: int) -> None:
     """Print what this process holds after its threads have worked, all of them still alive."""
     core = Mailcore(Settings(data_dir=Path(folder), keyring=KeyringChoice.DATABASE))
-    together = threading.Barrier(threads + 1)
+    together = threading.Barrier(threads + 1, timeout=300)
     workers = [threading.Thread(target=_work, args=(core, number, together)) for number in range(threads)]
     for worker in workers:
         worker.start()

@@ -33,7 +33,7 @@ _LEAST_SHARED = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundReply:
     """One reply found in a text."""
 
     reply: str
@@ -45,7 +45,7 @@ class Found:
     """Host names that stand beside it, lower case."""
 
 
-def explain(text: str, *, phase: str = "", provider: str = "") -> list[Found]:
+def explain(text: str, *, phase: str = "", provider: str = "") -> list[FoundReply]:
     """Return each different reply in a pasted text with what it means, in the order they stand there.
 
     Args:
@@ -65,7 +65,7 @@ def explain(text: str, *, phase: str = "", provider: str = "") -> list[Found]:
 
 
 # ---------------------------------------------------------------- replies
-def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
     pieces = pieces_of(paragraph)
     if not pieces:
         return []
@@ -76,7 +76,7 @@ def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
         line = paragraph[min(piece.line, len(paragraph) - 1)]
         at = phase or _phase_in_words(line.text) or _phase_in_words(text) or line.phase
         whose = provider or _provider_beside(piece, paragraph, text, hosts)
-        found.append(Found(piece.words, classify(piece.words, phase=at, provider=whose), addresses, hosts))
+        found.append(FoundReply(piece.words, classify(piece.words, phase=at, provider=whose), addresses, hosts))
     return found
 
 
@@ -130,7 +130,7 @@ def _provider_beside(piece: Piece, paragraph: Paragraph, text: str, hosts: tuple
 _HTTP_STATUS = re.compile(r"\b(?:HTTP[/\d. ]{0,6}|status(?:[ _]code)?[\"']?\s?[:=]?\s?)([45]\d\d)\b", re.IGNORECASE)
 
 
-def _api_errors(paragraph: Paragraph) -> list[Found]:
+def _api_errors(paragraph: Paragraph) -> list[FoundReply]:
     """Errors in the form of a service's API, as in {"Error": "APIKey Expired"}."""
     text = "\n".join(line.text for line in paragraph)
     status = _HTTP_STATUS.search(text)
@@ -139,12 +139,12 @@ def _api_errors(paragraph: Paragraph) -> list[Found]:
         for match in kind.error_form.finditer(text) if kind.error_form else ():
             words = match[1].replace('\\"', '"').replace("\\/", "/")
             diagnosis = classify(f"{status[1]} {words}" if status else words, kind=kind.id)
-            found.append(Found(words, replace(diagnosis, reply=words), *_beside(text)))
+            found.append(FoundReply(words, replace(diagnosis, reply=words), *_beside(text)))
     return found
 
 
 # ---------------------------------------------------------------- no code: only words
-def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
     """Replies without a code in the logs of Exim, cPanel and Postfix, and where a program repeats one."""
     found = []
     for line in paragraph:
@@ -154,7 +154,7 @@ def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
         # These are a server's words for sure, and even its commonplaces count.
         diagnosis = _said(words, line, phase, provider, least=1) or _spoken_of(words)
         if diagnosis is not None:
-            found.append(Found(words, diagnosis, *_beside(line.text)))
+            found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
 
 
@@ -177,7 +177,7 @@ def _spoken_of(text: str, *, only_sure: bool = False) -> Diagnosis | None:
     return elsewhere(known.code, reply=text, evidence=(known.words,))
 
 
-def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
     found = []
     for line in paragraph:
         words = line.text[:500]
@@ -185,7 +185,7 @@ def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
         if diagnosis is None and speaks_of_trouble(words):
             diagnosis = _said(words, line, phase, provider) or _spoken_of(words)
         if diagnosis is not None:
-            found.append(Found(words, diagnosis, *_beside(line.text)))
+            found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
 
 
@@ -202,8 +202,8 @@ _CODES_AND_MARKS = re.compile(
 )
 
 
-def _once_each(found: list[Found]) -> list[Found]:
-    once: list[tuple[str, Found]] = []
+def _once_each(found: list[FoundReply]) -> list[FoundReply]:
+    once: list[tuple[str, FoundReply]] = []
     for one in found:
         key = " ".join(_CODES_AND_MARKS.sub(" ", folded(as_one_line(one.reply))).split())
         place = next((place for place, (known, _) in enumerate(once) if _is_same(known, key)), None)
@@ -231,7 +231,7 @@ def _is_same(known: str, key: str) -> bool:
     )
 
 
-def _both(first: Found, second: Found) -> Found:
+def _both(first: FoundReply, second: FoundReply) -> FoundReply:
     return replace(
         first,
         addresses=tuple(dict.fromkeys(first.addresses + second.addresses))[:_MAX_BESIDE],

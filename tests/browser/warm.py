@@ -17,13 +17,15 @@ LOADED = [
     "streamlit.web.bootstrap", "streamlit.web.cli", "mailcore.installation",
 ]  # fmt: skip
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(LOADED)
+_can_fork = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows: each start loads for itself
+_context = multiprocessing.get_context("forkserver" if _can_fork else "spawn")
+if _can_fork:
+    _context.set_forkserver_preload(LOADED)
 
 
 def start(
     script: Path, arguments: Sequence[str], env: Mapping[str, str], log: Path
-) -> multiprocessing.context.ForkServerProcess:
+) -> multiprocessing.process.BaseProcess:
     """Start it with exactly this environment, all output at the end of ``log``."""
     process = _context.Process(target=_run, args=(str(script), list(arguments), dict(env), str(log)), daemon=True)
     process.start()

@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,3 +158,13 @@ def test_a_thread_that_holds_the_turn_too_long_is_a_sentence(sqlite_core: Mailco
     assert isinstance(failed, StorageError)
     assert "ocupado" in str(failed)
     register(sqlite_core)
+
+
+def test_too_many_readers_at_once_are_a_sentence(sqlite_core: Mailcore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_core.database.engine.pool, "_timeout", 0.05)
+    with ExitStack() as held:
+        for _ in range(15):  # SQLAlchemy's own 5 and 10 more
+            held.enter_context(sqlite_core.database.read()).execute(text("SELECT 1"))
+        with pytest.raises(StorageError, match="todas as conexões"):
+            sqlite_core.servers.search(ServerQuery())
+    assert sqlite_core.servers.search(ServerQuery()).total == 0
