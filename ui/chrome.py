@@ -7,9 +7,11 @@ parts, so that a server called "Search" keeps its name.
 
 import streamlit as st
 
-from ui.assets import script, style
+from ui.assets import all_parts, style
 
-_component = st.components.v2.component("mailcore_chrome", js=script("chrome.js"))
+_component = st.components.v2.component(
+    "mailcore_chrome", js=all_parts("chrome"), css=style("rows.css"), isolate_styles=False
+)
 
 
 def chrome() -> None:

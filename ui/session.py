@@ -14,12 +14,13 @@ import streamlit as st
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from mailcore.health.check import CheckResult
     from mailcore.health.probing import Suggestion
     from mailcore.registry.exchange import ImportPlan
     from mailcore.storage.tables import MailServer, Send
     from mailcore.transports.base import Step
     from ui.cadastro.form import ServerForm
+    from ui.servidores.actions import ListCheck
+    from ui.servidores.portfolio import Run
 
 T = TypeVar("T")
 
@@ -91,6 +92,8 @@ LIST_SITUATION = Key("situacao", "")
 LIST_ACCOUNT = Key("conta", "")
 LIST_CHECK = Key("teste", "")
 LIST_PAGE = Key("pagina", 1)
+LIST_ORDER = Key("ordem", "")
+"""The column that the list is sorted by, with "-" before it where it descends; empty is by description."""
 LIST_COLUMNS: Key[list[str]] = Key("colunas", [])
 """Fields shown besides the usual columns."""
 LIST_QUERY: Key[dict[str, str]] = Key("list_query", {})
@@ -100,9 +103,11 @@ OPENED: Key[int | None] = Key("opened_id", None)
 """The record a person opened in the table, on the way to its form."""
 ONLY: Key[int | None] = Key("only_id", None)
 """The one record that the search has left, selected once."""
-DELETING: Key[int | None] = Key("deleting", None)
-LAST_CHECK: Key[tuple[int, CheckResult] | None] = Key("list_check", None)
-PORTFOLIO_RUN: Key[int | None] = Key("portfolio_run", None)
+SAVED: Key[int | None] = Key("saved_id", None)
+"""The record the form has just saved, to be shown."""
+DELETING: Key[tuple[int, ...]] = Key("deleting", ())
+LAST_CHECK: Key[ListCheck | None] = Key("list_check", None)
+PORTFOLIO_RUN: Key[Run | None] = Key("portfolio_run", None)
 CHOSEN_SUGGESTION: Key[tuple[int, Suggestion] | None] = Key("chosen_suggestion", None)
 """What a test of a record in the list proposed, on its way to the form."""
 NEW, EDIT, DUPLICATE, SEND = Key("new", False), Key("edit", False), Key("duplicate", False), Key("send", False)

@@ -11,13 +11,13 @@ from collections.abc import Hashable, Mapping
 
 import streamlit as st
 
-from ui.assets import script
+from ui.assets import part
 
 _LEAVE = "Há dados digitados que ainda não foram salvos. Sair desta página e perdê-los?"
 
 
 # Registered once, when the module is imported: registering in each run makes Streamlit warn and remount.
-_component = st.components.v2.component("mailcore_shortcuts", js=script("shortcuts.js"))
+_component = st.components.v2.component("mailcore_shortcuts", js=part("shortcuts"))
 
 
 def _key_class(key: str) -> str:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from mailcore.registry.fields import FIELD, FIELDS, Group, Option, Sort
+from mailcore.registry.fields import FIELD, FIELDS, Group, Option, Sort, kinds_with
+from mailcore.transports import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -165,10 +166,16 @@ def _kinds() -> list[str]:
 def _fields(parser: _Parser) -> None:
     """The options of a record. None means "not given", so that an edit leaves it as it is."""
     for group in (Group.IDENTITY, Group.CONNECTION, Group.LOGIN, Group.LIMITS):
-        options = parser.add_argument_group(group)
-        for row in FIELDS:
-            if row.option and row.option.group is group:
-                _field(options, row, row.option)
+        rows = [(row, row.option) for row in FIELDS if row.option and row.option.group is group]
+        options = parser.add_argument_group(_heading(group, [row for row, _ in rows]))
+        for row, option in rows:
+            _field(options, row, option)
+
+
+def _heading(group: Group, rows: list[Field]) -> str:
+    """The group, and for which kinds its options are, where not for all."""
+    having = dict.fromkeys(kind.id for row in rows for kind in kinds_with(row))
+    return str(group) if len(having) == len(kinds()) else f"{group} (só {', '.join(having)})"
 
 
 def _field(group: argparse._ArgumentGroup, row: Field, option: Option) -> None:

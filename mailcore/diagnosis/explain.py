@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MAX_FOUND = 50
 """Replies explained at most."""
 _MAX_BESIDE = 10
+_MOSTLY = 0.7
+"""How much of the shorter of two tellings has to be the same from the beginning."""
 _LEAST_SHARED = 12
 """Characters of words that have to be the same in two tellings of one reply."""
 
@@ -215,10 +217,18 @@ def _once_each(found: list[FoundReply]) -> list[FoundReply]:
 
 
 def _is_same(known: str, key: str) -> bool:
+    """Whether two tellings are of one reply: one within the other, or one beginning and no other address after it."""
     if known == key:
         return True
     shorter, longer = sorted((known, key), key=len)
-    return len(shorter) >= _LEAST_SHARED and shorter in longer
+    if len(shorter) < _LEAST_SHARED:
+        return False
+    shared = next(
+        (place for place, pair in enumerate(zip(shorter, longer, strict=False)) if pair[0] != pair[1]), len(shorter)
+    )
+    return shorter in longer or (
+        shared >= _MOSTLY * len(shorter) and "@" not in shorter[shared:] and "@" not in longer[shared : len(shorter)]
+    )
 
 
 def _both(first: FoundReply, second: FoundReply) -> FoundReply:

@@ -50,6 +50,11 @@ class Diagnosis:
         return f"<Diagnosis {self.category}/{self.code}: {self.title}{reply}>"
 
     @property
+    def field_label(self) -> str:
+        """What the screen calls the field, where that is another name than usual; empty otherwise."""
+        return str(texts().get(self.code, {}).get("label", ""))
+
+    @property
     def refuses_credentials(self) -> bool:
         """Whether it is evidence against the user name or the secret itself: only this counts towards a pause.
 

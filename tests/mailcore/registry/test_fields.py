@@ -132,7 +132,7 @@ seen["complaint"] = too_long.error[0].value
 
 def table(app):
     (drawn,) = [one.proto for one in app.get("bidi_component") if one.proto.component_name == "mailcore_rows"]
-    data = json.loads(drawn.json)
+    data = json.loads(drawn.bytes)
     headings = [column["label"] for column in data["columns"]]
     cells = [[cell if isinstance(cell, str) else cell["text"] for cell in row[1:]] for row in data["rows"]]
     return [dict(zip(headings, row, strict=True)) for row in cells]
