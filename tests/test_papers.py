@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import re
 import shlex
 import tomllib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +124,22 @@ def test_every_file_and_test_that_a_paper_names_is_there(name: str) -> None:
             tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
             functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
             assert test in functions, f"{name} names {quoted}"
+
+
+def test_every_reference_in_a_docstring_leads_somewhere() -> None:
+    for path in [path for folder in ("mailcore", "ui") for path in (ROOT / folder).rglob("*.py")]:
+        for reference in re.findall(r":[a-z]+:`~?((?:mailcore|ui)\.[\w.]+)", path.read_text(encoding="utf-8")):
+            assert is_there(reference.split(".")), f"{path} refers to {reference}"
+
+
+def is_there(parts: list[str]) -> bool:
+    for length in range(len(parts), 0, -1):
+        with suppress(ImportError):
+            found: Any = importlib.import_module(".".join(parts[:length]))
+            for name in parts[length:]:
+                found = getattr(found, name, None) or getattr(found, "__annotations__", {}).get(name)
+            return found is not None
+    return False
 
 
 @pytest.mark.parametrize("name", PAPERS)
