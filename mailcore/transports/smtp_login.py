@@ -99,9 +99,9 @@ def login_with_token(
     if reply.accepts:
         return True
     cause = _cause_of(reply)
-    if may_fail and cause == _TOKEN_REFUSED:
-        return False
-    exchange.refuse("auth", reply, cause)
+    if not may_fail or cause != _TOKEN_REFUSED:
+        exchange.refuse("auth", reply, cause)
+    return False
 
 
 _TOKEN_REFUSED = "oauth_login_refused"  # noqa: S105
