@@ -118,7 +118,7 @@ def _provider_beside(piece: Piece, paragraph: Paragraph, text: str, hosts: tuple
     """Whose reply it is: of the host named last before it on its line, else of the only one named anywhere near."""
     begins = sum(len(line.text) + 1 for line in paragraph[: piece.line])
     before = [provider_id(host.lower()) for host in _HOST.findall(text[begins : piece.at][-2_000:])]
-    if named := next((one for one in reversed(before) if one), ""):
+    if named := next((provider for provider in reversed(before) if provider), ""):
         return named
     near = {one for host in hosts if (one := provider_id(host))}
     if "gsmtp" in text:
