@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from mailcore.quota.rules import Quota
 
 _FIRST = (
-    Column("name", "Descrição", 190, 3),
-    Column("host", "Servidor", 160, 2.2),
-    Column("is_paid", "Conta", 84),
-    Column("quota", "Cota hoje", 120, 1, is_number=True),
-    Column("last_check", "Último teste", 260, 1.6),
+    Column("name", "Descrição", 180, 3, sorts=True),
+    Column("host", "Servidor", 150, 2.2, sorts=True),
+    Column("is_paid", "Conta", 80, sorts=True),
+    Column("quota", "Cota hoje", 112, 0.6, is_number=True, sorts=True),
+    Column("last_check", "Último teste", 284, 1, sorts=True),
 )
 _LAST = (
-    Column("is_active", "Ativo", 64),
-    Column("is_default", "Padrão", 72),
+    Column("is_active", "Ativo", 72, sorts=True),
+    Column("is_default", "Padrão", 84, sorts=True),
 )
 _BENEATH = ("from_address", "port", "security")
 """Fields that stand in the second line of another's column."""
@@ -59,7 +59,9 @@ CAUSES = {
 def columns(others: Sequence[str]) -> list[Column]:
     """Return the columns of the list, with those a person asked for besides."""
     asked = [
-        Column(name, OTHERS[name].heading, OTHERS[name].pixels, 1, is_number=FIELD[name].sort is Sort.NUMBER)
+        Column(
+            name, OTHERS[name].heading, OTHERS[name].pixels, 1, is_number=FIELD[name].sort is Sort.NUMBER, sorts=True
+        )
         for name in others
     ]
     return [*_FIRST, *asked, *_LAST]
