@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         FieldError,
         HeldError,
         MailcoreError,
+        NotAllowedError,
         NotFoundError,
         RecordGoneError,
         SecretError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mailcore.quota.rules import Quota
     from mailcore.registry.drafts import ServerDraft
     from mailcore.registry.search import ServerQuery
+    from mailcore.rights import Right, Role
     from mailcore.sending.ledger import LedgerQuery
     from mailcore.settings import KeyringChoice, Settings, load_settings
     from mailcore.storage.tables import MailServer, Send
@@ -74,12 +76,15 @@ __all__ = [
     "MailServer",
     "Mailcore",
     "MailcoreError",
+    "NotAllowedError",
     "NotFoundError",
     "OutgoingMessage",
     "Quota",
     "QuotaState",
     "Recipient",
     "RecordGoneError",
+    "Right",
+    "Role",
     "SameAddress",
     "SecretError",
     "Security",
@@ -105,7 +110,15 @@ _HOMES = {
     "diagnosis.replies": ("Diagnosis",),
     "errors": (
         *("ArgumentError", "ConfigurationError", "ConflictError", "FieldChange", "FieldError", "HeldError"),
-        *("MailcoreError", "NotFoundError", "RecordGoneError", "SecretError", "StorageError", "ValidationError"),
+        *(
+            "MailcoreError",
+            "NotAllowedError",
+            "NotFoundError",
+            "RecordGoneError",
+            "SecretError",
+            "StorageError",
+            "ValidationError",
+        ),
     ),
     "health.check": ("CheckResult",),
     "installation": ("Explained", "Mailcore", "open_mailcore"),
@@ -113,6 +126,7 @@ _HOMES = {
     "quota.rules": ("Quota",),
     "registry.drafts": ("ServerDraft",),
     "registry.search": ("ServerQuery",),
+    "rights": ("Right", "Role"),
     "sending.ledger": ("LedgerQuery",),
     "settings": ("KeyringChoice", "Settings", "load_settings"),
     "storage.tables": ("MailServer", "Send"),

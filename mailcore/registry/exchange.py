@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from mailcore.actor import Actor, needs
 from mailcore.errors import FieldChange, ValidationError
 from mailcore.registry.drafts import ServerDraft, clean, draft_of, logs_in, secret_label
 from mailcore.registry.exchange_file import (
@@ -41,6 +42,7 @@ from mailcore.registry.fields import (
     kinds_with,
 )
 from mailcore.registry.rows import among
+from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 from mailcore.transports.smtp_kind import automatic_security
@@ -48,7 +50,6 @@ from mailcore.transports.smtp_kind import automatic_security
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from mailcore.actor import Actor
     from mailcore.registry.servers import Servers
     from mailcore.storage.database import Database
 
@@ -129,6 +130,7 @@ def plan_import(database: Database, data: bytes) -> ImportPlan:
         return _Planning(session, sheet).run()
 
 
+@needs(Right.DELETE_OR_BULK)
 def apply_import(servers: Servers, plan: ImportPlan, *, actor: Actor) -> list[MailServer]:
     """Do what the plan says, all of it or nothing, and return the servers as stored.
 

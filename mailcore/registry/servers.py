@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from mailcore.actor import Actor
+from mailcore.actor import Actor, needs
 from mailcore.arguments import need, need_count
 from mailcore.audit import note_changed, note_created
 from mailcore.errors import NotFoundError, RecordGoneError, SecretError, StorageError
@@ -33,6 +33,7 @@ from mailcore.registry.rows import (
     values_of,
 )
 from mailcore.registry.search import ServerQuery, conditions, find, place_of
+from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 
@@ -176,6 +177,7 @@ class Servers:
         with self._database.read() as session:
             return session.scalar(select(MailServer).where(MailServer.is_default))
 
+    @needs(Right.OPERATE)
     def create(self, draft: ServerDraft, secret: SecretStr | None = None, *, actor: Actor) -> Saved:
         """Register a server together with its secret.
 
@@ -185,7 +187,7 @@ class Servers:
             SecretError: the keyring did not take the secret; nothing was registered.
             StorageError: the database could not be written; nothing was registered.
         """
-        _need_draft(draft, secret, actor)
+        _need_draft(draft, secret)
         cleaned = clean_with_secret(draft, secret, needed=draft_logs_in(draft))
         account = self.accounts.key_of(cleaned.draft, secret)
 
@@ -203,6 +205,7 @@ class Servers:
 
         return Saved(self._store(store, secret), cleaned.notes)
 
+    @needs(Right.OPERATE)
     def update(
         self,
         opened: MailServer,
@@ -226,7 +229,7 @@ class Servers:
             StorageError: the database could not be written; nothing was changed.
         """
         need("opened", opened, MailServer, "core.servers.get(número)")
-        _need_draft(draft, secret, actor)
+        _need_draft(draft, secret)
         begins_to_log_in = draft_logs_in(draft) and not opened.secret_ref and not draft_logs_in(draft_of(opened))
         cleaned = clean_with_secret(draft, secret, needed=begins_to_log_in and not remove_secret)
         keeps = secret is None and not remove_secret and cleaned.draft.requires_auth
@@ -266,6 +269,7 @@ class Servers:
             self._secrets.drop(old)
         return Saved(server, cleaned.notes)
 
+    @needs(Right.DELETE_OR_BULK)
     def apply(self, changes: Sequence[Change], *, actor: Actor) -> list[MailServer]:
         """Register and change many servers at once, all or none; return them in the order given.
 
@@ -281,8 +285,9 @@ class Servers:
             ValidationError: a field cannot be stored as it is, or a description is taken; nothing was changed.
             StorageError: the database could not be written; nothing was changed.
         """
-        return self._bulk.apply(changes, actor=_need_actor(actor))
+        return self._bulk.apply(changes, actor=actor)
 
+    @needs(Right.DELETE_OR_BULK)
     def delete(self, server_id: int, *, actor: Actor) -> Deleted:
         """Delete a server and its secret; the history of its sends stays.
 
@@ -290,11 +295,12 @@ class Servers:
             RecordGoneError: it is gone already.
             StorageError: the database could not be written; nothing was deleted.
         """
-        deleted = self._bulk.delete([server_id], actor=_need_actor(actor))
+        deleted = self._bulk.delete([server_id], actor=actor)
         if not deleted.servers:
             raise RecordGoneError("Este servidor já foi apagado por outra pessoa.")
         return Deleted(deleted.servers[0], deleted.new_default)
 
+    @needs(Right.DELETE_OR_BULK)
     def delete_many(self, server_ids: Sequence[int], *, actor: Actor) -> DeletedMany:
         """Delete servers and their secrets, all at once; the history of their sends stays.
 
@@ -303,8 +309,9 @@ class Servers:
         Raises:
             StorageError: the database could not be written; nothing was deleted.
         """
-        return self._bulk.delete(server_ids, actor=_need_actor(actor))
+        return self._bulk.delete(server_ids, actor=actor)
 
+    @needs(Right.OPERATE)
     def set_active(self, server_ids: Sequence[int], *, is_active: bool, actor: Actor) -> list[MailServer]:
         """Let servers accept sends, or not, all at once; return those that this changed.
 
@@ -312,7 +319,7 @@ class Servers:
             ValidationError: the default server would not be active any more; nothing was changed.
             StorageError: the database could not be written; nothing was changed.
         """
-        return self._bulk.set_active(server_ids, is_active=is_active, actor=_need_actor(actor))
+        return self._bulk.set_active(server_ids, is_active=is_active, actor=actor)
 
     def heir(self, *going: MailServer) -> MailServer | None:
         """Return who becomes the default when these are deleted, the default among them: the oldest active one left."""
@@ -390,12 +397,7 @@ class Servers:
         raise AssertionError("unreachable")
 
 
-def _need_draft(draft: ServerDraft, secret: SecretStr | None, actor: Actor) -> None:
+def _need_draft(draft: ServerDraft, secret: SecretStr | None) -> None:
     need("draft", draft, ServerDraft, "mailcore.ServerDraft(…)")
     if secret is not None:
         need("secret", secret, SecretStr, "pydantic.SecretStr(…)")
-    _need_actor(actor)
-
-
-def _need_actor(actor: Actor) -> Actor:
-    return need("actor", actor, Actor, "mailcore.computer_user()")

@@ -234,11 +234,12 @@ def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
     if start:
         _clear_messages(form)
         draft, secret, opened = draft_of_form(form), typed_secret(form), form.opened
+        actor = current_actor()
         try:
             form.check, _ = watch(
                 uuid4().hex,
                 "Testando a conexão",
-                lambda on_step: core.check_draft(draft, secret, opened, on_step),
+                lambda on_step: core.check_draft(draft, secret, opened, on_step, actor=actor),
             )
         except ValidationError as error:
             _blame(form, error)
