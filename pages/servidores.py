@@ -61,4 +61,4 @@ with outcome, faults():
     test_all(core, start=wants_all)
 with faults():
     delete_dialog(core)
-shortcuts({"F5": NEW.name})
+shortcuts({"F5": NEW.name}, shows_above=("check", "check_all", "turn_on", "turn_off"))
