@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mailcore import frames
+    from mailcore import frames as frames
     from mailcore.actor import Actor, computer_user
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.errors import (
@@ -99,7 +99,6 @@ __all__ = [
     "ValidationError",
     "compose",
     "computer_user",
-    "frames",
     "from_eml",
     "load_settings",
     "open_mailcore",
@@ -144,6 +143,7 @@ _MODULE_OF = {name: f"mailcore.{module}" for module, names in _HOMES.items() for
 def __getattr__(name: str) -> object:
     # Loaded when first used, so that importing one small module does not load the database, nor pandas.
     if name == "frames":
+        # Not in ``__all__``: ``from mailcore import *`` must work without pandas.
         return import_module("mailcore.frames")
     if name in _MODULE_OF:
         value: object = getattr(import_module(_MODULE_OF[name]), name)
