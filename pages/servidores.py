@@ -7,7 +7,9 @@ from ui.navigation import enter_through_app
 enter_through_app("servidores")
 st.title("Servidores de e-mail")  # painted while the rest is being loaded
 
+from mailcore.rights import Right
 from ui.context import faults, mailcore, notices
+from ui.person import may
 from ui.quota_warnings import show_near_the_limit
 from ui.servidores.actions import leave_if_asked, switch, test_connection
 from ui.servidores.deleting import ask_to_delete, delete_dialog
@@ -27,17 +29,19 @@ if not core.servers.is_empty():
     query = filters(core)
     page = server_page(core, query)
     selected = selected_servers(core, query, page)
+wants_check = wants_all = turns_on = turns_off = False
 none, not_one = not selected, len(selected) != 1
-with toolbar:
-    st.button("Novo", key=NEW.name, type="primary", help="F5")
-    st.button("Alterar", key=EDIT.name, disabled=not_one)
-    st.button("Apagar", key="delete", disabled=none, on_click=ask_to_delete, args=(selected,))
-    wants_check = st.button("Testar conexão", key="check", disabled=none)
-    st.button("Enviar teste", key=SEND.name, disabled=not_one)
-    turns_on = st.button("Ativar", key="turn_on", disabled=all(server.is_active for server in selected))
-    turns_off = st.button("Desativar", key="turn_off", disabled=not any(server.is_active for server in selected))
-    st.button("Duplicar", key=DUPLICATE.name, disabled=not_one)
-    wants_all = st.button("Testar todos", key="check_all", disabled=page is None)
+if may(Right.OPERATE):
+    with toolbar:
+        st.button("Novo", key=NEW.name, type="primary", help="F5")
+        st.button("Alterar", key=EDIT.name, disabled=not_one)
+        st.button("Apagar", key="delete", disabled=none, on_click=ask_to_delete, args=(selected,))
+        wants_check = st.button("Testar conexão", key="check", disabled=none)
+        st.button("Enviar teste", key=SEND.name, disabled=not_one)
+        turns_on = st.button("Ativar", key="turn_on", disabled=all(server.is_active for server in selected))
+        turns_off = st.button("Desativar", key="turn_off", disabled=not any(server.is_active for server in selected))
+        st.button("Duplicar", key=DUPLICATE.name, disabled=not_one)
+        wants_all = st.button("Testar todos", key="check_all", disabled=page is None)
 
 if page is None:
     st.info(

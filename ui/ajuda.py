@@ -84,16 +84,17 @@ def diagnoses_table(query: str | None) -> None:
 
     words = fold(query or "").split()
     every = all_diagnoses()
-    shown = [one for one in every if all(word in fold(f"{one.title} {one.cause} {one.remedy}") for word in words)]
+    texts = [fold(f"{diagnosis.title} {diagnosis.cause} {diagnosis.remedy}") for diagnosis in every]
+    shown = [diagnosis for diagnosis, text in zip(every, texts, strict=True) if all(word in text for word in words)]
     category = st.selectbox(
         "Assunto", [_ALL, *CATEGORY.values()], key="diagnosis_category", filter_mode=None, width=240
     )
-    shown = [one for one in shown or every if category in (_ALL, CATEGORY[one.category])]
+    shown = [diagnosis for diagnosis in shown or every if category in (_ALL, CATEGORY[diagnosis.category])]
     table = pa.table(
         {
-            "Assunto": [CATEGORY[one.category] for one in shown],
-            "O que aconteceu": [one.title for one in shown],
-            "O que fazer": [one.remedy for one in shown],
+            "Assunto": [CATEGORY[diagnosis.category] for diagnosis in shown],
+            "O que aconteceu": [diagnosis.title for diagnosis in shown],
+            "O que fazer": [diagnosis.remedy for diagnosis in shown],
         }
     )
     ticked = st.dataframe(

@@ -17,7 +17,7 @@ _component = st.components.v2.component(
 def chrome() -> None:
     """Put Streamlit's own interface in Portuguese and set the language of the document.
 
-    Call it once a run, in ``app.py`` before the page runs.
+    Call it once a run, in ``screen.py`` before the page runs.
     """
     st.html("<style>" + style("chrome.css") + "</style>")
     _component(key="mailcore_chrome")

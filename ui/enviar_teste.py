@@ -12,6 +12,7 @@ from mailcore.messages.addresses import split_addresses
 from mailcore.messages.compose import compose
 from mailcore.registry.search import ServerQuery
 from mailcore.sending.ledger import diagnosis_of
+from ui.context import current_actor
 from ui.formats import plain
 from ui.jobs import watch
 from ui.outcome import show_send
@@ -144,10 +145,11 @@ def send_pressed(core: Mailcore, server: MailServer) -> None:
         st.rerun()
     SEND_ERRORS.set({})
     LAST_RECIPIENT.set(SEND_TO.get())
+    actor = current_actor()
     send, steps = watch(
         key,
         f"Enviando por “{plain(server.name)}”",
-        lambda on_step: core.send(server, message, idempotency_key=key, on_step=on_step),
+        lambda on_step: core.send(server, message, idempotency_key=key, on_step=on_step, actor=actor),
     )
     SEND_OUTCOME.set((server.id, send, steps))
     SEND_KEY.set(uuid4().hex)

@@ -74,6 +74,7 @@ _COLUMNS = (
     Column("status", "Resultado", 128),
     Column("server", "Servidor", 160, 2),
     Column("recipients", "Para", 180, 2),
+    Column("who", "Quem", 120, 1),
     Column("what", "O que houve", 220, 4),
 )
 
@@ -172,6 +173,7 @@ def _cells(send: Send, zone: ZoneInfo) -> list[str | Cell]:
         Cell(f"{_MARKS[send.status]} {words.OUTCOME[send.status]}", tone=_TONES[send.status]),
         send.server_name,
         _recipients(send),
+        send.who,
         _what(send),
     ]
 
@@ -205,6 +207,7 @@ def opened(core: Mailcore) -> None:
     st.markdown(
         f"**{plain(send.server_name)}**, {date_time(send.at, core.settings.zone)}, para "
         + (plain(recipients[0]) if len(recipients) == 1 else f"{number(len(recipients))} destinatários")
+        + (f", por {plain(send.who)}" if send.who else "")
     )
     if len(recipients) > 1:
         with st.expander("Destinatários"):
@@ -235,10 +238,10 @@ def _delivery(core: Mailcore, send: Send) -> None:
     st.markdown(f"**No serviço:** {plain(state)} (consultado {ago(send.followed_at, datetime.now(UTC))})")
     if not failed:
         st.caption("Nenhuma falha de entrega até a consulta.")
-    for one in failed:
-        title, remedy = failure_text(one.category)
+    for failure in failed:
+        title, remedy = failure_text(failure.category)
         with st.container(border=True):
-            st.markdown(f"**{plain(one.address)}**: {plain(title)}")
+            st.markdown(f"**{plain(failure.address)}**: {plain(title)}")
             st.markdown(f"**O que fazer:** {plain(remedy)}")
-            if one.reply:
-                st.code(f"{one.code or ''} {one.reply}".strip(), language=None, wrap_lines=True)
+            if failure.reply:
+                st.code(f"{failure.code or ''} {failure.reply}".strip(), language=None, wrap_lines=True)

@@ -41,14 +41,14 @@ def show_explanations(core: Mailcore, text: str) -> None:
         return
     if len(explained) > 1:
         st.caption(f"Encontrei {number(len(explained))} respostas diferentes no texto.")
-    for one in explained:
+    for reply in explained:
         with st.container(border=True):
-            if one.server:
+            if reply.server:
                 st.caption("Parece ser deste servidor da lista:")
                 st.page_link(
                     "pages/cadastro.py",
-                    label=f"Abrir o cadastro de {plain(one.server.name)}",
+                    label=f"Abrir o cadastro de {plain(reply.server.name)}",
                     icon=":material/mail:",
-                    query_params={"id": str(one.server.id)},
+                    query_params={"id": str(reply.server.id)},
                 )
-            show_diagnosis(one.found.diagnosis, one.server.id if one.server else None)
+            show_diagnosis(reply.found.diagnosis, reply.server.id if reply.server else None)

@@ -123,7 +123,7 @@ def show_plan(plan: ImportPlan) -> None:
             _sentences(plan, plan.warnings)
     if plan.changed:
         st.subheader("Alterados")
-        _table(_changed_table(plan), "Alterados", sum(len(one.changes) for one in plan.changed))
+        _table(_changed_table(plan), "Alterados", sum(len(row.changes) for row in plan.changed))
     if plan.created:
         st.subheader("Novos")
         _table(_created_table(plan), "Novos", len(plan.created))
@@ -199,10 +199,10 @@ def _table(table: pa.Table, name: str, total: int) -> None:
 def _changed_table(plan: ImportPlan) -> pa.Table:
     import pyarrow as pa
 
-    rows = [(one, change) for one in plan.changed for change in one.changes][:_MOST_ROWS]
+    rows = [(row, change) for row in plan.changed for change in row.changes][:_MOST_ROWS]
     columns: dict[str, list[Any]] = {
-        "Item" if plan.is_json else "Linha": [str(one.line) for one, _ in rows],
-        "Servidor": [f"{one.server.id} {one.server.name}" for one, _ in rows],
+        "Item" if plan.is_json else "Linha": [str(row.line) for row, _ in rows],
+        "Servidor": [f"{row.server.id} {row.server.name}" for row, _ in rows],
         "Campo": [LABELS[change.field] for _, change in rows],
         "De": [words.value(change.field, change.before) for _, change in rows],
         "Para": [words.value(change.field, change.after) for _, change in rows],
@@ -215,13 +215,13 @@ def _created_table(plan: ImportPlan) -> pa.Table:
 
     rows = plan.created[:_MOST_ROWS]
     columns: dict[str, list[Any]] = {
-        "Item" if plan.is_json else "Linha": [str(one.line) for one in rows],
-        "Descrição": [one.draft.name for one in rows],
-        "Tipo": [kind_of(one.draft.kind).label for one in rows],
-        "Servidor": [kind_of(one.draft.kind).shown_host(one.draft) for one in rows],
-        "Porta": [str(one.draft.port or "") for one in rows],
-        "Segurança": [kind_of(one.draft.kind).shown_security(one.draft) for one in rows],
-        "Usuário": [one.draft.username for one in rows],
-        "Remetente": [one.draft.from_address for one in rows],
+        "Item" if plan.is_json else "Linha": [str(row.line) for row in rows],
+        "Descrição": [row.draft.name for row in rows],
+        "Tipo": [kind_of(row.draft.kind).label for row in rows],
+        "Servidor": [kind_of(row.draft.kind).shown_host(row.draft) for row in rows],
+        "Porta": [str(row.draft.port or "") for row in rows],
+        "Segurança": [kind_of(row.draft.kind).shown_security(row.draft) for row in rows],
+        "Usuário": [row.draft.username for row in rows],
+        "Remetente": [row.draft.from_address for row in rows],
     }
     return pa.table(columns)

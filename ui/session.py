@@ -85,6 +85,19 @@ ENTERED = Key("entered_through_app", False)
 NOTICES: Key[tuple[str, ...]] = Key("notices", ())
 """What the page before has to say on the next one, a sentence each."""
 
+# Who is here
+PERSON: Key[int] = Key("person", 0)
+"""The user this browser session belongs to; 0 where no login is asked."""
+PERSON_SESSION: Key[int | None] = Key("person_session", None)
+
+# Usuários
+USERS_SELECTED = Key("users_selected", Selection())
+USERS_ASKED: Key[tuple[str, int | None]] = Key("users_asked", ("", None))
+"""What a dialog is open for: ("new", None), or ("edit" | "end" | "remove", id)."""
+USERS_LINK: Key[tuple[str, str]] = Key("users_link", ("", ""))
+"""A new link to set a password and whose it is, shown once."""
+ENTRIES_PAGE = Key("users_trail_page", 1)
+
 # Servidores de e-mail
 LIST_SEARCH = Key("busca", "")
 LIST_KIND = Key("tipo", "")
@@ -168,6 +181,11 @@ IMPORT_NONCE = Key("import_nonce", "")
 IMPORT_PLAN: Key[tuple[str, ImportPlan] | None] = Key("import_plan", None)
 IMPORT_DONE: Key[tuple[int, int, int] | None] = Key("import_done", None)
 IMPORT_LATE = Key("import_late", "")
+
+
+def forget_everything() -> None:
+    """Drop what is remembered: another person is here."""
+    st.session_state.clear()
 
 
 def form_field(name: str) -> Key[Any]:

@@ -15,11 +15,11 @@ from mailcore.messages.addresses import parse_address, split_addresses
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Suggestion", "for_domain", "for_host", "for_mx", "password_login_ends", "suggest"]
+__all__ = ["ProviderSuggestion", "for_domain", "for_host", "for_mx", "password_login_ends", "suggest"]
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestion:
+class ProviderSuggestion:
     """The settings of the provider an address or a host belongs to. What nobody published is None or empty."""
 
     provider_id: str
@@ -66,7 +66,7 @@ class Suggestion:
 
 def suggest(
     text: str, *, mx: Callable[[str], Sequence[str]] = mx_hosts, today: date | None = None
-) -> Suggestion | None:
+) -> ProviderSuggestion | None:
     """Return the settings for an address, a domain or a host as somebody typed it, or None where it is unknown.
 
     The domain is looked up first, then the host, and only what is neither is asked of the DNS. What cannot be
@@ -116,10 +116,12 @@ def _read(text: str) -> tuple[str, str]:
     return address, address.rpartition("@")[2]
 
 
-def _suggestion(provider: Provider, found_by: str, host: str, address: str, domain: str, today: date) -> Suggestion:
+def _suggestion(
+    provider: Provider, found_by: str, host: str, address: str, domain: str, today: date
+) -> ProviderSuggestion:
     # Somebody's own domain, or a mere host, does not tell the plans of a host apart.
     sharing = sharing_host(provider) if found_by == "host" else []
-    return Suggestion(
+    return ProviderSuggestion(
         provider_id=provider.id,
         provider_name=provider.name,
         kind=provider.kind,

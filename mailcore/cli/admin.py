@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from mailcore.actor import computer_user
 from mailcore.catalog import providers
 from mailcore.catalog.lookup import suggest as look_up
 from mailcore.cli import as_text, output
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def rotate_secrets(args: Namespace) -> Exit:
     """Encrypt every secret of the database keyring anew under the first key, all or none."""
     with closing(open_mailcore(args)) as core:
-        rotated = core.secrets.database_keyring.rotate()
+        rotated = core.secrets.database_keyring.rotate(actor=computer_user())
     output.show(args, {"rotated": rotated}, lambda: f"Senhas cifradas de novo com a primeira chave: {rotated}.")
     return Exit.DONE
 
@@ -36,7 +37,7 @@ def explain(args: Namespace) -> Exit:
             f"--provider: o catálogo não tem “{args.provider}”. servers suggest mostra como ele se chama."
         )
     found = explain_text(_text(args), phase=args.phase or "", provider=args.provider or "")
-    documents = [explained_document(one.diagnosis) for one in found]
+    documents = [explained_document(reply.diagnosis) for reply in found]
     output.show(args, documents, lambda: as_text.explained(found))
     return Exit.DONE
 

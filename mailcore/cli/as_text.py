@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from mailcore.catalog.lookup import Suggestion
-    from mailcore.diagnosis.explain import Found
+    from mailcore.catalog.lookup import ProviderSuggestion
+    from mailcore.diagnosis.explain import FoundReply
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.health.check import CheckResult
     from mailcore.health.doctor import Report
@@ -162,7 +162,7 @@ def diagnosis_lines(diagnosis: Diagnosis) -> str:
     """Return what happened, why and what to do."""
     lines = [diagnosis.title, f"Por quê: {diagnosis.cause}", f"O que fazer: {diagnosis.remedy}"]
     if diagnosis.field:
-        lines.append(f"Campo: {LABELS[diagnosis.field]}")
+        lines.append(f"Campo: {diagnosis.field_label or LABELS[diagnosis.field]}")
     if diagnosis.reply:
         lines.append(f"Resposta do servidor: {diagnosis.reply}")
     if diagnosis.evidence:
@@ -170,12 +170,14 @@ def diagnosis_lines(diagnosis: Diagnosis) -> str:
     return "\n".join(lines)
 
 
-def explained(found: Sequence[Found]) -> str:
+def explained(found: Sequence[FoundReply]) -> str:
     """Return each reply that was found in a text, explained."""
-    return "\n\n".join(diagnosis_lines(one.diagnosis) for one in found) or "Não encontrei nenhuma resposta no texto."
+    return (
+        "\n\n".join(diagnosis_lines(reply.diagnosis) for reply in found) or "Não encontrei nenhuma resposta no texto."
+    )
 
 
-def suggestion_lines(found: Suggestion | None) -> str:
+def suggestion_lines(found: ProviderSuggestion | None) -> str:
     """Return what the catalogue proposes, one field a line."""
     if found is None:
         return "O catálogo não conhece este endereço nem este servidor."
@@ -200,10 +202,10 @@ def checked_table(checked: Sequence[Checked]) -> str:
     if not checked:
         return "Nenhum servidor ativo."
     rows = [["ID", "Descrição", "Teste", "O que houve"]]
-    for one in checked:
-        diagnosis = one.result.diagnosis if one.result else None
-        state = "não testado" if one.result is None else _check_state(CheckState.OK if one.ok else CheckState.FAILED)
-        rows.append([str(one.server.id), one.server.name, state, diagnosis.title if diagnosis else one.fault])
+    for tested in checked:
+        diagnosis = tested.result.diagnosis if tested.result else None
+        state = _check_state(CheckState.OK if tested.ok else CheckState.FAILED) if tested.result else "não testado"
+        rows.append([str(tested.server.id), tested.server.name, state, diagnosis.title if diagnosis else tested.fault])
     return table(rows)
 
 

@@ -49,7 +49,7 @@ def import_(args: Namespace) -> Exit:
     document = {
         "created": counts[0],
         "changed": counts[1],
-        "errors": [{"line": one.line, "column": one.column or None, "message": one.message} for one in plan.errors],
+        "errors": [{"line": row.line, "column": row.column or None, "message": row.message} for row in plan.errors],
     }
     if args.json or not plan.errors:
         output.show(args, document, lambda: _summary(plan, is_dry_run=args.dry_run))
@@ -87,9 +87,9 @@ def _summary(plan: ImportPlan, *, is_dry_run: bool) -> str:
     if is_dry_run:
         lines += [f"{_at(plan, new.line)}: registra “{new.draft.name}”." for new in plan.created]
         lines += [
-            f"{_at(plan, one.line)}: altera {one.server.id} “{one.server.name}”: "
-            f"{'; '.join(_change(change) for change in one.changes)}."
-            for one in plan.changed
+            f"{_at(plan, row.line)}: altera {row.server.id} “{row.server.name}”: "
+            f"{'; '.join(_change(change) for change in row.changes)}."
+            for row in plan.changed
         ]
     counted = f"novos: {len(plan.created)}; alterados: {len(plan.changed)}; sem mudança: {plan.unchanged}."
     lines.append(f"Nada foi gravado. Seriam {counted}" if is_dry_run else f"Importado. {counted.capitalize()}")

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 MAX_FOUND = 50
 """Replies explained at most."""
 _MAX_BESIDE = 10
+_MOSTLY = 0.7
+"""How much of the shorter of two tellings has to be the same from the beginning."""
 _LEAST_SHARED = 12
 """Characters of words that have to be the same in two tellings of one reply."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundReply:
     """One reply found in a text."""
 
     reply: str
@@ -43,7 +45,7 @@ class Found:
     """Host names that stand beside it, lower case."""
 
 
-def explain(text: str, *, phase: str = "", provider: str = "") -> list[Found]:
+def explain(text: str, *, phase: str = "", provider: str = "") -> list[FoundReply]:
     """Return each different reply in a pasted text with what it means, in the order they stand there.
 
     Args:
@@ -53,17 +55,17 @@ def explain(text: str, *, phase: str = "", provider: str = "") -> list[Found]:
     """
     parts = paragraphs(text)
     found = [
-        one
+        reply
         for part in parts
-        for one in _replies(part, phase, provider) or _api_errors(part) or _in_log(part, phase, provider)
+        for reply in _replies(part, phase, provider) or _api_errors(part) or _in_log(part, phase, provider)
     ]
     if not found:
-        found = [one for part in parts for one in _in_words(part, phase, provider)]
+        found = [reply for part in parts for reply in _in_words(part, phase, provider)]
     return _once_each(found)[:MAX_FOUND]
 
 
 # ---------------------------------------------------------------- replies
-def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
     pieces = pieces_of(paragraph)
     if not pieces:
         return []
@@ -74,7 +76,7 @@ def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
         line = paragraph[min(piece.line, len(paragraph) - 1)]
         at = phase or _phase_in_words(line.text) or _phase_in_words(text) or line.phase
         whose = provider or _provider_beside(piece, paragraph, text, hosts)
-        found.append(Found(piece.words, classify(piece.words, phase=at, provider=whose), addresses, hosts))
+        found.append(FoundReply(piece.words, classify(piece.words, phase=at, provider=whose), addresses, hosts))
     return found
 
 
@@ -116,9 +118,9 @@ def _provider_beside(piece: Piece, paragraph: Paragraph, text: str, hosts: tuple
     """Whose reply it is: of the host named last before it on its line, else of the only one named anywhere near."""
     begins = sum(len(line.text) + 1 for line in paragraph[: piece.line])
     before = [provider_id(host.lower()) for host in _HOST.findall(text[begins : piece.at][-2_000:])]
-    if named := next((one for one in reversed(before) if one), ""):
+    if named := next((name for name in reversed(before) if name), ""):
         return named
-    near = {one for host in hosts if (one := provider_id(host))}
+    near = {name for host in hosts if (name := provider_id(host))}
     if "gsmtp" in text:
         near.add("google_workspace")
     return near.pop() if len(near) == 1 else ""
@@ -128,7 +130,7 @@ def _provider_beside(piece: Piece, paragraph: Paragraph, text: str, hosts: tuple
 _HTTP_STATUS = re.compile(r"\b(?:HTTP[/\d. ]{0,6}|status(?:[ _]code)?[\"']?\s?[:=]?\s?)([45]\d\d)\b", re.IGNORECASE)
 
 
-def _api_errors(paragraph: Paragraph) -> list[Found]:
+def _api_errors(paragraph: Paragraph) -> list[FoundReply]:
     """Errors in the form of a service's API, as in {"Error": "APIKey Expired"}."""
     text = "\n".join(line.text for line in paragraph)
     status = _HTTP_STATUS.search(text)
@@ -137,12 +139,12 @@ def _api_errors(paragraph: Paragraph) -> list[Found]:
         for match in kind.error_form.finditer(text) if kind.error_form else ():
             words = match[1].replace('\\"', '"').replace("\\/", "/")
             diagnosis = classify(f"{status[1]} {words}" if status else words, kind=kind.id)
-            found.append(Found(words, replace(diagnosis, reply=words), *_beside(text)))
+            found.append(FoundReply(words, replace(diagnosis, reply=words), *_beside(text)))
     return found
 
 
 # ---------------------------------------------------------------- no code: only words
-def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
     """Replies without a code in the logs of Exim, cPanel and Postfix, and where a program repeats one."""
     found = []
     for line in paragraph:
@@ -152,7 +154,7 @@ def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
         # These are a server's words for sure, and even its commonplaces count.
         diagnosis = _said(words, line, phase, provider, least=1) or _spoken_of(words)
         if diagnosis is not None:
-            found.append(Found(words, diagnosis, *_beside(line.text)))
+            found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
 
 
@@ -175,7 +177,7 @@ def _spoken_of(text: str, *, only_sure: bool = False) -> Diagnosis | None:
     return elsewhere(known.code, reply=text, evidence=(known.words,))
 
 
-def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
+def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
     found = []
     for line in paragraph:
         words = line.text[:500]
@@ -183,7 +185,7 @@ def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[Found]:
         if diagnosis is None and speaks_of_trouble(words):
             diagnosis = _said(words, line, phase, provider) or _spoken_of(words)
         if diagnosis is not None:
-            found.append(Found(words, diagnosis, *_beside(line.text)))
+            found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
 
 
@@ -200,28 +202,36 @@ _CODES_AND_MARKS = re.compile(
 )
 
 
-def _once_each(found: list[Found]) -> list[Found]:
-    once: list[tuple[str, Found]] = []
-    for one in found:
-        key = " ".join(_CODES_AND_MARKS.sub(" ", folded(as_one_line(one.reply))).split())
+def _once_each(found: list[FoundReply]) -> list[FoundReply]:
+    once: list[tuple[str, FoundReply]] = []
+    for reply in found:
+        key = " ".join(_CODES_AND_MARKS.sub(" ", folded(as_one_line(reply.reply))).split())
         place = next((place for place, (known, _) in enumerate(once) if _is_same(known, key)), None)
         if place is None:
-            once.append((key, one))
+            once.append((key, reply))
         else:
             known, first = once[place]
             # The fuller telling stays.
-            once[place] = (known, _both(first, one)) if len(known) >= len(key) else (key, _both(one, first))
-    return [one for _, one in once]
+            once[place] = (known, _both(first, reply)) if len(known) >= len(key) else (key, _both(reply, first))
+    return [reply for _, reply in once]
 
 
 def _is_same(known: str, key: str) -> bool:
+    """Whether two tellings are of one reply: one within the other, or one beginning and no other address after it."""
     if known == key:
         return True
     shorter, longer = sorted((known, key), key=len)
-    return len(shorter) >= _LEAST_SHARED and shorter in longer
+    if len(shorter) < _LEAST_SHARED:
+        return False
+    shared = next(
+        (place for place, pair in enumerate(zip(shorter, longer, strict=False)) if pair[0] != pair[1]), len(shorter)
+    )
+    return shorter in longer or (
+        shared >= _MOSTLY * len(shorter) and "@" not in shorter[shared:] and "@" not in longer[shared : len(shorter)]
+    )
 
 
-def _both(first: Found, second: Found) -> Found:
+def _both(first: FoundReply, second: FoundReply) -> FoundReply:
     return replace(
         first,
         addresses=tuple(dict.fromkeys(first.addresses + second.addresses))[:_MAX_BESIDE],

@@ -103,9 +103,9 @@ class _Who:
 def _who() -> _Who:
     providers: dict[str, dict[str, list[str]]] = _data()["provider"]
     return _Who(
-        ids={one: name for name, ours in providers.items() for one in ours["ids"]},
-        hosts={one: name for name, ours in providers.items() for one in ours["hosts"]},
-        marks=tuple((one, name) for name, ours in providers.items() for one in ours["marks"]),
+        ids={entry: name for name, ours in providers.items() for entry in ours["ids"]},
+        hosts={entry: name for name, ours in providers.items() for entry in ours["hosts"]},
+        marks=tuple((entry, name) for name, ours in providers.items() for entry in ours["marks"]),
     )
 
 
@@ -113,14 +113,14 @@ def _who() -> _Who:
 def _own() -> tuple[Own, ...]:
     return tuple(
         Own(
-            code=one["code"],
-            provider=one.get("provider", ""),
-            sure=tuple(one.get("sure", ())),
-            here=tuple(one.get("here", ())),
-            pattern=re.compile(one["pattern"]) if "pattern" in one else None,
-            temporary=one.get("temporary"),
+            code=entry["code"],
+            provider=entry.get("provider", ""),
+            sure=tuple(entry.get("sure", ())),
+            here=tuple(entry.get("here", ())),
+            pattern=re.compile(entry["pattern"]) if "pattern" in entry else None,
+            temporary=entry.get("temporary"),
         )
-        for one in _data()["own"]
+        for entry in _data()["own"]
     )
 
 

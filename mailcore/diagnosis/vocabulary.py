@@ -131,15 +131,15 @@ class Vocabulary:
         """Return it with only these (diagnosis, phrase): to measure what the others are worth."""
         findings = tuple(
             Finding(
-                one.code,
-                one.weight,
-                tuple(phrase for phrase in one.phrases if (one.code, phrase.written) in keep),
-                one.unless,
-                one.at,
-                one.not_at,
-                one.temporary,
+                entry.code,
+                entry.weight,
+                tuple(phrase for phrase in entry.phrases if (entry.code, phrase.written) in keep),
+                entry.unless,
+                entry.at,
+                entry.not_at,
+                entry.temporary,
             )
-            for one in self.findings
+            for entry in self.findings
         )
         return Vocabulary(findings, self.codes, self.bits, _by_idea(findings))
 
@@ -185,25 +185,25 @@ class _Reader:
     def read(self) -> Vocabulary:
         concepts: dict[str, list[str]] = self._data["concepts"]
         for name, given in concepts.items():
-            terms = [term for one in given for term in (concepts[one[1:-1]] if one[0] == "(" else (one,))]
+            terms = [term for entry in given for term in (concepts[entry[1:-1]] if entry[0] == "(" else (entry,))]
             bit = self._new_bit()
             for term in terms:
                 self._begins(term.split(" ")[0], bit)
             # The longest first: "over quota" before "over".
             ways = "|".join(self._words(term) for term in sorted(terms, key=len, reverse=True))
             self._concepts[name] = (f"(?:{ways})", bit)
-        findings = tuple(self._finding(one) for one in self._data["finding"])
+        findings = tuple(self._finding(entry) for entry in self._data["finding"])
         return Vocabulary(findings, self._data["codes"], self._bits, _by_idea(findings))
 
-    def _finding(self, one: dict[str, Any]) -> Finding:
+    def _finding(self, entry: dict[str, Any]) -> Finding:
         return Finding(
-            code=one["code"],
-            weight=one["weight"],
-            phrases=tuple(self._phrase(written) for written in one["says"]),
-            unless=tuple(self._phrase(written) for written in one.get("unless", ())),
-            at=frozenset(one.get("at", ())),
-            not_at=frozenset(one.get("not_at", ())),
-            temporary=one.get("temporary"),
+            code=entry["code"],
+            weight=entry["weight"],
+            phrases=tuple(self._phrase(written) for written in entry["says"]),
+            unless=tuple(self._phrase(written) for written in entry.get("unless", ())),
+            at=frozenset(entry.get("at", ())),
+            not_at=frozenset(entry.get("not_at", ())),
+            temporary=entry.get("temporary"),
         )
 
     def _phrase(self, written: str) -> Phrase:

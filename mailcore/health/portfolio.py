@@ -113,10 +113,10 @@ def check_all(
     found: dict[int, Checked] = {}
     with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(servers)), thread_name_prefix="mailcore-portfolio") as pool:
         for future in as_completed([pool.submit(run, server) for server in _spread(servers)]):
-            one = future.result()
-            one = Checked(one.server, one.result, one.fault, len(found) + 1, len(servers))
-            found[one.server.id] = one
-            on_checked(one)
+            tested = future.result()
+            tested = Checked(tested.server, tested.result, tested.fault, len(found) + 1, len(servers))
+            found[tested.server.id] = tested
+            on_checked(tested)
     return [found[server.id] for server in servers]
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from mailcore.actor import Actor, needs
 from mailcore.errors import FieldChange, ValidationError
 from mailcore.registry.drafts import ServerDraft, clean, draft_of, logs_in, secret_label
 from mailcore.registry.exchange_file import (
@@ -41,6 +42,7 @@ from mailcore.registry.fields import (
     kinds_with,
 )
 from mailcore.registry.rows import among
+from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 from mailcore.transports.smtp_kind import automatic_security
@@ -48,7 +50,6 @@ from mailcore.transports.smtp_kind import automatic_security
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from mailcore.actor import Actor
     from mailcore.registry.servers import Servers
     from mailcore.storage.database import Database
 
@@ -129,6 +130,7 @@ def plan_import(database: Database, data: bytes) -> ImportPlan:
         return _Planning(session, sheet).run()
 
 
+@needs(Right.DELETE_OR_BULK)
 def apply_import(servers: Servers, plan: ImportPlan, *, actor: Actor) -> list[MailServer]:
     """Do what the plan says, all of it or nothing, and return the servers as stored.
 
@@ -140,8 +142,8 @@ def apply_import(servers: Servers, plan: ImportPlan, *, actor: Actor) -> list[Ma
     """
     if plan.errors:
         raise ValueError("a plan with errors cannot be applied")
-    changes: list[tuple[MailServer | None, ServerDraft]] = [(one.server, one.draft) for one in plan.changed]
-    return servers.apply(changes + [(None, one.draft) for one in plan.created], actor=actor)
+    changes: list[tuple[MailServer | None, ServerDraft]] = [(planned.server, planned.draft) for planned in plan.changed]
+    return servers.apply(changes + [(None, planned.draft) for planned in plan.created], actor=actor)
 
 
 @dataclass(slots=True)
@@ -196,8 +198,8 @@ class _Planning:
             tuple(created),
             tuple(changed),
             unchanged,
-            tuple(sorted(self.errors, key=lambda one: one.line)),
-            tuple(sorted(self.warnings, key=lambda one: one.line)),
+            tuple(sorted(self.errors, key=lambda remark: remark.line)),
+            tuple(sorted(self.warnings, key=lambda remark: remark.line)),
             self.sheet.is_json,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailcore.diagnosis.explain import Found, explain
+from mailcore.diagnosis.explain import FoundReply, explain
 from mailcore.registry.search import ServerQuery
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _MOST_LOOKED_AT = 5
 class Explained:
     """One reply found in a pasted text, and the registered server it seems to be about."""
 
-    found: Found
+    found: FoundReply
     server: MailServer | None
 
 
@@ -33,7 +33,7 @@ def explain_of(servers: Servers, text: str, *, phase: str = "", provider: str = 
     return [Explained(found, _server_in(servers, found)) for found in explain(text, phase=phase, provider=provider)]
 
 
-def _server_in(servers: Servers, found: Found) -> MailServer | None:
+def _server_in(servers: Servers, found: FoundReply) -> MailServer | None:
     """The server whose sender or user is named beside the reply; else the only one of a host named there."""
     for address in found.addresses:
         for server in servers.search(ServerQuery(text=address, page_size=_MOST_LOOKED_AT)).servers:

@@ -198,7 +198,7 @@ class _Search:
             batch = MailServer.account_key.in_(keys[first : first + _BATCH])
             rows = select(MailServer.account_key, MailServer.name_key, MailServer.id).where(batch, *self._each_row())
             found += [(self._shares[key], name, server_id) for key, name, server_id in self._session.execute(rows)]
-        found.sort(key=lambda one: (-one[0] if is_descending else one[0], one[1]))
+        found.sort(key=lambda ranked: (-ranked[0] if is_descending else ranked[0], ranked[1]))
         return [server_id for _, _, server_id in found]
 
     def _is_walked(self, rows_wanted: int, matching: int, total: int) -> bool:

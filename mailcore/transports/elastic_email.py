@@ -205,7 +205,7 @@ class ElasticEmailTransport(Transport):
             recipients=count(answer.get("RecipientsCount")),
             delivered=count(answer.get("DeliveredCount")),
             pending=count(answer.get("PendingCount")),
-            failed=tuple(self._failed(one) for one in failed if isinstance(one, dict))
+            failed=tuple(self._failed(entry) for entry in failed if isinstance(entry, dict))
             if isinstance(failed, list)
             else (),
         )
@@ -236,8 +236,8 @@ class ElasticEmailTransport(Transport):
         self._client.require_key("account")
         self._client.limits = replace(self._client.limits, whole=min(self._client.limits.whole, _FIGURES_SECONDS))
 
-    def _failed(self, one: dict[str, Any]) -> FailedRecipient:
-        words = {name.lower(): value for name, value in one.items()}
+    def _failed(self, entry: dict[str, Any]) -> FailedRecipient:
+        words = {name.lower(): value for name, value in entry.items()}
         return FailedRecipient(
             address=str(words.get("address") or ""),
             category=str(words.get("category") or ""),
@@ -257,9 +257,9 @@ def _named(answer: dict[str, Any], names: Mapping[str, tuple[str, ...]]) -> dict
         if isinstance(value, int | float | str) and not isinstance(value, bool) and value != ""
     }
     return {
-        ours: next(given[one] for one in theirs if one in given)
+        ours: next(given[name] for name in theirs if name in given)
         for ours, theirs in names.items()
-        if any(one in given for one in theirs)
+        if any(name in given for name in theirs)
     }
 
 

@@ -14,7 +14,7 @@ from mailcore.errors import (
     RecordGoneError,
     ValidationError,
 )
-from mailcore.registry.fields import LABELS
+from mailcore.registry.fields import LABELS, SECRET_BOUND
 from ui import words
 from ui.cadastro.form import (
     GENERAL,
@@ -234,11 +234,12 @@ def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
     if start:
         _clear_messages(form)
         draft, secret, opened = draft_of_form(form), typed_secret(form), form.opened
+        actor = current_actor()
         try:
             form.check, _ = watch(
                 uuid4().hex,
                 "Testando a conexão",
-                lambda on_step: core.check_draft(draft, secret, opened, on_step),
+                lambda on_step: core.check_draft(draft, secret, opened, on_step, actor=actor),
             )
         except ValidationError as error:
             _blame(form, error)
@@ -253,7 +254,9 @@ def _use(form: ServerForm, suggestion: Suggestion) -> None:
     """Fill in what was tried and works, and open the field that is next."""
     put(form, suggestion.values)
     _clear_messages(form)
-    asks_again = form.opened is not None and form.opened.secret_ref is not None and typed_secret(form) is None
+    is_bound = any(name in SECRET_BOUND for name in suggestion.values)
+    has_stored = form.opened is not None and form.opened.secret_ref is not None
+    asks_again = is_bound and has_stored and typed_secret(form) is None
     form.points_at = "secret" if asks_again else suggestion.field
     what = "Digite a senha de novo, teste e salve." if asks_again else "Teste de novo e salve."
     note(f"Preenchido. {what}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mailcore.catalog.lookup import Suggestion, suggest
+from mailcore.catalog.lookup import ProviderSuggestion, suggest
 from mailcore.catalog.mx import mx_hosts
 from mailcore.vocabulary import LimitUnit, LimitWindow, Security
 from ui import words
@@ -67,12 +67,12 @@ def _fill(put: Callable[[dict[str, Any]], None], values: dict[str, Any]) -> None
     OFFER_FILLED.set(True)
 
 
-def short_name(found: Suggestion) -> str:
+def short_name(found: ProviderSuggestion) -> str:
     """ "Gmail" of "Gmail (gratuito)"."""
     return found.provider_name.partition(" (")[0].partition(" / ")[0]
 
 
-def summary(found: Suggestion) -> str:
+def summary(found: ProviderSuggestion) -> str:
     """The settings in one line, with how far the limit can be trusted."""
     security = words.SECURITY[Security(found.security)]
     text = f"{found.host}, porta {found.port}, {security}."
@@ -82,7 +82,7 @@ def summary(found: Suggestion) -> str:
     return plain(text)
 
 
-def values_of(found: Suggestion) -> dict[str, Any]:
+def values_of(found: ProviderSuggestion) -> dict[str, Any]:
     """The form's fields as the catalogue fills them; a limit nobody published is empty, whoever's stood there."""
     values: dict[str, Any] = {
         "host": found.host,
@@ -106,7 +106,7 @@ def _askers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(2, thread_name_prefix="mailcore-mx")
 
 
-def _suggestion(address: str) -> Suggestion | None:
+def _suggestion(address: str) -> ProviderSuggestion | None:
     """By the domain at once; by the DNS as soon as it answers."""
     local, _, domain = address.strip().rpartition("@")
     if not local or "." not in domain.strip("."):

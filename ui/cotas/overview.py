@@ -12,12 +12,14 @@ import streamlit as st
 from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.health.service_figures import has_figures
 from mailcore.quota.reports import runs_out_at
+from mailcore.rights import Right
 from mailcore.text import fold
 from mailcore.vocabulary import QuotaState
 from ui import words
 from ui.context import current_actor
 from ui.cotas.files import to_csv, to_excel
 from ui.formats import clock, date_time, number, plain
+from ui.person import may
 from ui.session import (
     QUOTA_ACCOUNT,
     QUOTA_CHOSEN,
@@ -308,7 +310,7 @@ def _hold(core: Mailcore, quota: Quota) -> None:
     st.markdown(f"**O que fazer:** {plain(why.remedy)}")
     if quota.hold.held_reply:
         st.code(quota.hold.held_reply, language=None, wrap_lines=True)
-    if st.button(
+    if may(Right.OPERATE) and st.button(
         "Liberar agora",
         key="cotas_liberar",
         help="Só se o provedor já voltou a aceitar: tentar antes pode aumentar o bloqueio. Fica nas Alterações quem "

@@ -60,7 +60,12 @@ def test_connection(core: Mailcore, selected: list[MailServer], *, start: bool) 
     if start and len(selected) == 1:
         (server,) = selected
         if last is None or last.server.id != server.id or monotonic() - last.ended > _SECOND_CLICK:
-            result, _ = watch(uuid4().hex, f"Testando “{plain(server.name)}”", lambda heard: core.check(server, heard))
+            actor = current_actor()
+            result, _ = watch(
+                uuid4().hex,
+                f"Testando “{plain(server.name)}”",
+                lambda heard: core.check(server, heard, actor=actor),
+            )
             LAST_CHECK.set(ListCheck(server, result))
         st.rerun()  # the table above shows the state from before the test
     if start and selected:

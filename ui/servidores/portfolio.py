@@ -11,11 +11,13 @@ import streamlit as st
 
 from mailcore.errors import MailcoreError
 from mailcore.health.portfolio import Attention, Checked
+from ui.context import current_actor
 from ui.formats import date_time, number, plain
 from ui.session import PORTFOLIO_RUN
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
+    from mailcore.actor import Actor
     from mailcore.storage.tables import MailServer
 
 _MOST_SHOWN = 100
@@ -37,17 +39,17 @@ class Run:
         self._began = -_SECOND_CLICK
         self._lock = threading.Lock()
 
-    def start(self, core: Mailcore) -> None:
+    def start(self, core: Mailcore, actor: Actor) -> None:
         """Begin, unless it is under way or has just begun: the second half of a double click begins nothing."""
         with self._lock:
             if self.is_running or monotonic() - self._began < _SECOND_CLICK:
                 return
             self.is_running, self.done, self.total, self._began = True, 0, 0, monotonic()
-            threading.Thread(target=self._run, args=(core,), name="mailcore-test-all", daemon=True).start()
+            threading.Thread(target=self._run, args=(core, actor), name="mailcore-test-all", daemon=True).start()
 
-    def _run(self, core: Mailcore) -> None:
+    def _run(self, core: Mailcore, actor: Actor) -> None:
         try:
-            self.checked, self.fault = core.check_all(self._hear, servers=self.servers), ""
+            self.checked, self.fault = core.check_all(self._hear, servers=self.servers, actor=actor), ""
         except MailcoreError as error:
             self.checked, self.fault = [], str(error)
         finally:
@@ -58,7 +60,7 @@ class Run:
 
     def is_of(self, servers: list[MailServer]) -> bool:
         """Whether it is about just these servers."""
-        return self.servers is not None and {one.id for one in self.servers} == {one.id for one in servers}
+        return self.servers is not None and {server.id for server in self.servers} == {server.id for server in servers}
 
 
 @st.cache_resource(show_spinner=False)
@@ -72,14 +74,14 @@ def test_these(core: Mailcore, servers: list[MailServer]) -> None:
     run = PORTFOLIO_RUN.get()
     if run is None or not run.is_of(servers):
         run = Run(servers)
-    run.start(core)
+    run.start(core, current_actor())
     PORTFOLIO_RUN.set(run)
 
 
 def test_all(core: Mailcore, *, start: bool) -> None:
     """Begin with all where the button was pressed; show how far the last run is, then what it found."""
     if start:
-        _of_all().start(core)
+        _of_all().start(core, current_actor())
         PORTFOLIO_RUN.set(_of_all())
     run = PORTFOLIO_RUN.get()
     if run is None:
@@ -104,7 +106,7 @@ def _progress(run: Run) -> None:
 
 def _show(run: Run) -> None:
     checked = run.checked
-    failed = [one for one in checked if not one.ok]
+    failed = [tested for tested in checked if not tested.ok]
     working = len(checked) - len(failed)
     if not checked:
         st.info("Não há servidores ativos para testar.", icon=":material/info:")
@@ -119,10 +121,10 @@ def _show(run: Run) -> None:
         st.success(f"{which} funcionando.", icon=":material/check:")
     with st.container(horizontal=True):
         st.button("Fechar o resultado", key="portfolio_close", on_click=PORTFOLIO_RUN.forget)
-    for one in failed[:_MOST_SHOWN]:
-        diagnosis = one.result.diagnosis if one.result else None
+    for tested in failed[:_MOST_SHOWN]:
+        diagnosis = tested.result.diagnosis if tested.result else None
         field = diagnosis.field if diagnosis else None
-        _link(one.server.id, one.server.name, diagnosis.title if diagnosis else one.fault, field=field)
+        _link(tested.server.id, tested.server.name, diagnosis.title if diagnosis else tested.fault, field=field)
     if len(failed) > _MOST_SHOWN:
         st.caption(f"E mais {number(len(failed) - _MOST_SHOWN)}: filtre a lista por Último teste, Com falha.")
 

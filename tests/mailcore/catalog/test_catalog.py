@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from mailcore.catalog import for_domain, for_host, for_mx, mx, provider_id, providers
 from mailcore.catalog.advice import warnings
 from mailcore.catalog.data import CODE_ONLY, CONFIDENCE, KINDS, NO_LIMIT, PASSWORD_LOGIN, Provider
-from mailcore.catalog.lookup import Suggestion, password_login_ends, suggest
+from mailcore.catalog.lookup import ProviderSuggestion, password_login_ends, suggest
 from mailcore.catalog.mx import MX_SECONDS, Kept, mx_hosts
 from mailcore.registry.drafts import ServerDraft, clean_for_check
 from mailcore.vocabulary import LimitUnit, LimitWindow, Security
@@ -49,14 +49,14 @@ def off_line(_: str) -> list[str]:
     return []
 
 
-def found(text: str, *, today: date = TODAY) -> Suggestion:
+def found(text: str, *, today: date = TODAY) -> ProviderSuggestion:
     """Look up without a network, and find something."""
     suggestion = suggest(text, mx=off_line, today=today)
     assert suggestion is not None
     return suggestion
 
 
-def said(suggestion: Suggestion) -> str:
+def said(suggestion: ProviderSuggestion) -> str:
     return " ".join(suggestion.warnings)
 
 

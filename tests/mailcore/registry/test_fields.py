@@ -109,7 +109,7 @@ import json, sys
 from streamlit.testing.v1 import AppTest
 
 def page(name, **query):
-    app = AppTest.from_file("app.py", default_timeout=60)
+    app = AppTest.from_file("screen.py", default_timeout=60)
     if name != "servidores":
         app = app.run().switch_page(f"pages/{name}.py")
     for key, value in query.items():
@@ -152,7 +152,7 @@ def program(tmp_path: Path) -> Path:
     copy = tmp_path / "program"
     for name in ("mailcore", "ui", "pages"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "app.py", copy)
+    shutil.copy(ROOT / "screen.py", copy)
     table = copy / "mailcore/registry/fields.py"
     end = ')\n"""Every field, in the order'
     source = table.read_text("utf-8")
