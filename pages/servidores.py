@@ -52,7 +52,7 @@ if page is None:
     )
 else:
     show_near_the_limit(core)
-    server_table(core, page, selected)
+    server_table(core, page, selected, opens=may(Right.OPERATE))
     show_attention(core)
 
 with outcome, faults():
