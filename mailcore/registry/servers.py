@@ -355,6 +355,8 @@ class Servers:
         state: CheckState,
         category: str | None,
         certificate_ends_at: datetime | None = None,
+        *,
+        code: str | None = None,
     ) -> None:
         """Note what a check of a stored server found, unless the server was changed meanwhile.
 
@@ -368,6 +370,7 @@ class Servers:
                     last_check_state=state,
                     last_check_at=datetime.now(UTC),
                     last_check_category=category,
+                    last_check_code=code,
                     certificate_ends_at=certificate_ends_at,
                 )
             )

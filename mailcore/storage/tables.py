@@ -151,6 +151,8 @@ class MailServer(Base):
     last_check_state: Mapped[CheckState] = mapped_column(default=CheckState.NEVER)
     last_check_at: Mapped[datetime | None]
     last_check_category: Mapped[str | None] = mapped_column(String(20))
+    last_check_code: Mapped[str | None] = mapped_column(String(40))
+    """The Diagnosis of the last check; None where it worked, and where an older version of the program made it."""
     certificate_ends_at: Mapped[datetime | None]
     """Until when the certificate is valid that the last check met; None where it met none."""
     created_at: Mapped[datetime]
