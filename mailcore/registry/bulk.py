@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailcore.actor import Actor, needs
 from mailcore.audit import note_changed, note_created, note_deleted
 from mailcore.errors import FieldError, RecordGoneError, ValidationError
-from mailcore.registry.bound_secrets import moved
+from mailcore.registry.bound_secrets import authorization_lost, draft_needs_secret, forget_authorization, moved
 from mailcore.registry.default_server import hand_on, heir_of, make_way
 from mailcore.registry.drafts import clean
 from mailcore.registry.fields import LABELS
@@ -74,8 +74,8 @@ class Bulk:
                 if opened is None:
                     fill(server, draft, actor=actor)
                     session.add(server)
-                elif lost := self._change(session, server, opened, draft, actor):
-                    released.append(lost)
+                else:
+                    released += self._change(session, server, opened, draft, actor)
             session.flush()  # for the new ids
             for server, (opened, _) in zip(servers, drafts, strict=True):
                 if opened is None:
@@ -95,14 +95,14 @@ class Bulk:
             for server in going:
                 note_deleted(session, server, actor=actor)
                 session.delete(server)
-                if server.secret_ref:
-                    self._secrets.release(session, server.secret_ref)
+                for ref in _refs(server):
+                    self._secrets.release(session, ref)
             session.flush()
             if heir is not None:
                 hand_on(session, heir, actor=actor)
         for server in going:
-            if server.secret_ref:
-                self._secrets.drop(server.secret_ref)
+            for ref in _refs(server):
+                self._secrets.drop(ref)
         return DeletedMany(going, heir)
 
     @needs(Right.OPERATE)
@@ -122,9 +122,13 @@ class Bulk:
 
     def _change(
         self, session: Session, server: MailServer, opened: MailServer, draft: ServerDraft, actor: Actor
-    ) -> str | None:
-        """Change one record; return its secret, if it loses it."""
-        lost = None if draft.requires_auth and not moved(opened, draft) else opened.secret_ref
+    ) -> list[str]:
+        """Change one record; return the secrets it loses."""
+        keeps = draft_needs_secret(draft) and not moved(opened, draft)
+        lost = None if keeps else opened.secret_ref
+        authorization: list[str] = []
+        if authorization_lost(server, draft):
+            authorization = forget_authorization(session, self._secrets, server)
         if lost is not None:
             self._secrets.release(session, lost)
             server.secret_ref = None
@@ -133,7 +137,12 @@ class Bulk:
         fill(server, draft, actor=actor)
         note_changed(session, server, values_of(opened), values_of(server), actor=actor, secret=lost is not None)
         server.version += 1
-        return lost
+        return [*([lost] if lost else []), *authorization]
+
+
+def _refs(server: MailServer) -> list[str]:
+    """Where its secrets are: password or key, and refresh token."""
+    return [ref for ref in (server.secret_ref, server.oauth_ref) if ref]
 
 
 def _default_stays_active(server: MailServer) -> ValidationError:
