@@ -235,7 +235,7 @@ _LOG_WITHOUT_CODE = re.compile(
         (?:[ ][THXCPFS]=\S*(?:[ ]\[[\w.:]+\](?::\d+)?)?){0,8}(?:[ ]defer)?(?:[ ]\(-?\d+\))?(?:[ ]H=\S+)?:?[ ]
       | rejected[ ](?:RCPT|MAIL|connection|after[ ]DATA|EHLO|HELO)\b[^:]{0,120}:[ ]  # Exim's reject log
       | \bX-Postfix;[ ] | \bx-unix;[ ] | \bLocal[ ]reason:[ ]
-      | \bstatus=(?:bounced|deferred|undeliverable)[ ]\((?!host[ ])                  # Postfix
+      | \bstatus=(?:bounced|deferred|undeliverable)[ ]\((?!host[ ]\S+\[)            # Postfix
       | \bsaid:[ ] | \bresponded:[ ] | \brespondeu:[ ]                            # Thunderbird and others
       | \bserver[ ]response(?:[ ]was)?:[ ] | \bresposta[ ]do[ ]servidor(?:[ ]foi)?:[ ]
     )
@@ -258,6 +258,14 @@ _TROUBLE = re.compile(
 )
 
 
+_ABOUT_MAIL = re.compile(
+    r"mail|messag|mensag|mensaje|smtp|servidor|server|recipient|destinat|sender|sending|remetente|mailbox|caixa|\buser"
+    r"|usuario|senha|password|login|autentic|authentic|spam|relay|\bspf|dkim|dmarc|\btls|\bssl|dominio|domain|\bhost"
+    r"|\benvio|\benvi|\bip\b"
+)
+
+
 def speaks_of_trouble(text: str) -> bool:
-    """Whether a line without any code sounds like an error at all."""
-    return bool(_TROUBLE.search(folded(text)))
+    """Whether a line without any code sounds like an error at all, and like one of mail."""
+    line = folded(text)
+    return bool(_TROUBLE.search(line) and _ABOUT_MAIL.search(line))
