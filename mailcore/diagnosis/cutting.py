@@ -35,7 +35,7 @@ class Piece:
 
 _REPLY = re.compile(
     r"""
-      (?<![\w.@/+=$,-])(?<!\w:)(?<!\d:[ ])\#?
+      (?<![\w.@/+=$,-])(?<!\w:)\#?
       (?P<code>[45]\d\d)
       (?:(?P<more>-)(?=\S) | [)\]]?(?:\s?[:;,]|\s[-–—]|\.(?!\d))?(?=[\s)\]"'<]|$))
       \s?(?:[\#(\[]?(?P<enhanced>[245]\.\d{1,3}\.\d{1,3})(?:[)\]:]|(?![\d.]*\d)))?
@@ -68,7 +68,7 @@ _NOT_BEFORE = re.compile(
     r"|protocolo|chamado|nf-?e?|nota|n[º°o]|item|total|fila|queue|job|session|thread|process|processo|cep|ramal|sala"
     r"|apto|r\$|us\$|art(?:igo)?|lei|mais de|cerca de|at[eé]|para|of|de|em|in|took|after|http/\d(?:\.\d)?|http|html"
     r"|windows|office|outlook|20\d\d)"
-    r"|\d[:/,.]|\d{1,2}h)[ \t:=#.\[(-]{0,3}$",
+    r"|\d{1,2}h)[ \t:=#.\[(-]{0,3}$|\d[:/,.]$",
     re.IGNORECASE,
 )
 _UNITS = re.compile(
@@ -225,6 +225,21 @@ def _with_words_before(words: str, before: str) -> str:
     said = _sentence_before(before)
     code = re.match(r"#?[245][\d.]*", words)
     return f"{code[0]} {said}" if said and code and known_words(said) is not None else words
+
+
+_CODE_NAMED = re.compile(
+    r"\b(?:erro|error|c[oó]digo|code|falh\w+ com|failed with|recus\w+ com|smtp)[ ]{0,2}"
+    r"(?:smtp|n[uú]mero|n[ºo°.]{0,2}|de|o|a|number|code|c[oó]digo|erro|error|:|#|é|is|[ ]){0,6}"
+    r"(?P<code>4[25]\d|5[0-5]\d)(?![\w.,:/-]*\d)"
+    r"(?! ?(?:%|reais|pessoas|clientes|mil)\b)",
+    re.IGNORECASE,
+)
+
+
+def code_named(text: str) -> str:
+    """Return a reply code that somebody only names ("aparece o erro 535"), or nothing."""
+    match = _CODE_NAMED.search(text)
+    return match["code"] if match and int(match["code"]) in _CODES else ""
 
 
 # ---------------------------------------------------------------- replies without a code
