@@ -12,7 +12,7 @@ from ui.context import faults, mailcore, notices
 from ui.person import may
 from ui.quota_warnings import show_near_the_limit
 from ui.servidores.actions import leave_if_asked, switch, test_connection
-from ui.servidores.deleting import ask_to_delete, delete_dialog
+from ui.servidores.deleting import delete_dialog
 from ui.servidores.listing import filters, selected_servers, server_page, server_table
 from ui.servidores.portfolio import show_attention, test_all
 from ui.session import DUPLICATE, EDIT, NEW, SEND
@@ -29,13 +29,13 @@ if not core.servers.is_empty():
     query = filters(core)
     page = server_page(core, query)
     selected = selected_servers(core, query, page)
-wants_check = wants_all = turns_on = turns_off = False
+wants_check = wants_all = wants_delete = turns_on = turns_off = False
 none, not_one = not selected, len(selected) != 1
 if may(Right.OPERATE):
     with toolbar:
         st.button("Novo", key=NEW.name, type="primary", help="F5")
         st.button("Alterar", key=EDIT.name, disabled=not_one)
-        st.button("Apagar", key="delete", disabled=none, on_click=ask_to_delete, args=(selected,))
+        wants_delete = st.button("Apagar", key="delete", disabled=none)
         wants_check = st.button("Testar conexão", key="check", disabled=none)
         st.button("Enviar teste", key=SEND.name, disabled=not_one)
         turns_on = st.button("Ativar", key="turn_on", disabled=all(server.is_active for server in selected))
@@ -52,7 +52,7 @@ if page is None:
     )
 else:
     show_near_the_limit(core)
-    server_table(core, page, selected)
+    server_table(core, page, selected, opens=may(Right.OPERATE))
     show_attention(core)
 
 with outcome, faults():
@@ -60,5 +60,5 @@ with outcome, faults():
     test_connection(core, selected, start=wants_check)
     test_all(core, start=wants_all)
 with faults():
-    delete_dialog(core)
-shortcuts({"F5": NEW.name})
+    delete_dialog(core, selected, ask=wants_delete)
+shortcuts({"F5": NEW.name}, shows_above=("check", "check_all", "turn_on", "turn_off"))

@@ -145,6 +145,21 @@ SEND_KEY = Key("send_key", "")
 SEND_OUTCOME: Key[tuple[int, Send, list[Step]] | None] = Key("send_outcome", None)
 LAST_RECIPIENT = Key("last_recipient", "")
 
+# Cotas
+QUOTA_SEARCH = Key("cotas_busca", "")
+QUOTA_STATE = Key("cotas_estado", "")
+QUOTA_PAGE = Key("cotas_pagina", 1)
+QUOTA_ACCOUNT: Key[str | None] = Key("cotas_conta", None)
+"""The account whose details are on screen."""
+QUOTA_SERVER: Key[int | None] = Key("cotas_servidor", None)
+"""The record whose account the address asks for."""
+QUOTA_CHOSEN = Key("cotas_escolhida", False)
+"""Another account was just chosen."""
+QUOTA_ORDER: Key[tuple[tuple[str, str] | None, dict[str, int]]] = Key("cotas_ordem", (None, {}))
+"""What was asked for, and which place each account had then: rows stay where they are while one reads."""
+EXTERNAL_DONE = Key("external_done", "")
+EXTERNAL_NONCE = Key("external_nonce", "")
+
 # Envios
 LEDGER_PERIOD = Key("envios_periodo", "")
 LEDGER_SERVER_NAME = Key("envios_servidor", "")
@@ -176,6 +191,12 @@ def forget_everything() -> None:
 def form_field(name: str) -> Key[Any]:
     """The widget of one field of the form; ``F1`` reads the field's name from its key."""
     return Key(f"field_{name}", None)
+
+
+def ticked_rows(widget: str) -> list[int]:
+    """Return the rows ticked in a grid of Streamlit's with this key, by position."""
+    rows: list[int] = st.session_state[widget]["selection"]["rows"]
+    return rows
 
 
 def component_value(name: str, value: str) -> Any:

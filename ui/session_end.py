@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.assets import script
+from ui.assets import part
 from ui.door.knock import base_path
 
-_component = st.components.v2.component("mailcore_session_end", js=script("session_end.js"))
+_component = st.components.v2.component("mailcore_session_end", js=part("session_end"))
 
 
 def watch_session_end() -> None:

@@ -55,12 +55,12 @@ def explain(text: str, *, phase: str = "", provider: str = "") -> list[FoundRepl
     """
     parts = paragraphs(text)
     found = [
-        one
+        reply
         for part in parts
-        for one in _replies(part, phase, provider) or _api_errors(part) or _in_log(part, phase, provider)
+        for reply in _replies(part, phase, provider) or _api_errors(part) or _in_log(part, phase, provider)
     ]
     if not found:
-        found = [one for part in parts for one in _in_words(part, phase, provider)]
+        found = [reply for part in parts for reply in _in_words(part, phase, provider)]
     return _once_each(found)[:MAX_FOUND]
 
 
@@ -118,9 +118,9 @@ def _provider_beside(piece: Piece, paragraph: Paragraph, text: str, hosts: tuple
     """Whose reply it is: of the host named last before it on its line, else of the only one named anywhere near."""
     begins = sum(len(line.text) + 1 for line in paragraph[: piece.line])
     before = [provider_id(host.lower()) for host in _HOST.findall(text[begins : piece.at][-2_000:])]
-    if named := next((one for one in reversed(before) if one), ""):
+    if named := next((name for name in reversed(before) if name), ""):
         return named
-    near = {one for host in hosts if (one := provider_id(host))}
+    near = {name for host in hosts if (name := provider_id(host))}
     if "gsmtp" in text:
         near.add("google_workspace")
     return near.pop() if len(near) == 1 else ""
@@ -204,16 +204,16 @@ _CODES_AND_MARKS = re.compile(
 
 def _once_each(found: list[FoundReply]) -> list[FoundReply]:
     once: list[tuple[str, FoundReply]] = []
-    for one in found:
-        key = " ".join(_CODES_AND_MARKS.sub(" ", folded(as_one_line(one.reply))).split())
+    for reply in found:
+        key = " ".join(_CODES_AND_MARKS.sub(" ", folded(as_one_line(reply.reply))).split())
         place = next((place for place, (known, _) in enumerate(once) if _is_same(known, key)), None)
         if place is None:
-            once.append((key, one))
+            once.append((key, reply))
         else:
             known, first = once[place]
             # The fuller telling stays.
-            once[place] = (known, _both(first, one)) if len(known) >= len(key) else (key, _both(one, first))
-    return [one for _, one in once]
+            once[place] = (known, _both(first, reply)) if len(known) >= len(key) else (key, _both(reply, first))
+    return [reply for _, reply in once]
 
 
 def _is_same(known: str, key: str) -> bool:

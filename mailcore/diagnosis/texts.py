@@ -102,12 +102,12 @@ def elsewhere(code: str, *, reply: str = "", evidence: tuple[str, ...] = ()) -> 
     return _with(diagnosis_for(code, reply=reply, evidence=evidence), "elsewhere")
 
 
-def _with(one: Diagnosis, where: str) -> Diagnosis:
-    text = texts()[one.code]
+def _with(diagnosis: Diagnosis, where: str) -> Diagnosis:
+    text = texts()[diagnosis.code]
     return replace(
-        one,
-        cause=text.get(f"cause_{where}", one.cause),
-        remedy=text.get(f"remedy_{where}", one.remedy),
+        diagnosis,
+        cause=text.get(f"cause_{where}", diagnosis.cause),
+        remedy=text.get(f"remedy_{where}", diagnosis.remedy),
     )
 
 

@@ -67,7 +67,8 @@ class Checks:
             category = None  # that says something of the recipient, nothing of the server
         check_state = CheckState.OK if result.ok or category is None else CheckState.FAILED
         ends_at = result.certificate.not_after if result.certificate else None
-        self._servers.record_check(server, check_state, category, ends_at)
+        code = result.diagnosis.code if result.diagnosis and category else None
+        self._servers.record_check(server, check_state, category, ends_at, code=code)
         if check_state is CheckState.OK and state.auth_failures:
             with self._database.write() as session:
                 forgive_logins(session, server.account_key)

@@ -19,6 +19,7 @@ from ui.context import library
 from ui.door.gate import Gate
 from ui.door.keeper import Keeper
 from ui.door.routes import Routes
+from ui.lean import Lean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,7 +36,7 @@ def routes() -> list[BaseRoute]:
 
 def middleware() -> list[Middleware]:
     """What every request and every message passes before Streamlit."""
-    return [Middleware(Gate, keeper=_keeper())]
+    return [Middleware(Gate, keeper=_keeper()), Middleware(Lean)]
 
 
 @asynccontextmanager

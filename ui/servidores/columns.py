@@ -11,6 +11,7 @@ from mailcore.vocabulary import CheckState, QuotaState
 from ui import words
 from ui.formats import ago, number
 from ui.listview.table import Cell, Column, Tone
+from ui.servidores.causes import cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,19 +42,6 @@ _QUOTA_TONES: dict[QuotaState, Tone] = {
     QuotaState.FULL: "bad",
     QuotaState.BLOCKED: "bad",
 }
-CAUSES = {
-    "auth": "senha recusada",
-    "quota": "limite atingido",
-    "throttled": "ritmo excedido",
-    "blocked": "envio bloqueado",
-    "recipient": "destinatário recusado",
-    "temporary": "falha passageira",
-    "config": "configuração recusada",
-    "tls": "criptografia falhou",
-    "dns": "servidor não encontrado",
-    "network": "não respondeu",
-}
-"""Why a test failed, in two or three words; the record's own Diagnosis says the rest."""
 
 
 def columns(others: Sequence[str]) -> list[Column]:
@@ -109,8 +97,8 @@ def _quota(quota: Quota | None) -> str | Cell:
 
 def _last_check(server: MailServer) -> Cell:
     text = f"{_CHECK_MARKS[server.last_check_state]} {words.CHECK_STATE[server.last_check_state]}"
-    if server.last_check_state is CheckState.FAILED and server.last_check_category in CAUSES:
-        text += f": {CAUSES[server.last_check_category]}"
+    if server.last_check_state is CheckState.FAILED and (why := cause(server)):
+        text += f": {why}"
     if server.last_check_at:
         text += f" · {ago(server.last_check_at)}"
     return Cell(text, tone=_CHECK_TONES[server.last_check_state])

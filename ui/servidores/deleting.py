@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _MOST_NAMED = 12
 
 
-def ask_to_delete(selected: list[MailServer]) -> None:
-    """ "Apagar": remember which records the dialog is about."""
-    DELETING.set(tuple(server.id for server in selected))
+def delete_dialog(core: Mailcore, selected: list[MailServer], *, ask: bool) -> None:
+    """Ask about what is selected, where that was wanted; the dialog is open while there are records to ask about.
 
-
-def delete_dialog(core: Mailcore) -> None:
-    """Open the dialog while there are records to ask about."""
+    No callback of the button: it would be about what was selected when the button was drawn.
+    """
+    if ask:
+        DELETING.set(tuple(server.id for server in selected))
     asked = DELETING.get()
     servers = core.servers.that_match(ServerQuery(), asked) if asked else []
     if servers:

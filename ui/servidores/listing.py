@@ -149,8 +149,8 @@ def selected_servers(core: Mailcore, query: ServerQuery, page: ServerPage) -> li
     return found
 
 
-def server_table(core: Mailcore, page: ServerPage, selected: list[MailServer]) -> None:
-    """Draw one page of rows, how many match, what is selected, and the choice of the page."""
+def server_table(core: Mailcore, page: ServerPage, selected: list[MailServer], *, opens: bool) -> None:
+    """Draw one page of rows (they open where ``opens``), how many match, what is selected, and the pages."""
     if not page.matching:
         nothing_found(FILTERS, "Nenhum servidor combina com a busca e os filtros.")
     else:
@@ -166,7 +166,7 @@ def server_table(core: Mailcore, page: ServerPage, selected: list[MailServer]) -
             total=page.matching,
             selection=SELECTED,
             several=True,
-            on_open=OPENED.set,
+            on_open=OPENED.set if opens else None,
             order=(order.by, order.is_descending),
             on_sort=_sort,
         )

@@ -60,7 +60,7 @@ class Run:
 
     def is_of(self, servers: list[MailServer]) -> bool:
         """Whether it is about just these servers."""
-        return self.servers is not None and {one.id for one in self.servers} == {one.id for one in servers}
+        return self.servers is not None and {server.id for server in self.servers} == {server.id for server in servers}
 
 
 @st.cache_resource(show_spinner=False)
@@ -106,7 +106,7 @@ def _progress(run: Run) -> None:
 
 def _show(run: Run) -> None:
     checked = run.checked
-    failed = [one for one in checked if not one.ok]
+    failed = [tested for tested in checked if not tested.ok]
     working = len(checked) - len(failed)
     if not checked:
         st.info("Não há servidores ativos para testar.", icon=":material/info:")
@@ -121,10 +121,10 @@ def _show(run: Run) -> None:
         st.success(f"{which} funcionando.", icon=":material/check:")
     with st.container(horizontal=True):
         st.button("Fechar o resultado", key="portfolio_close", on_click=PORTFOLIO_RUN.forget)
-    for one in failed[:_MOST_SHOWN]:
-        diagnosis = one.result.diagnosis if one.result else None
+    for tested in failed[:_MOST_SHOWN]:
+        diagnosis = tested.result.diagnosis if tested.result else None
         field = diagnosis.field if diagnosis else None
-        _link(one.server.id, one.server.name, diagnosis.title if diagnosis else one.fault, field=field)
+        _link(tested.server.id, tested.server.name, diagnosis.title if diagnosis else tested.fault, field=field)
     if len(failed) > _MOST_SHOWN:
         st.caption(f"E mais {number(len(failed) - _MOST_SHOWN)}: filtre a lista por Último teste, Com falha.")
 

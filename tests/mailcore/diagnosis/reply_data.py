@@ -22,7 +22,12 @@ from mailcore.diagnosis.replies import PHASES, classify, phase_of
 from mailcore.diagnosis.texts import texts
 from mailcore.diagnosis.vocabulary import Vocabulary, vocabulary
 
-FIRST_SCORES = {"held_out_1": (90.9, 90.9), "held_out_2": (94.5, 93.8), "held_out_3": (95.7, 95.7)}
+FIRST_SCORES = {
+    "held_out_1": (90.9, 90.9),
+    "held_out_2": (94.5, 93.8),
+    "held_out_3": (95.7, 95.7),
+    "held_out_4": (97.1, 97.1),
+}
 """Per cent of categories, and of categories with field, on a set nobody had tuned on."""
 _FOLDER = Path(__file__).parent / "replies"
 
