@@ -13,7 +13,7 @@ from functools import wraps
 from inspect import Parameter, signature
 from typing import ParamSpec, TypeVar
 
-from mailcore.errors import NotAllowedError
+from mailcore.errors import ArgumentError, NotAllowedError
 from mailcore.rights import ROLE_LABELS, Right, Role, rights_of, roles_with
 
 P = ParamSpec("P")
@@ -67,6 +67,7 @@ def needs(right: Right) -> Callable[[Callable[P, R]], Callable[P, R]]:
     The act must take ``actor`` as a keyword. A default is allowed only at the front door.
 
     Raises:
+        ArgumentError: (when the act is called) no actor was given; nothing was done.
         NotAllowedError: (when the act is called) the actor does not have the right; nothing was done.
         TypeError: (when the module is loaded) the act takes no actor.
     """
@@ -81,7 +82,9 @@ def needs(right: Right) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             actor = kwargs.get("actor", default)
             if not isinstance(actor, Actor):
-                raise TypeError(f"{act.__qualname__}: who does it? Give “actor”.")
+                raise ArgumentError(
+                    f"actor: {act.__qualname__} precisa de quem faz; dê um Actor, como mailcore.computer_user()."
+                )
             actor.must(right)
             return act(*args, **kwargs)
 

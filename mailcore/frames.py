@@ -183,7 +183,7 @@ def sends(
     ``diagnosis_title`` (missing where nothing was wrong), ``frees_at``, ``followed_at``, ``follow_state``,
     ``follow_failures`` (JSON) and ``who`` (on whose behalf it was sent).
 
-    A million rows take about half a gigabyte; :func:`sends_in_chunks` is for more.
+    A million rows take about 350 MB; :func:`sends_in_chunks` is for more.
 
     Args:
         since: from this moment on, or from so long ago on; everything where it is not given.

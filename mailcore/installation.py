@@ -263,14 +263,12 @@ class Mailcore:
     @needs(Right.OPERATE)
     def record_external_use(self, entries: Sequence[Entry], *, actor: Actor) -> None:
         """Count use made elsewhere; see :func:`mailcore.quota.external_use.record`."""
-        need("actor", actor, Actor, "mailcore.computer_user()")
         external_use.record(self.database, self.quota_settings, entries, actor=actor)
 
     @needs(Right.OPERATE)
     def lift_hold(self, server: MailServer, *, actor: Actor) -> None:
         """Let an account be used again because a person says so; see :func:`mailcore.quota.holds.lift`."""
         need("server", server, MailServer, _SERVERS)
-        need("actor", actor, Actor, "mailcore.computer_user()")
         holds.lift(self.database, server, actor=actor)
 
     # ------------------------------------------------------------------ the whole registry

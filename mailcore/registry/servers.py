@@ -187,7 +187,7 @@ class Servers:
             SecretError: the keyring did not take the secret; nothing was registered.
             StorageError: the database could not be written; nothing was registered.
         """
-        _need_draft(draft, secret, actor)
+        _need_draft(draft, secret)
         cleaned = clean_with_secret(draft, secret, needed=draft_logs_in(draft))
         account = self.accounts.key_of(cleaned.draft, secret)
 
@@ -229,7 +229,7 @@ class Servers:
             StorageError: the database could not be written; nothing was changed.
         """
         need("opened", opened, MailServer, "core.servers.get(número)")
-        _need_draft(draft, secret, actor)
+        _need_draft(draft, secret)
         begins_to_log_in = draft_logs_in(draft) and not opened.secret_ref and not draft_logs_in(draft_of(opened))
         cleaned = clean_with_secret(draft, secret, needed=begins_to_log_in and not remove_secret)
         keeps = secret is None and not remove_secret and cleaned.draft.requires_auth
@@ -285,7 +285,7 @@ class Servers:
             ValidationError: a field cannot be stored as it is, or a description is taken; nothing was changed.
             StorageError: the database could not be written; nothing was changed.
         """
-        return self._bulk.apply(changes, actor=_need_actor(actor))
+        return self._bulk.apply(changes, actor=actor)
 
     @needs(Right.DELETE_OR_BULK)
     def delete(self, server_id: int, *, actor: Actor) -> Deleted:
@@ -295,7 +295,7 @@ class Servers:
             RecordGoneError: it is gone already.
             StorageError: the database could not be written; nothing was deleted.
         """
-        deleted = self._bulk.delete([server_id], actor=_need_actor(actor))
+        deleted = self._bulk.delete([server_id], actor=actor)
         if not deleted.servers:
             raise RecordGoneError("Este servidor já foi apagado por outra pessoa.")
         return Deleted(deleted.servers[0], deleted.new_default)
@@ -309,7 +309,7 @@ class Servers:
         Raises:
             StorageError: the database could not be written; nothing was deleted.
         """
-        return self._bulk.delete(server_ids, actor=_need_actor(actor))
+        return self._bulk.delete(server_ids, actor=actor)
 
     @needs(Right.OPERATE)
     def set_active(self, server_ids: Sequence[int], *, is_active: bool, actor: Actor) -> list[MailServer]:
@@ -319,7 +319,7 @@ class Servers:
             ValidationError: the default server would not be active any more; nothing was changed.
             StorageError: the database could not be written; nothing was changed.
         """
-        return self._bulk.set_active(server_ids, is_active=is_active, actor=_need_actor(actor))
+        return self._bulk.set_active(server_ids, is_active=is_active, actor=actor)
 
     def heir(self, *going: MailServer) -> MailServer | None:
         """Return who becomes the default when these are deleted, the default among them: the oldest active one left."""
@@ -400,12 +400,7 @@ class Servers:
         raise AssertionError("unreachable")
 
 
-def _need_draft(draft: ServerDraft, secret: SecretStr | None, actor: Actor) -> None:
+def _need_draft(draft: ServerDraft, secret: SecretStr | None) -> None:
     need("draft", draft, ServerDraft, "mailcore.ServerDraft(…)")
     if secret is not None:
         need("secret", secret, SecretStr, "pydantic.SecretStr(…)")
-    _need_actor(actor)
-
-
-def _need_actor(actor: Actor) -> Actor:
-    return need("actor", actor, Actor, "mailcore.computer_user()")

@@ -377,6 +377,7 @@ class User(Base):
     """A person who may enter. Not the table ``user``: PostgreSQL keeps that word for itself."""
 
     __tablename__ = "app_user"
+    shown = ("id", "role", "is_active", "is_registered", "created_at", "last_seen_at")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     email: Mapped[str] = mapped_column(String(320))
@@ -399,6 +400,7 @@ class LoginSession(Base):
     """One signed-in browser. Its token is known to the browser alone; here is only its hash."""
 
     __tablename__ = "login_session"
+    shown = ("id", "user_id", "door", "created_at", "last_seen_at")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
@@ -416,6 +418,7 @@ class PasswordLink(Base):
     """A link of one use to set one's password; the link itself is kept nowhere, only its hash."""
 
     __tablename__ = "password_link"
+    shown = ("user_id", "ends_at")
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"), unique=True)
@@ -426,6 +429,7 @@ class SignInTries(Base):
     """Failed tries to sign in, by account and by network address: each makes the next wait longer."""
 
     __tablename__ = "sign_in_tries"
+    shown = ("failures", "last_at", "blocked_until")
 
     key: Mapped[str] = mapped_column(String(80), primary_key=True)
     """A hash of the account's or the network's address, for a person may have typed a password there."""
@@ -440,6 +444,7 @@ class AccessEvent(Base):
     """The trail of who came in, who was refused and why, and of what was done to users."""
 
     __tablename__ = "access_event"
+    shown = ("id", "at", "event", "door", "reason")
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     at: Mapped[datetime]

@@ -268,7 +268,7 @@ def test_an_act_without_an_actor_cannot_be_marked_or_called() -> None:
         return actor.name
 
     assert act(actor=Actor("Ana", Role.ANALYST)) == "Ana"
-    with pytest.raises(TypeError, match="who does it"):
+    with pytest.raises(TypeError, match="precisa de quem faz"):
         act()  # type: ignore[call-arg]
 
 
