@@ -150,7 +150,7 @@ json.dump(seen, sys.stdout)
 def program(tmp_path: Path) -> Path:
     """A copy of the program, in which nothing is changed but a row, a migration and a help text."""
     copy = tmp_path / "program"
-    for name in ("mailcore", "ui", "pages"):
+    for name in ("mailcore", "ui", "pages", ".streamlit"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "screen.py", copy)
     table = copy / "mailcore/registry/fields.py"
