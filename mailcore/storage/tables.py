@@ -144,7 +144,7 @@ class MailServer(Base):
     auth: Mapped[Auth] = mapped_column(default=Auth.PASSWORD)
     oauth_app_id: Mapped[int | None]
     """The registered application; no foreign key: one that records use is not removed."""
-    oauth_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
+    oauth_ref: Mapped[str | None] = mapped_column(String(80))
     """Where the refresh token is kept, never the token; None too for an application that works alone."""
     oauth_generation: Mapped[int] = mapped_column(default=0)
     """How often the refresh token was replaced."""
@@ -181,6 +181,7 @@ class MailServer(Base):
 
     __table_args__ = (
         Index("uq_mail_server_name_key", "name_key", unique=True),
+        Index("uq_mail_server_oauth_ref", "oauth_ref", unique=True),
         Index(
             "uq_mail_server_default",
             "is_default",

@@ -107,6 +107,8 @@ class OAuthPeer:
         """Every token, code, verifier and device code there ever was: what a leak scan looks for."""
         self.reused = 0
         self.device_interval = 5
+        self.signs_in_as = ""
+        """Who a real browser that comes to the authorize page is."""
         self._codes: dict[str, _Code] = {}
         self._families: dict[str, _Family] = {}
         """Refresh token, old ones too → its family."""
@@ -353,6 +355,12 @@ def _decoded(text: str) -> bytes:
 def _handler(peer: OAuthPeer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None: ...
+
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", peer.sign_in(f"{peer.url}{self.path}", peer.signs_in_as))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", "0"))
