@@ -86,7 +86,7 @@ class Mailcore:
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
-        self._housekeeping = Housekeeping(self.database, self.access, settings.retention_days)
+        self._housekeeping = Housekeeping(self.database, self.access, self.servers.authorizing, settings.retention_days)
         self.tidy()
 
     def __repr__(self) -> str:

@@ -172,7 +172,7 @@ class Authorizing:
         return app
 
     def _keep(self, wanted: Wanted, key: str, secret: SecretStr, redirect: str, lives: timedelta, actor: Actor) -> str:
-        self._forget_old()
+        self.forget_old()
         now = datetime.now(UTC)
         ref = self._secrets.put(secret)
         with self._database.write() as session:
@@ -319,7 +319,12 @@ class Authorizing:
         self._secrets.release(session, ref)
         return [ref]
 
-    def _forget_old(self) -> None:
+    def forget_old(self) -> None:
+        """Drop authorisations that nobody finished or saved in time, a hundred at once.
+
+        Raises:
+            StorageError: the database could not be written.
+        """
         dropped = []
         with self._database.read() as session:
             old = select(OAuthPending).where(OAuthPending.ends_at < datetime.now(UTC) - _LIVES)

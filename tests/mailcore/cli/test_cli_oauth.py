@@ -174,3 +174,18 @@ def test_an_application_alone_needs_nobody(
     assert run("servers", "check", str(server["id"]))[0] == 0
     assert run("servers", "show", str(server["id"]))[1]["oauth_state"] == "authorized"
     assert run("servers", "authorize", str(server["id"]))[1]["state"] == "authorized"
+
+
+def test_eight_processes_at_once_use_no_refresh_token_twice(
+    run: Callable[..., tuple[int, Any, str]], peer: OAuthPeer, smtp: OAuthSmtpPeer, tmp_path: Path
+) -> None:
+    number = str(add_server(run, smtp, tmp_path, add_app(run))["id"])
+    process = start("servers", "authorize", number)
+    peer_back = peer.sign_in(said(process, r"http://127\S+authorize\S+"), ANA)
+    process.communicate(f"{peer_back}\n", timeout=30)
+    at_once = [start("servers", "check", number, "--json") for _ in range(8)]
+    results = [json.loads(each.communicate(timeout=120)[0]) for each in at_once]
+    assert [result["ok"] for result in results] == [True] * 8
+    assert peer.reused == 0
+    assert sum(form.get("grant_type") == "refresh_token" for form in peer.token_requests) == 8
+    assert run("servers", "show", number)[1]["oauth_state"] == "authorized"

@@ -227,6 +227,21 @@ def test_what_is_not_good_is_not_stored(
     assert core.servers.get(stored.id).oauth_ref is None
 
 
+def test_what_nobody_saved_is_forgotten_with_its_token(
+    core: Mailcore, open_core: Callable[[], Mailcore], peer: OAuthPeer, smtp: OAuthSmtpPeer
+) -> None:
+    app = app_of(core)
+    key, _ = authorized(core, peer, Wanted(app.id, smtp.host, ANA))
+    core.servers.authorizing.forget_old()
+    assert core.servers.authorizing.progress(key, actor=ME).status == "done"
+    with core.database.write() as session:
+        session.get_one(OAuthPending, key).ends_at = datetime.now(UTC) - timedelta(hours=1)
+    open_core()  # tidies
+    with core.database.read() as session:
+        assert session.scalars(select(OAuthPending)).all() == []
+        assert session.execute(text("SELECT count(*) FROM stored_secret")).scalar() == 1
+
+
 def test_a_person_who_declines(core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer) -> None:
     stored = core.servers.create(draft_for(smtp, app_of(core)), actor=ME).server
     begun = core.servers.authorizing.begin(wanted_for(stored), redirect=BACK, actor=ME)
@@ -434,3 +449,12 @@ def test_an_import_and_an_export_carry_the_form_of_login_and_no_token(core: Mail
     assert server.oauth_ref not in exported
     plan = core.plan_import(to_csv(core.all_servers(), core.settings.zone).encode())
     assert (plan.errors, plan.unchanged) == ((), 1)
+
+
+def test_an_import_needs_the_application_to_be_registered_here(core: Mailcore, smtp: OAuthSmtpPeer) -> None:
+    app = app_of(core)
+    draft = draft_for(smtp, app)
+    with pytest.raises(ValidationError, match="Aplicativo"):
+        core.servers.apply([(None, replace(draft, oauth_app_id=app.id + 7))], actor=ME)
+    (made,) = core.servers.apply([(None, draft)], actor=ME)
+    assert (made.oauth_app_id, made.oauth_state) == (app.id, OAuthState.NONE)
