@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.clients import cause_of
-from mailcore.diagnosis.cutting import pieces_of, speaks_of_trouble, words_in_log
+from mailcore.diagnosis.cutting import code_named, pieces_of, speaks_of_trouble, words_in_log
 from mailcore.diagnosis.normalise import folded
 from mailcore.diagnosis.pasted import paragraphs
 from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, elsewhere, in_general, known_words, texts
@@ -184,6 +184,8 @@ def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[FoundRepl
         diagnosis = _our_own(words) or _spoken_of(words, only_sure=True)
         if diagnosis is None and speaks_of_trouble(words):
             diagnosis = _said(words, line, phase, provider) or _spoken_of(words)
+        if diagnosis is None and (code := code_named(words)):
+            diagnosis = replace(classify(code, phase=phase, provider=provider), reply=words)
         if diagnosis is not None:
             found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
