@@ -1,13 +1,8 @@
-"""Servidores de e-mail: page config and navigation."""
+"""Servidores de e-mail: what `streamlit run app.py` serves. The pages begin in screen.py."""
 
 import streamlit as st
 
-from ui.chrome import chrome
-from ui.context import page_faults
-from ui.navigation import navigation
+from ui.door.start import lifespan, middleware, refuse_open_house, routes
 
-st.set_page_config(page_icon="ui/favicon.svg", layout="wide")
-page = navigation()
-chrome()
-with page_faults(page.title):
-    page.run()
+refuse_open_house()
+app = st.App("screen.py", routes=routes(), middleware=middleware(), lifespan=lifespan)

@@ -12,6 +12,7 @@ NAMES = {
     "memory": "Memory of many threads on SQLite, 100,000 servers",
     "pages": "The list page in the browser",
     "quotas": "Reserving units, and what quotas cost to read",
+    "frames": "DataFrames over a million rows of the ledger",
     "checks": "The staged check, replies and the ledger row",
     "diagnosis": "Replies of real servers, read right",
     "versus_django": "The same work in the app and in the Django admin, 100,000 servers",

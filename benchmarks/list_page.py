@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-# The grid is drawn on a canvas; its cells stand inside it as a table for screen readers.
-GRID = "[data-testid=stDataFrame] canvas"
-_HEADER_HEIGHT, _ROW_HEIGHT, _CHECKBOX_X = 35, 35, 20
+ROWS = ".mailcore-rows tbody tr"
 
 HEADING = "Servidores de e-mail"
 
@@ -20,15 +18,14 @@ def heading(page: Page) -> Locator:
     return page.get_by_role("heading", name=HEADING, level=1)
 
 
-def cells(page: Page, text: str | re.Pattern[str]) -> Locator:
-    """Cells of the grid with this text."""
-    return page.locator(f"{GRID} td").filter(has_text=text)
+def rows(page: Page, text: str) -> Locator:
+    """Rows of the table with this text."""
+    return page.locator(ROWS).filter(has_text=text)
 
 
 def wait_for_rows(page: Page) -> None:
-    """Wait until the grid is drawn with at least one row in it."""
-    page.locator(GRID).first.wait_for()
-    page.locator(f"{GRID} tbody tr, {GRID} td").first.wait_for(state="attached")
+    """Wait until the table is drawn with at least one row in it."""
+    page.locator(ROWS).first.wait_for()
 
 
 def search(page: Page, text: str) -> None:
@@ -43,18 +40,8 @@ def count_line(page: Page, found: int) -> Locator:
 
 
 def select_first_row(page: Page) -> None:
-    """Tick the first row."""
-    # Above the canvas lies the grid's scroller, which takes the mouse.
-    box = page.locator(GRID).first.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + _CHECKBOX_X, box["y"] + _HEADER_HEIGHT + _ROW_HEIGHT / 2)
-
-
-def untick(page: Page) -> None:
-    """Take the tick off the first row, where the page kept it from an earlier visit."""
-    if button(page, "Alterar").is_enabled():
-        select_first_row(page)
-        page.get_by_role("button", name="Alterar", disabled=True).wait_for()
+    """Click the first row."""
+    page.locator(ROWS).first.click()
 
 
 def button(page: Page, name: str) -> Locator:

@@ -48,7 +48,7 @@ def run() -> list[Figure]:
 
 def _reserving(name: str, settings: Settings, *, targets: bool) -> list[Figure]:
     core = Mailcore(settings)
-    server = _register(core, "Uma", limit=100_000_000)
+    server = register(core, "Uma", limit=100_000_000)
     keys = count()
 
     def pair(units: int) -> None:
@@ -64,7 +64,7 @@ def _reserving(name: str, settings: Settings, *, targets: bool) -> list[Figure]:
         Figure(f"{name}: a unit in a batch of 100", batch * 1e6, "µs", alone / 20 * 1e6, "target: a twentieth"),
     ]
     # One unit less than what the processes ask for: one of them is refused, and not one unit too many is taken.
-    contested = _register(core, "Disputada", limit=_PROCESSES * _EACH - 1)
+    contested = register(core, "Disputada", limit=_PROCESSES * _EACH - 1)
     context = multiprocessing.get_context("spawn")
     start, out = context.Barrier(_PROCESSES + 1), context.Queue()
     workers = [
@@ -105,14 +105,14 @@ def _reading(settings: Settings) -> list[Figure]:
     """A million rows in one account's window; then a million over 1,000 accounts and 30 days."""
     core = Mailcore(settings)
     now = datetime.now(UTC)
-    busy = _register(core, "Movimentada", limit=2_000_000)
-    _fill(core, [busy], now, timedelta(hours=24))
+    busy = register(core, "Movimentada", limit=2_000_000)
+    fill(core, [busy], now, timedelta(hours=24))
     one = _seconds_each(lambda: core.quotas(server_id=busy.id, every_slot=True), 30)
     with core.database.write_connection() as connection:
         for table in ("send", "usage", "daily_usage"):
             connection.execute(text(f"DELETE FROM {table}"))
-    servers = [_register(core, f"Conta {number}", limit=1_000) for number in range(_ACCOUNTS)]
-    _fill(core, servers, now, timedelta(days=30))
+    servers = [register(core, f"Conta {number}", limit=1_000) for number in range(_ACCOUNTS)]
+    fill(core, servers, now, timedelta(days=30))
 
     def page() -> None:
         core.quotas()
@@ -127,7 +127,7 @@ def _reading(settings: Settings) -> list[Figure]:
     ]
 
 
-def _fill(core: Mailcore, servers: list[MailServer], now: datetime, span: timedelta) -> None:
+def fill(core: Mailcore, servers: list[MailServer], now: datetime, span: timedelta) -> None:
     """Ledger rows evenly over the span, and the sums that they would have left."""
     step = span / _ROWS
     sums: dict[tuple[str, int, int], list[Any]] = {}
@@ -191,7 +191,7 @@ def _seconds_each(work: Any, times: int) -> float:
     return (time.perf_counter() - begun) / times
 
 
-def _register(core: Mailcore, name: str, *, limit: int) -> MailServer:
+def register(core: Mailcore, name: str, *, limit: int) -> MailServer:
     draft = ServerDraft(
         name=name,
         host="smtp.exemplo.com.br",

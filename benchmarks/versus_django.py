@@ -91,9 +91,8 @@ class App:
 
     def search(self, term: str, name: str) -> None:
         list_page.search(self._page, term)
-        # Drawn after the rows. The canvas itself cannot be asked, and the table it keeps for screen readers
-        # follows what is seen by some tenths of a second.
         list_page.count_line(self._page, 1).wait_for()
+        list_page.rows(self._page, name).wait_for()
 
     def open(self, name: str) -> None:
         # The search left one record, which is selected already.
@@ -109,13 +108,12 @@ class App:
 
     def prepare_delete(self) -> None:
         settle(self._page)
-        list_page.untick(self._page)
 
     def delete(self, name: str) -> None:
         list_page.select_first_row(self._page)
         list_page.button(self._page, "Apagar").click()
         self._page.get_by_role("dialog").get_by_role("button", name="OK").click()
-        list_page.cells(self._page, name).first.wait_for(state="detached")
+        list_page.rows(self._page, name).wait_for(state="detached")
 
 
 class DjangoAdmin:

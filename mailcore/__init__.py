@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mailcore import frames
+    from mailcore import frames as frames
     from mailcore.actor import Actor, computer_user
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.errors import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         FieldError,
         HeldError,
         MailcoreError,
+        NotAllowedError,
         NotFoundError,
         RecordGoneError,
         SecretError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mailcore.quota.rules import Quota
     from mailcore.registry.drafts import ServerDraft
     from mailcore.registry.search import ServerQuery
+    from mailcore.rights import Right, Role
     from mailcore.sending.ledger import LedgerQuery
     from mailcore.settings import KeyringChoice, Settings, load_settings
     from mailcore.storage.tables import MailServer, Send
@@ -74,12 +76,15 @@ __all__ = [
     "MailServer",
     "Mailcore",
     "MailcoreError",
+    "NotAllowedError",
     "NotFoundError",
     "OutgoingMessage",
     "Quota",
     "QuotaState",
     "Recipient",
     "RecordGoneError",
+    "Right",
+    "Role",
     "SameAddress",
     "SecretError",
     "Security",
@@ -94,7 +99,6 @@ __all__ = [
     "ValidationError",
     "compose",
     "computer_user",
-    "frames",
     "from_eml",
     "load_settings",
     "open_mailcore",
@@ -105,7 +109,15 @@ _HOMES = {
     "diagnosis.replies": ("Diagnosis",),
     "errors": (
         *("ArgumentError", "ConfigurationError", "ConflictError", "FieldChange", "FieldError", "HeldError"),
-        *("MailcoreError", "NotFoundError", "RecordGoneError", "SecretError", "StorageError", "ValidationError"),
+        *(
+            "MailcoreError",
+            "NotAllowedError",
+            "NotFoundError",
+            "RecordGoneError",
+            "SecretError",
+            "StorageError",
+            "ValidationError",
+        ),
     ),
     "health.check": ("CheckResult",),
     "installation": ("Explained", "Mailcore", "open_mailcore"),
@@ -113,6 +125,7 @@ _HOMES = {
     "quota.rules": ("Quota",),
     "registry.drafts": ("ServerDraft",),
     "registry.search": ("ServerQuery",),
+    "rights": ("Right", "Role"),
     "sending.ledger": ("LedgerQuery",),
     "settings": ("KeyringChoice", "Settings", "load_settings"),
     "storage.tables": ("MailServer", "Send"),
@@ -130,6 +143,7 @@ _MODULE_OF = {name: f"mailcore.{module}" for module, names in _HOMES.items() for
 def __getattr__(name: str) -> object:
     # Loaded when first used, so that importing one small module does not load the database, nor pandas.
     if name == "frames":
+        # Not in ``__all__``: ``from mailcore import *`` must work without pandas.
         return import_module("mailcore.frames")
     if name in _MODULE_OF:
         value: object = getattr(import_module(_MODULE_OF[name]), name)

@@ -38,6 +38,30 @@ class SecretError(MailcoreError):
     """A password or key could not be stored, read or opened."""
 
 
+class NotAllowedError(MailcoreError, PermissionError):
+    """The role of whoever asked does not allow it; nothing was done.
+
+    ``right`` is the right that is missing, ``helpers`` the roles that have it, as the screen calls them.
+    """
+
+    SENTENCE = "Seu papel não permite isto."
+
+    def __init__(self, right: str, helpers: list[str]) -> None:
+        self.right = right
+        self.helpers = helpers
+        super().__init__(f"{self.SENTENCE} Quem pode: {' ou '.join(helpers)}.")
+
+
+class SignInRefusedError(MailcoreError):
+    """Somebody is not let in. ``str`` is what the screen may say; ``reason`` is for the trail alone."""
+
+    def __init__(self, sentence: str, reason: str, *, wait_seconds: int = 0) -> None:
+        self.reason = reason
+        self.wait_seconds = wait_seconds
+        """How long to wait before another try; 0 where waiting changes nothing."""
+        super().__init__(sentence)
+
+
 class HeldError(MailcoreError):
     """An account on hold whose provider counts every try against it."""
 

@@ -180,10 +180,10 @@ def sends(
     Columns: ``id``, ``at``, ``server_id``, ``server_name`` (its description then), ``account``, ``status``, ``units``
     and ``counted`` (of the quota; 0 once it is certain that nothing was taken), ``recipients`` (separated by blanks),
     ``message_id``, ``provider_id``, ``reply``, ``warnings``, ``diagnosis_category``, ``diagnosis_code`` and
-    ``diagnosis_title`` (missing where nothing was wrong), ``frees_at``, ``followed_at``, ``follow_state`` and
-    ``follow_failures`` (JSON).
+    ``diagnosis_title`` (missing where nothing was wrong), ``frees_at``, ``followed_at``, ``follow_state``,
+    ``follow_failures`` (JSON) and ``who`` (on whose behalf it was sent).
 
-    A million rows take about half a gigabyte; :func:`sends_in_chunks` is for more.
+    A million rows take about 350 MB; :func:`sends_in_chunks` is for more.
 
     Args:
         since: from this moment on, or from so long ago on; everything where it is not given.
@@ -223,6 +223,7 @@ def sends_in_chunks(
 _SEND_COLUMNS = (
     *("id", "at", "server_id", "server_name", "account_key", "status", "units", "counted", "recipients", "message_id"),
     *("provider_id", "reply", "warnings", "diagnosis", "frees_at", "followed_at", "follow_state", "follow_failures"),
+    "who",
 )
 
 _DIAGNOSIS = ("diagnosis_category", "diagnosis_code", "diagnosis_title")
@@ -257,7 +258,7 @@ class _Parts:
         self._moments: dict[str, list[Any]] = {name: [] for name in ("at", "frees_at", "followed_at")}
         texts = ("recipients", "message_id", "provider_id", "reply", "warnings", "follow_failures")
         self._texts: dict[str, list[Any]] = {name: [] for name in texts}
-        words = ("server_name", "account", *_DIAGNOSIS, "follow_state")
+        words = ("server_name", "account", *_DIAGNOSIS, "follow_state", "who")
         self._codes: dict[str, list[Any]] = {name: [] for name in ("status", *words)}
         self._numbers: dict[str, dict[str, int]] = {name: {} for name in words}
         self._numbers["status"] = {status.value: number for number, status in enumerate(SendStatus)}

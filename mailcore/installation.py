@@ -8,7 +8,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from mailcore.arguments import need, need_one_of
+from mailcore.access.entrance import Access
+from mailcore.actor import THIS_COMPUTERS_USER, Actor, needs
+from mailcore.arguments import need, need_count, need_one_of
 from mailcore.audit import Trail
 from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
@@ -20,6 +22,7 @@ from mailcore.quota.rules import QuotaSettings
 from mailcore.registry.exchange import all_servers, plan_import
 from mailcore.registry.named_in_text import Explained, explain_of
 from mailcore.registry.servers import Servers
+from mailcore.rights import Right
 from mailcore.secrets.store import SecretStore
 from mailcore.sending.delivery_status import Followed, follow_up
 from mailcore.sending.for_programs import OUTCOMES, ProgramSends
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from mailcore.actor import Actor
     from mailcore.health.check import CheckResult
     from mailcore.health.portfolio import Attention, Checked
     from mailcore.quota.external_use import Entry
@@ -74,6 +76,7 @@ class Mailcore:
         self.secrets.prepare()
         self.servers = Servers(self.database, self.secrets)
         self.servers.accounts.identify()
+        self.access = Access(self.database, settings)
         self.trail = Trail(self.database)
         self.ledger = Ledger(self.database)
         self.quota_settings = QuotaSettings(settings.zone, settings.limit_margin_percent)
@@ -83,7 +86,7 @@ class Mailcore:
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
-        self._housekeeping = Housekeeping(self.database, settings.retention_days)
+        self._housekeeping = Housekeeping(self.database, self.access, settings.retention_days)
         self.tidy()
 
     def __repr__(self) -> str:
@@ -106,32 +109,44 @@ class Mailcore:
 
     # ------------------------------------------------------------------ health
 
+    @needs(Right.OPERATE)
     def check(
-        self, server: MailServer, on_step: StepListener = ignore_steps, *, recipient: str = "", probe: bool = True
+        self,
+        server: MailServer,
+        on_step: StepListener = ignore_steps,
+        *,
+        recipient: str = "",
+        probe: bool = True,
+        actor: Actor = THIS_COMPUTERS_USER,
     ) -> CheckResult:
         """Check a registered server, sending nothing; see :meth:`mailcore.health.checks.Checks.check`."""
         need("server", server, MailServer, _SERVERS)
-        return self._checks.check(server, on_step, recipient=recipient, probe=probe)
+        return self._checks.check(server, on_step, recipient=recipient, probe=probe, actor=actor)
 
+    @needs(Right.OPERATE)
     def check_all(
         self,
         on_checked: Callable[[Checked], None] = ignore_checked,
         *,
         servers: Sequence[MailServer] | None = None,
         seconds: float = PORTFOLIO_SECONDS,
+        actor: Actor = THIS_COMPUTERS_USER,
     ) -> list[Checked]:
         """Check every active server, or those given, side by side; see :func:`mailcore.health.portfolio.check_all`."""
-        return self._checks.check_all(on_checked, servers=servers, seconds=seconds)
+        return self._checks.check_all(on_checked, servers=servers, seconds=seconds, actor=actor)
 
+    @needs(Right.OPERATE)
     def check_draft(
         self,
         draft: ServerDraft,
         typed: SecretStr | None,
         opened: MailServer | None,
         on_step: StepListener = ignore_steps,
+        *,
+        actor: Actor = THIS_COMPUTERS_USER,
     ) -> CheckResult:
         """Check what is typed and not saved; see :meth:`mailcore.health.checks.Checks.check_draft`."""
-        return self._checks.check_draft(draft, typed, opened, on_step)
+        return self._checks.check_draft(draft, typed, opened, on_step, actor=actor)
 
     def attention(self) -> Attention:
         """Return what will stop working soon; see :func:`mailcore.health.portfolio.attention`."""
@@ -139,10 +154,12 @@ class Mailcore:
 
     def explain(self, text: str, *, phase: str = "", provider: str = "") -> list[Explained]:
         """Explain a pasted text; see :func:`mailcore.registry.named_in_text.explain_of`."""
+        need("text", text, str)
         return explain_of(self.servers, text, phase=phase, provider=provider)
 
     # ------------------------------------------------------------------ sending
 
+    @needs(Right.OPERATE)
     def send(
         self,
         server: MailServer,
@@ -150,15 +167,23 @@ class Mailcore:
         *,
         idempotency_key: str = "",
         on_step: StepListener = ignore_steps,
+        actor: Actor = THIS_COMPUTERS_USER,
     ) -> Send:
         """Send one message; see :meth:`mailcore.sending.send.Sender.send`."""
         need("server", server, MailServer, _SERVERS)
         need("message", message, OutgoingMessage, "mailcore.compose(…)")
         need("idempotency_key", idempotency_key, str)
-        return self._sender.send(server, message, idempotency_key=idempotency_key, on_step=on_step)
+        return self._sender.send(server, message, idempotency_key=idempotency_key, on_step=on_step, actor=actor)
 
+    @needs(Right.OPERATE)
     def reserve(
-        self, server: MailServer, recipients: Sequence[str] | int, *, idempotency_key: str = "", message_id: str = ""
+        self,
+        server: MailServer,
+        recipients: Sequence[str] | int,
+        *,
+        idempotency_key: str = "",
+        message_id: str = "",
+        actor: Actor = THIS_COMPUTERS_USER,
     ) -> Send:
         """Reserve a message's place in the quota, for a program that carries the mail itself.
 
@@ -166,18 +191,29 @@ class Mailcore:
         """
         need("server", server, MailServer, _SERVERS)
         need("idempotency_key", idempotency_key, str)
-        return self._programs.reserve(server, recipients, idempotency_key=idempotency_key, message_id=message_id)
+        return self._programs.reserve(
+            server, recipients, idempotency_key=idempotency_key, message_id=message_id, actor=actor
+        )
 
+    @needs(Right.OPERATE)
     def settle(
-        self, row: Send, outcome: SendStatus, *, reply: str = "", phase: str = "data", taken: int | None = None
+        self,
+        row: Send,
+        outcome: SendStatus,
+        *,
+        reply: str = "",
+        phase: str = "data",
+        taken: int | None = None,
+        actor: Actor = THIS_COMPUTERS_USER,
     ) -> Send:
         """Say what became of a reserved message; see :meth:`mailcore.sending.for_programs.ProgramSends.settle`."""
         need("row", row, Send, "core.reserve(…)")
         need_one_of("outcome", outcome, OUTCOMES)
-        return self._programs.settle(row, outcome, reply=reply, phase=phase, taken=taken)
+        return self._programs.settle(row, outcome, reply=reply, phase=phase, taken=taken, actor=actor)
 
     def follow_up(self, send_id: int) -> Followed:
         """Ask the service what became of a send; see :func:`mailcore.sending.delivery_status.follow_up`."""
+        need_count("send_id", send_id)
         return follow_up(self.database, self.servers, send_id, settings=self.settings)
 
     # ------------------------------------------------------------------ quotas
@@ -196,6 +232,8 @@ class Mailcore:
             wait: how many seconds to wait for services that count for themselves, all together; without it, what
                 they said last counts, and they are asked anew in the background.
         """
+        if server_id is not None:
+            need_count("server_id", server_id)
         query = QuotaQuery(server_id=server_id, account_keys=account_keys, every_slot=every_slot)
         readings = partial(self.figures.readings, seconds=wait)
         return reports.quotas(self.database, self.quota_settings, query, readings=readings)
@@ -222,12 +260,15 @@ class Mailcore:
         """Read a file of use made elsewhere; see :func:`mailcore.quota.external_use.read_csv`."""
         return external_use.read_csv(data, self.all_servers(), self.quota_settings)
 
+    @needs(Right.OPERATE)
     def record_external_use(self, entries: Sequence[Entry], *, actor: Actor) -> None:
         """Count use made elsewhere; see :func:`mailcore.quota.external_use.record`."""
         external_use.record(self.database, self.quota_settings, entries, actor=actor)
 
+    @needs(Right.OPERATE)
     def lift_hold(self, server: MailServer, *, actor: Actor) -> None:
         """Let an account be used again because a person says so; see :func:`mailcore.quota.holds.lift`."""
+        need("server", server, MailServer, _SERVERS)
         holds.lift(self.database, server, actor=actor)
 
     # ------------------------------------------------------------------ the whole registry

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mailcore.errors import ConfigurationError
+from mailcore.rights import Role
 
 
 def default_data_dir() -> Path:
@@ -44,6 +45,23 @@ class KeyringChoice(StrEnum):
     DATABASE = "database"
 
 
+class Door(StrEnum):
+    """The ways in."""
+
+    NONE = "none"
+    """Whoever sits at this computer; only while nothing but loopback is listened on."""
+    ACCOUNTS = "accounts"
+    """E-mail and password, kept here."""
+    OIDC = "oidc"
+    """OpenID Connect: an identity provider of the company's (``[auth]`` in ``.streamlit/secrets.toml``)."""
+    PROXY = "proxy"
+    """A proxy in front that signs people in and names them in a header."""
+
+
+_AUTO = "auto"
+_LEAST_PROXY_SECRET = 16
+
+
 class Settings(BaseSettings):
     """What can be set from outside; every default works with no set-up on one machine."""
 
@@ -66,6 +84,58 @@ class Settings(BaseSettings):
 
     limit_margin_percent: int = Field(default=0, ge=0, le=90)
     """How much of every account's limit is left unused: providers count later than we do, and not only us."""
+
+    login: str = _AUTO
+    """The doors that stand open (:class:`Door`), separated by commas; ``auto``: none on loopback while no user is
+    registered, accounts otherwise."""
+    oidc_domains: str = ""
+    """Who has an address of these domains (separated by commas) enters by OpenID Connect unregistered."""
+    oidc_role: Role = Role.ANALYST
+    """The role of those."""
+    oidc_trust_email: bool = False
+    """Let in where the provider never says whether it verified the address (Microsoft Entra)."""
+    proxy_secret: SecretStr = SecretStr("")
+    """What the proxy in front sends in the header X-Mailcore-Proxy; without it no header of a proxy is believed."""
+    proxy_user_header: str = "X-Forwarded-Email"
+    """The proxy's header that names the person."""
+    proxy_addresses: str = "127.0.0.1, ::1"
+    """Where the proxy's requests come from: addresses or networks, separated by commas."""
+
+    @field_validator("login")
+    @classmethod
+    def _known_doors(cls, text: str) -> str:
+        names = _listed(text)
+        if names != [_AUTO] and (not names or set(names) - {door.value for door in Door}):
+            raise ValueError("MAILCORE_LOGIN: use auto, ou none, accounts, oidc e proxy separados por vírgula.")
+        if Door.NONE.value in names and len(names) > 1:
+            raise ValueError("MAILCORE_LOGIN: none deixa entrar sem login; use-o sozinho, ou tire-o da lista.")
+        return ",".join(names)
+
+    @field_validator("proxy_addresses")
+    @classmethod
+    def _known_addresses(cls, text: str) -> str:
+        try:
+            return ",".join(str(ip_network(name, strict=False)) for name in _listed(text))
+        except ValueError as error:
+            raise ValueError(
+                "MAILCORE_PROXY_ADDRESSES: use endereços IP ou redes, como 10.0.0.5 ou 10.0.0.0/24."
+            ) from error
+
+    @field_validator("proxy_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < _LEAST_PROXY_SECRET:
+            raise ValueError(f"MAILCORE_PROXY_SECRET: use pelo menos {_LEAST_PROXY_SECRET} caracteres ao acaso.")
+        return secret
+
+    @model_validator(mode="after")
+    def _proxy_with_a_secret(self) -> Self:
+        if Door.PROXY.value in _listed(self.login) and not self.proxy_secret.get_secret_value():
+            raise ValueError(
+                "MAILCORE_PROXY_SECRET: a porta proxy precisa do segredo que o proxy manda no cabeçalho "
+                "X-Mailcore-Proxy; sem ele qualquer um poderia escrever o cabeçalho."
+            )
+        return self
 
     @field_validator("timezone")
     @classmethod
@@ -99,7 +169,7 @@ class Settings(BaseSettings):
         parts = urlsplit(url)
         if parts.scheme == "https" and parts.hostname:
             return url.rstrip("/")
-        if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+        if parts.scheme == "http" and is_loopback(parts.hostname or ""):
             return url.rstrip("/")
         raise ValueError(
             "MAILCORE_ELASTIC_EMAIL_URL: use um endereço https:// (http:// só vale para esta máquina), "
@@ -124,6 +194,22 @@ class Settings(BaseSettings):
             # Of a URL with a user or parameters, which may hold a password, only the kind.
             is_url = isinstance(value, str) and "://" in value and ("@" in value or "?" in value)
             yield name, f"{str(value).partition(':')[0]}://***" if is_url else value
+
+    @property
+    def doors(self) -> frozenset[Door] | None:
+        """The doors asked for, or None for ``auto``."""
+        names = _listed(self.login)
+        return None if names == [_AUTO] else frozenset(Door(name) for name in names)
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """The domains whose people enter by OpenID Connect unregistered, in lower case."""
+        return frozenset(name.removeprefix("@") for name in _listed(self.oidc_domains))
+
+    @property
+    def proxies(self) -> list[IPv4Network | IPv6Network]:
+        """Where a proxy's requests come from."""
+        return [ip_network(name) for name in _listed(self.proxy_addresses)]
 
     @property
     def zone(self) -> ZoneInfo:
@@ -153,10 +239,16 @@ def _sentence(location: tuple[int | str, ...], message: str) -> str:
     return f"{name}: o valor não serve; veja os valores aceitos no README."
 
 
-def _is_loopback(host: str) -> bool:
+def _listed(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip().lower())]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, seen from itself."""
     if host == "localhost":
         return True
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host.strip("[]"))
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         return False

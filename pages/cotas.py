@@ -7,10 +7,12 @@ from ui.navigation import enter_through_app
 enter_through_app("cotas")
 st.title("Cotas")  # painted while the rest is being loaded
 
+from mailcore.rights import Right
 from ui.context import faults, mailcore
 from ui.cotas.charts import thirty_days, week_of_hours
 from ui.cotas.external_use import external_use
 from ui.cotas.overview import details, filters, overview
+from ui.person import may
 from ui.shortcuts import shortcuts
 
 core = mailcore()
@@ -32,6 +34,7 @@ def live() -> None:
 
 
 live()
-with faults():
-    external_use(core)
+if may(Right.OPERATE):
+    with faults():
+        external_use(core)
 shortcuts({})

@@ -7,10 +7,13 @@ from ui.navigation import enter_through_app
 enter_through_app("servidores")
 st.title("Servidores de e-mail")  # painted while the rest is being loaded
 
+from mailcore.rights import Right
 from ui.context import faults, mailcore, notices
+from ui.person import may
 from ui.quota_warnings import show_near_the_limit
-from ui.servidores.actions import ask_to_delete, delete_dialog, test_connection
-from ui.servidores.listing import leave_if_asked, query, selected_server, server_table
+from ui.servidores.actions import leave_if_asked, switch, test_connection
+from ui.servidores.deleting import delete_dialog
+from ui.servidores.listing import filters, selected_servers, server_page, server_table
 from ui.servidores.portfolio import show_attention, test_all
 from ui.session import DUPLICATE, EDIT, NEW, SEND
 from ui.shortcuts import shortcuts
@@ -20,17 +23,25 @@ leave_if_asked()
 core = mailcore()
 notices()
 
-toolbar, outcome = st.container(horizontal=True), st.container()
-page = None if core.servers.is_empty() else core.servers.search(query())
-server = selected_server(core, page)
-with toolbar:
-    st.button("Novo", key=NEW.name, type="primary", help="F5")
-    st.button("Alterar", key=EDIT.name, disabled=server is None)
-    st.button("Apagar", key="delete", disabled=server is None, on_click=ask_to_delete, args=(server,))
-    wants_check = st.button("Testar conexão", key="check", disabled=server is None)
-    st.button("Enviar teste", key=SEND.name, disabled=server is None)
-    st.button("Duplicar", key=DUPLICATE.name, disabled=server is None)
-    wants_all = st.button("Testar todos", key="check_all", disabled=page is None)
+toolbar, outcome = st.container(horizontal=True, key="toolbar"), st.container()
+page, selected = None, []
+if not core.servers.is_empty():
+    query = filters(core)
+    page = server_page(core, query)
+    selected = selected_servers(core, query, page)
+wants_check = wants_all = wants_delete = turns_on = turns_off = False
+none, not_one = not selected, len(selected) != 1
+if may(Right.OPERATE):
+    with toolbar:
+        st.button("Novo", key=NEW.name, type="primary", help="F5")
+        st.button("Alterar", key=EDIT.name, disabled=not_one)
+        wants_delete = st.button("Apagar", key="delete", disabled=none)
+        wants_check = st.button("Testar conexão", key="check", disabled=none)
+        st.button("Enviar teste", key=SEND.name, disabled=not_one)
+        turns_on = st.button("Ativar", key="turn_on", disabled=all(server.is_active for server in selected))
+        turns_off = st.button("Desativar", key="turn_off", disabled=not any(server.is_active for server in selected))
+        st.button("Duplicar", key=DUPLICATE.name, disabled=not_one)
+        wants_all = st.button("Testar todos", key="check_all", disabled=page is None)
 
 if page is None:
     st.info(
@@ -41,12 +52,13 @@ if page is None:
     )
 else:
     show_near_the_limit(core)
-    server_table(core, page, server)
+    server_table(core, page, selected, opens=may(Right.OPERATE))
     show_attention(core)
 
 with outcome, faults():
-    test_connection(core, server, start=wants_check)
+    switch(core, selected, on=turns_on, off=turns_off)
+    test_connection(core, selected, start=wants_check)
     test_all(core, start=wants_all)
 with faults():
-    delete_dialog(core)
-shortcuts({"F5": NEW.name})
+    delete_dialog(core, selected, ask=wants_delete)
+shortcuts({"F5": NEW.name}, shows_above=("check", "check_all", "turn_on", "turn_off"))

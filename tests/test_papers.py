@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import re
 import shlex
 import tomllib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +21,8 @@ from mailcore.settings import Settings
 ROOT = Path(__file__).parents[1]
 PAPERS = sorted(path.name for path in ROOT.glob("*.md"))
 OURS = ("mailcore/", "ui/", "pages/", "tests/", "examples/", "docs/", "benchmarks/", ".streamlit/")
-HELD_BY_TESTS = {"MAILCORE_REQUIRE_BROWSER", "MAILCORE_REQUIRE_POSTGRES", "MAILCORE_REQUIRE_MTA"}
-ONLY_TESTS = HELD_BY_TESTS | {"MAILCORE_HYPOTHESIS"}
+FOR_TESTS = {f"MAILCORE_{name}" for name in ("REQUIRE_BROWSER", "REQUIRE_POSTGRES", "REQUIRE_MTA", "HYPOTHESIS")}
+"""Variables that only the tests read."""
 
 
 @cache
@@ -85,19 +88,20 @@ def test_the_readmes_examples_are_right_use(row: list[str]) -> None:
 def test_the_readme_names_every_setting_and_no_other() -> None:
     prefix = Settings.model_config["env_prefix"]
     settings = {f"{prefix}{name}".upper() for name in Settings.model_fields}
-    table = re.findall(r"^\| `(MAILCORE_[A-Z_]+)` \| (.*?) \|", paper("README.md"), re.MULTILINE)
-    assert sorted(name for name, _ in table) == sorted(settings)
-    assert set(re.findall(r"MAILCORE_[A-Z_]+", paper("README.md"))) == settings | HELD_BY_TESTS
-    for name, default in table:
-        value = Settings.model_fields[name.removeprefix(prefix).lower()].default
-        if isinstance(value, int) or (isinstance(value, str) and value):
-            assert default == f"`{value}`", name
+    rows = re.findall(r"^\| (`MAILCORE_[A-Z_`, ]+) \| (.*?) \|", paper("README.md"), re.MULTILINE)
+    assert sorted(name for names, _ in rows for name in re.findall(r"\w+", names)) == sorted(settings)
+    assert set(re.findall(r"MAILCORE_[A-Z_]+", paper("README.md"))) == settings | FOR_TESTS
+    for names, defaults in rows:
+        for name, default in zip(re.findall(r"\w+", names), defaults.split(", "), strict=False):
+            value = Settings.model_fields[name.removeprefix(prefix).lower()].default
+            if isinstance(value, int | str) and value:
+                assert default in (f"`{int(value) if isinstance(value, bool) else value}`", "loopback"), name
 
 
 @pytest.mark.parametrize("name", [name for name in PAPERS if name != "README.md"])
 def test_the_other_papers_name_only_settings_that_there_are(name: str) -> None:
     settings = {f"MAILCORE_{field}".upper() for field in Settings.model_fields}
-    assert set(re.findall(r"MAILCORE_[A-Z_]+", paper(name))) <= settings | ONLY_TESTS
+    assert set(re.findall(r"MAILCORE_[A-Z_]+", paper(name))) <= settings | FOR_TESTS
 
 
 def test_the_exit_codes_are_those_of_the_program() -> None:
@@ -121,6 +125,22 @@ def test_every_file_and_test_that_a_paper_names_is_there(name: str) -> None:
             tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
             functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
             assert test in functions, f"{name} names {quoted}"
+
+
+def test_every_reference_in_a_docstring_leads_somewhere() -> None:
+    for path in [path for folder in ("mailcore", "ui") for path in (ROOT / folder).rglob("*.py")]:
+        for reference in re.findall(r":[a-z]+:`~?((?:mailcore|ui)\.[\w.]+)", path.read_text(encoding="utf-8")):
+            assert is_there(reference.split(".")), f"{path} refers to {reference}"
+
+
+def is_there(parts: list[str]) -> bool:
+    for length in range(len(parts), 0, -1):
+        with suppress(ImportError):
+            found: Any = importlib.import_module(".".join(parts[:length]))
+            for name in parts[length:]:
+                found = getattr(found, name, None) or getattr(found, "__annotations__", {}).get(name)
+            return found is not None
+    return False
 
 
 @pytest.mark.parametrize("name", PAPERS)

@@ -7,15 +7,17 @@ parts, so that a server called "Search" keeps its name.
 
 import streamlit as st
 
-from ui.assets import script, style
+from ui.assets import all_parts, style
 
-_component = st.components.v2.component("mailcore_chrome", js=script("chrome.js"))
+_component = st.components.v2.component(
+    "mailcore_chrome", js=all_parts("chrome"), css=style("rows.css"), isolate_styles=False
+)
 
 
 def chrome() -> None:
     """Put Streamlit's own interface in Portuguese and set the language of the document.
 
-    Call it once a run, in ``app.py`` before the page runs.
+    Call it once a run, in ``screen.py`` before the page runs.
     """
     st.html("<style>" + style("chrome.css") + "</style>")
     _component(key="mailcore_chrome")

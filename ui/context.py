@@ -21,7 +21,12 @@ _log = logging.getLogger(__name__)
 
 
 @st.cache_resource(show_spinner=False)
-def _open() -> Mailcore:
+def library() -> Mailcore:
+    """Open the library, once in this process.
+
+    Raises:
+        MailcoreError: it cannot be opened now.
+    """
     from mailcore import open_mailcore
 
     return open_mailcore()
@@ -32,7 +37,7 @@ def mailcore() -> Mailcore:
     from mailcore.errors import MailcoreError
 
     try:
-        core = _open()
+        core = library()
     except MailcoreError as error:
         st.error(str(error), icon=":material/error:")
         st.button("Tentar de novo", key="retry")
@@ -45,10 +50,10 @@ def mailcore() -> Mailcore:
 
 
 def current_actor() -> Actor:
-    """Return who is at this screen: the user of the computer, for there is no login yet."""
-    from mailcore.actor import computer_user
+    """Return who is at this screen; see :func:`ui.person.current_actor`."""
+    from ui.person import current_actor as who_is_here
 
-    return computer_user()
+    return who_is_here()
 
 
 @contextmanager

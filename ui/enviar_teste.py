@@ -12,12 +12,14 @@ from mailcore.messages.addresses import split_addresses
 from mailcore.messages.compose import compose
 from mailcore.registry.search import ServerQuery
 from mailcore.sending.ledger import diagnosis_of
+from ui.context import current_actor
 from ui.formats import plain
 from ui.jobs import watch
 from ui.outcome import show_send
 from ui.quota_warnings import offer_paid_server
 from ui.session import (
     LAST_RECIPIENT,
+    SELECTED,
     SEND_ERRORS,
     SEND_FOR,
     SEND_KEY,
@@ -39,7 +41,7 @@ _FIELDS = {"to": "Para", "subject": "Assunto", "text": "Mensagem"}
 
 def choose_server(core: Mailcore) -> MailServer | None:
     """Draw the choice of the server; the one in the URL, else the default, stands there first."""
-    chosen = _from_url(core) or core.servers.default()
+    chosen = _from_url(core) or _selected(core) or core.servers.default()
     found = core.servers.search(ServerQuery(text=SEND_SEARCH.get() or ""))
     if found.total == 0:
         st.info("Ainda não há servidores registrados.", icon=":material/mail:")
@@ -79,6 +81,19 @@ def _from_url(core: Mailcore) -> MailServer | None:
     except NotFoundError:
         st.warning("O servidor deste endereço não existe mais. Escolha outro.")
         return None
+
+
+def _selected(core: Mailcore) -> MailServer | None:
+    """The record selected in the list: the menu takes it along, as the button there does."""
+    selected = SELECTED.get().only
+    if selected is None or "servidor" in st.query_params:
+        return None
+    try:
+        server = core.servers.get(selected)
+    except NotFoundError:
+        return None
+    st.query_params["servidor"] = str(server.id)
+    return server
 
 
 def message_fields(server: MailServer) -> None:
@@ -130,10 +145,11 @@ def send_pressed(core: Mailcore, server: MailServer) -> None:
         st.rerun()
     SEND_ERRORS.set({})
     LAST_RECIPIENT.set(SEND_TO.get())
+    actor = current_actor()
     send, steps = watch(
         key,
         f"Enviando por “{plain(server.name)}”",
-        lambda on_step: core.send(server, message, idempotency_key=key, on_step=on_step),
+        lambda on_step: core.send(server, message, idempotency_key=key, on_step=on_step, actor=actor),
     )
     SEND_OUTCOME.set((server.id, send, steps))
     SEND_KEY.set(uuid4().hex)

@@ -74,6 +74,7 @@ _COLUMNS = (
     Column("status", "Resultado", 128),
     Column("server", "Servidor", 160, 2),
     Column("recipients", "Para", 180, 2),
+    Column("who", "Quem", 120, 1),
     Column("what", "O que houve", 220, 4),
 )
 
@@ -172,6 +173,7 @@ def _cells(send: Send, zone: ZoneInfo) -> list[str | Cell]:
         Cell(f"{_MARKS[send.status]} {words.OUTCOME[send.status]}", tone=_TONES[send.status]),
         send.server_name,
         _recipients(send),
+        send.who,
         _what(send),
     ]
 
@@ -205,6 +207,7 @@ def opened(core: Mailcore) -> None:
     st.markdown(
         f"**{plain(send.server_name)}**, {date_time(send.at, core.settings.zone)}, para "
         + (plain(recipients[0]) if len(recipients) == 1 else f"{number(len(recipients))} destinatários")
+        + (f", por {plain(send.who)}" if send.who else "")
     )
     if len(recipients) > 1:
         with st.expander("Destinatários"):

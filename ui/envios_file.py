@@ -13,7 +13,7 @@ MOST_EXPORTED = 100_000
 
 COLUMNS = (
     *("id", "at", "server_id", "server_name", "status", "units", "recipients", "message_id", "provider_id", "reply"),
-    *("warnings", "diagnosis_code", "diagnosis_title", "follow_state", "follow_failures"),
+    *("warnings", "diagnosis_code", "diagnosis_title", "follow_state", "follow_failures", "who"),
 )
 
 

@@ -1,15 +1,21 @@
-"""The pages of the app, and the way in through ``app.py``."""
+"""The pages of the app, and the way in through ``screen.py``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from mailcore.rights import Right
+from ui.person import enter, may, say_not_allowed, signed_in
 from ui.session import ENTERED
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
+
+
+_NEEDS = {"cadastro": Right.OPERATE, "enviar_teste": Right.OPERATE, "usuarios": Right.ADMINISTER}
+"""The right a page needs, by its address; any other may be seen by everybody who is in."""
 
 
 def navigation() -> StreamlitPage:
@@ -18,28 +24,44 @@ def navigation() -> StreamlitPage:
     The pages have no icons: Streamlit would have the browser fetch the current one's from Google as favicon.
     """
     ENTERED.set(True)
-    return st.navigation(
-        [
-            st.Page("pages/servidores.py", title="Servidores de e-mail", default=True),
-            st.Page("pages/cadastro.py", title="Cadastro", url_path="cadastro"),
-            st.Page("pages/enviar_teste.py", title="Enviar teste", url_path="enviar_teste"),
-            st.Page("pages/cotas.py", title="Cotas", url_path="cotas"),
-            st.Page("pages/envios.py", title="Envios", url_path="envios"),
-            st.Page("pages/explicar_um_erro.py", title="Explicar um erro", url_path="explicar_um_erro"),
-            st.Page("pages/alteracoes.py", title="Alterações", url_path="alteracoes"),
-            st.Page("pages/importar.py", title="Importar e exportar", url_path="importar"),
-            st.Page("pages/ajuda.py", title="Ajuda", url_path="ajuda"),
-        ],
-        position="top",
-    )
+    pages = [
+        st.Page("pages/servidores.py", title="Servidores de e-mail", default=True),
+        _page("cadastro", "Cadastro"),
+        _page("enviar_teste", "Enviar teste"),
+        _page("cotas", "Cotas"),
+        _page("envios", "Envios"),
+        _page("explicar_um_erro", "Explicar um erro"),
+        _page("alteracoes", "Alterações"),
+        _page("importar", "Importar e exportar"),
+        _page("ajuda", "Ajuda"),
+    ]
+    if signed_in() is not None:
+        pages.insert(-1, _page("usuarios", "Usuários"))
+    return st.navigation(pages, position="top")
+
+
+def _page(name: str, title: str) -> StreamlitPage:
+    """A page; what a role may not use is not in the menu, but a link to it leads there and is told so."""
+    shown: Literal["visible", "hidden"] = "visible" if may(_NEEDS.get(name, Right.SEE)) else "hidden"
+    return st.Page(f"pages/{name}.py", title=title, url_path=name, visibility=shown)
+
+
+def run(page: StreamlitPage) -> None:
+    """Run a page, or say in its place that the role of who is here does not allow it."""
+    right = _NEEDS.get(page.url_path, Right.SEE)
+    if may(right):
+        page.run()
+    else:
+        say_not_allowed(page.title, right)
 
 
 def enter_through_app(page: str) -> None:
-    """Go round through ``app.py`` where Streamlit went past it.
+    """Go round through ``screen.py`` where Streamlit went past it.
 
     Until ``st.navigation`` has been called once in a process, Streamlit takes the folder ``pages/`` for an
     app of its older kind: the first link into a page after a start would run that file alone.
     """
     if not ENTERED.get():
+        enter()
         navigation()
         st.switch_page(f"pages/{page}.py", query_params=st.query_params.to_dict())

@@ -94,7 +94,7 @@ def show_diagnosis(diagnosis: Diagnosis, server_id: int | None) -> None:
     if diagnosis.page:
         st.markdown(f"**Página do provedor:** <{diagnosis.page}>")
     if diagnosis.field:
-        label = FIELD_LABELS[diagnosis.field]
+        label = diagnosis.field_label or FIELD_LABELS[diagnosis.field]
         if server_id is None:
             st.markdown(f"**Campo a conferir:** {label}")
         else:
@@ -108,5 +108,5 @@ def show_diagnosis(diagnosis: Diagnosis, server_id: int | None) -> None:
         st.caption("O que o servidor respondeu")
         st.code(diagnosis.reply, language=None, wrap_lines=True)
         if diagnosis.evidence:
-            words = ", ".join(f"“{plain(one)}”" for one in diagnosis.evidence)
+            words = ", ".join(f"“{plain(told)}”" for told in diagnosis.evidence)
             st.caption(f"O que decidiu nesta resposta: {words}")

@@ -14,12 +14,13 @@ import streamlit as st
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from mailcore.health.check import CheckResult
     from mailcore.health.probing import Suggestion
     from mailcore.registry.exchange import ImportPlan
     from mailcore.storage.tables import MailServer, Send
     from mailcore.transports.base import Step
     from ui.cadastro.form import ServerForm
+    from ui.servidores.actions import ListCheck
+    from ui.servidores.portfolio import Run
 
 T = TypeVar("T")
 
@@ -84,6 +85,19 @@ ENTERED = Key("entered_through_app", False)
 NOTICES: Key[tuple[str, ...]] = Key("notices", ())
 """What the page before has to say on the next one, a sentence each."""
 
+# Who is here
+PERSON: Key[int] = Key("person", 0)
+"""The user this browser session belongs to; 0 where no login is asked."""
+PERSON_SESSION: Key[int | None] = Key("person_session", None)
+
+# Usuários
+USERS_SELECTED = Key("users_selected", Selection())
+USERS_ASKED: Key[tuple[str, int | None]] = Key("users_asked", ("", None))
+"""What a dialog is open for: ("new", None), or ("edit" | "end" | "remove", id)."""
+USERS_LINK: Key[tuple[str, str]] = Key("users_link", ("", ""))
+"""A new link to set a password and whose it is, shown once."""
+ENTRIES_PAGE = Key("users_trail_page", 1)
+
 # Servidores de e-mail
 LIST_SEARCH = Key("busca", "")
 LIST_KIND = Key("tipo", "")
@@ -91,6 +105,8 @@ LIST_SITUATION = Key("situacao", "")
 LIST_ACCOUNT = Key("conta", "")
 LIST_CHECK = Key("teste", "")
 LIST_PAGE = Key("pagina", 1)
+LIST_ORDER = Key("ordem", "")
+"""The column that the list is sorted by, with "-" before it where it descends; empty is by description."""
 LIST_COLUMNS: Key[list[str]] = Key("colunas", [])
 """Fields shown besides the usual columns."""
 LIST_QUERY: Key[dict[str, str]] = Key("list_query", {})
@@ -100,9 +116,11 @@ OPENED: Key[int | None] = Key("opened_id", None)
 """The record a person opened in the table, on the way to its form."""
 ONLY: Key[int | None] = Key("only_id", None)
 """The one record that the search has left, selected once."""
-DELETING: Key[int | None] = Key("deleting", None)
-LAST_CHECK: Key[tuple[int, CheckResult] | None] = Key("list_check", None)
-PORTFOLIO_RUN: Key[int | None] = Key("portfolio_run", None)
+SAVED: Key[int | None] = Key("saved_id", None)
+"""The record the form has just saved, to be shown."""
+DELETING: Key[tuple[int, ...]] = Key("deleting", ())
+LAST_CHECK: Key[ListCheck | None] = Key("list_check", None)
+PORTFOLIO_RUN: Key[Run | None] = Key("portfolio_run", None)
 CHOSEN_SUGGESTION: Key[tuple[int, Suggestion] | None] = Key("chosen_suggestion", None)
 """What a test of a record in the list proposed, on its way to the form."""
 NEW, EDIT, DUPLICATE, SEND = Key("new", False), Key("edit", False), Key("duplicate", False), Key("send", False)
@@ -127,6 +145,21 @@ SEND_KEY = Key("send_key", "")
 SEND_OUTCOME: Key[tuple[int, Send, list[Step]] | None] = Key("send_outcome", None)
 LAST_RECIPIENT = Key("last_recipient", "")
 
+# Cotas
+QUOTA_SEARCH = Key("cotas_busca", "")
+QUOTA_STATE = Key("cotas_estado", "")
+QUOTA_PAGE = Key("cotas_pagina", 1)
+QUOTA_ACCOUNT: Key[str | None] = Key("cotas_conta", None)
+"""The account whose details are on screen."""
+QUOTA_SERVER: Key[int | None] = Key("cotas_servidor", None)
+"""The record whose account the address asks for."""
+QUOTA_CHOSEN = Key("cotas_escolhida", False)
+"""Another account was just chosen."""
+QUOTA_ORDER: Key[tuple[tuple[str, str] | None, dict[str, int]]] = Key("cotas_ordem", (None, {}))
+"""What was asked for, and which place each account had then: rows stay where they are while one reads."""
+EXTERNAL_DONE = Key("external_done", "")
+EXTERNAL_NONCE = Key("external_nonce", "")
+
 # Envios
 LEDGER_PERIOD = Key("envios_periodo", "")
 LEDGER_SERVER_NAME = Key("envios_servidor", "")
@@ -150,9 +183,20 @@ IMPORT_DONE: Key[tuple[int, int, int] | None] = Key("import_done", None)
 IMPORT_LATE = Key("import_late", "")
 
 
+def forget_everything() -> None:
+    """Drop what is remembered: another person is here."""
+    st.session_state.clear()
+
+
 def form_field(name: str) -> Key[Any]:
     """The widget of one field of the form; ``F1`` reads the field's name from its key."""
     return Key(f"field_{name}", None)
+
+
+def ticked_rows(widget: str) -> list[int]:
+    """Return the rows ticked in a grid of Streamlit's with this key, by position."""
+    rows: list[int] = st.session_state[widget]["selection"]["rows"]
+    return rows
 
 
 def component_value(name: str, value: str) -> Any:

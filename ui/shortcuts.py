@@ -7,17 +7,17 @@ commands. Call :func:`shortcuts` exactly once a page, in every run of it.
 """
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 
 import streamlit as st
 
-from ui.assets import script
+from ui.assets import part
 
 _LEAVE = "Há dados digitados que ainda não foram salvos. Sair desta página e perdê-los?"
 
 
 # Registered once, when the module is imported: registering in each run makes Streamlit warn and remount.
-_component = st.components.v2.component("mailcore_shortcuts", js=script("shortcuts.js"))
+_component = st.components.v2.component("mailcore_shortcuts", js=part("shortcuts"))
 
 
 def _key_class(key: str) -> str:
@@ -33,6 +33,7 @@ def shortcuts(
     focus: str | None = None,
     focus_token: Hashable = "",
     help_page: str | None = "ajuda",
+    shows_above: Collection[str] = (),
 ) -> None:
     """Bind function keys to buttons of the page, and guard what was typed.
 
@@ -51,6 +52,8 @@ def shortcuts(
     :param focus_token: anything whose text changes when ``focus`` is to be honoured again.
     :param help_page: URL path of the help page, opened by F1 in a tab of its own, with ``?campo=<name>`` when
         the cursor is in a field keyed ``field_<name>`` or ``field_<name>__<anything>``; None leaves F1 alone.
+    :param shows_above: Streamlit keys of buttons whose outcome appears at the top of the page: a press of one
+        brings that into view.
     """
     _component(
         key="mailcore_shortcuts",
@@ -61,5 +64,6 @@ def shortcuts(
             "leave": _LEAVE if unsaved_guard is not None else "",
             "focus": [_key_class(focus), str(focus_token)] if focus else None,
             "help": help_page,
+            "above": [_key_class(key) for key in shows_above],
         },
     )

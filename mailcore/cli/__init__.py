@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
 from mailcore.cli.parser import build_parser, option_of
-from mailcore.errors import ConflictError, MailcoreError, NotFoundError, ValidationError
+from mailcore.errors import ConflictError, MailcoreError, NotAllowedError, NotFoundError, ValidationError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for complaint in error.errors:
             say(f"{complaint.message} ({option_of(complaint.field)})")
         return Exit.WRONG_USE
+    except NotAllowedError as error:
+        say(str(error))
+        return Exit.REJECTED_BY_RULE
     except MailcoreError as error:
         say(str(error))
         return Exit.NOT_DONE
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str) -> Command:
     # Imported here, because these load the database library: --help and wrong use answer without it.
-    from mailcore.cli import admin, check, exchange, log, quota, send, servers
+    from mailcore.cli import admin, check, exchange, log, quota, send, servers, users
 
     commands: dict[str, Command] = {
         "servers list": servers.list_servers,
@@ -71,6 +74,12 @@ def _command(name: str) -> Command:
         "quota": quota.quota,
         "quota add-external": quota.add_external,
         "secrets rotate": admin.rotate_secrets,
+        "users list": users.list_users,
+        "users add": users.add,
+        "users edit": users.edit,
+        "users sessions": users.sessions,
+        "users link": users.link,
+        "users remove": users.remove,
         "doctor": admin.doctor,
     }
     return commands[name]

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from mailcore.actor import computer_user
 from mailcore.catalog import providers
 from mailcore.catalog.lookup import suggest as look_up
 from mailcore.cli import as_text, output
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def rotate_secrets(args: Namespace) -> Exit:
     """Encrypt every secret of the database keyring anew under the first key, all or none."""
     with closing(open_mailcore(args)) as core:
-        rotated = core.secrets.database_keyring.rotate()
+        rotated = core.secrets.database_keyring.rotate(actor=computer_user())
     output.show(args, {"rotated": rotated}, lambda: f"Senhas cifradas de novo com a primeira chave: {rotated}.")
     return Exit.DONE
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.health.check import CheckResult
     from mailcore.quota.rules import Quota
-    from mailcore.storage.tables import Send
+    from mailcore.storage.tables import LoginSession, Send, User
 
 _DIAGNOSIS = ("category", "code", "title", "cause", "remedy", "field", "reply")
 
@@ -113,6 +113,32 @@ def quota_document(quota: Quota, zone: ZoneInfo) -> Document:
         "frees": [{"at": moment(freed.at, zone), "units": freed.units} for freed in quota.frees],
         "blocked_until": moment(held.held_until, zone) if held else None,
         "unavailable": [{"figure": name, "reason": reason} for name, reason in quota.unavailable],
+    }
+
+
+def user_document(user: User, zone: ZoneInfo) -> Document:
+    """Return who may enter; of the password only whether there is one."""
+    return {
+        "id": user.id,
+        "email": user.email,
+        "name": user.name or None,
+        "role": user.role.value,
+        "is_active": user.is_active,
+        "has_password": bool(user.password_hash),
+        "created_at": moment(user.created_at, zone),
+        "last_seen_at": moment(user.last_seen_at, zone),
+    }
+
+
+def login_document(login: LoginSession, zone: ZoneInfo) -> Document:
+    """Return one signed-in browser."""
+    return {
+        "id": login.id,
+        "door": login.door,
+        "created_at": moment(login.created_at, zone),
+        "last_seen_at": moment(login.last_seen_at, zone),
+        "address": login.address or None,
+        "user_agent": login.user_agent or None,
     }
 
 

@@ -162,7 +162,7 @@ def diagnosis_lines(diagnosis: Diagnosis) -> str:
     """Return what happened, why and what to do."""
     lines = [diagnosis.title, f"Por quê: {diagnosis.cause}", f"O que fazer: {diagnosis.remedy}"]
     if diagnosis.field:
-        lines.append(f"Campo: {LABELS[diagnosis.field]}")
+        lines.append(f"Campo: {diagnosis.field_label or LABELS[diagnosis.field]}")
     if diagnosis.reply:
         lines.append(f"Resposta do servidor: {diagnosis.reply}")
     if diagnosis.evidence:

@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import check_document
 from mailcore.cli.exits import Exit, WrongUseError
@@ -37,7 +38,7 @@ def check(args: Namespace) -> Exit:
 def _one(args: Namespace, core: Mailcore) -> Exit:
     server = core.servers.get(args.id)
     recipient = _recipient(args.rcpt, server) if args.rcpt is not None else ""
-    result = core.check(server, _tell if sys.stderr.isatty() else _ignore, recipient=recipient)
+    result = core.check(server, _tell if sys.stderr.isatty() else _ignore, recipient=recipient, actor=computer_user())
     output.show(args, check_document(result), lambda: as_text.check_lines(result))
     return Exit.DONE if result.ok else Exit.NOT_DONE
 
@@ -54,7 +55,7 @@ def _recipient(typed: str, server: MailServer) -> str:
 
 def _all(args: Namespace, core: Mailcore) -> Exit:
     progress = _count if sys.stderr.isatty() else _ignore
-    checked = core.check_all(progress)
+    checked = core.check_all(progress, actor=computer_user())
     documents = [{"server_id": tested.server.id, **check_document(tested.result, tested.fault)} for tested in checked]
     output.show(args, documents, lambda: as_text.checked_table(checked))
     for sentence in as_text.attention_lines(core.attention(), core.settings.zone):

@@ -48,6 +48,18 @@ def on_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
+def confirmed(question: str) -> bool:
+    """Ask a person for a yes.
+
+    Raises:
+        WrongUseError: there is nobody to ask.
+    """
+    if not on_terminal():
+        raise WrongUseError("Nada foi apagado: sem um terminal para perguntar, confirme com --yes.")
+    print(printable(f"{question} [s/N] "), end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().casefold() in ("s", "sim")
+
+
 def ask_secret(label: str) -> SecretStr:
     """Ask for a secret on the terminal, unseen.
 

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from mailcore.registry.fields import FIELD, FIELDS, Group, Option, Sort
+from mailcore.registry.fields import FIELD, FIELDS, Group, Option, Sort, kinds_with
+from mailcore.transports import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 EXPORT_FORMATS = ("csv", "json")
 STATUSES = ("accepted", "refused", "failed", "uncertain", "rejected_by_rule")
+ROLES = ("admin", "support", "analyst")
 PHASES = ("connect", "auth", "mail", "rcpt", "data")
 
 DEFAULT_LIST_LIMIT = 100
@@ -80,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         "cifra de novo, com a primeira chave, todas as senhas guardadas no banco",
         "secrets ",
     )
+    _users(commands)
     _command(commands, "doctor", "mostra as configurações em vigor e o que não está em ordem")
     return parser
 
@@ -165,10 +168,16 @@ def _kinds() -> list[str]:
 def _fields(parser: _Parser) -> None:
     """The options of a record. None means "not given", so that an edit leaves it as it is."""
     for group in (Group.IDENTITY, Group.CONNECTION, Group.LOGIN, Group.LIMITS):
-        options = parser.add_argument_group(group)
-        for row in FIELDS:
-            if row.option and row.option.group is group:
-                _field(options, row, row.option)
+        rows = [(row, row.option) for row in FIELDS if row.option and row.option.group is group]
+        options = parser.add_argument_group(_heading(group, [row for row, _ in rows]))
+        for row, option in rows:
+            _field(options, row, option)
+
+
+def _heading(group: Group, rows: list[Field]) -> str:
+    """The group, and for which kinds its options are, where not for all."""
+    having = dict.fromkeys(kind.id for row in rows for kind in kinds_with(row))
+    return str(group) if len(having) == len(kinds()) else f"{group} (só {', '.join(having)})"
 
 
 def _field(group: argparse._ArgumentGroup, row: Field, option: Option) -> None:
@@ -185,11 +194,14 @@ def _field(group: argparse._ArgumentGroup, row: Field, option: Option) -> None:
         group.add_argument(option.flag, dest=row.name, metavar=option.metavar, help=option.help)
 
 
+_OF_A_USER = {"password": "--password-stdin", "email": "EMAIL"}
+
+
 def option_of(field: str) -> str:
     """Return the option that sets a field, in words for a complaint ("--verify/--no-verify")."""
     option = FIELD[field].option if field in FIELD else None
     if option is None:
-        return "--" + field.replace("_", "-")
+        return _OF_A_USER.get(field, "--" + field.replace("_", "-"))
     return f"{option.flag}/{option.off}" if option.off else option.flag
 
 
@@ -247,6 +259,46 @@ def _quota(commands: _Commands) -> None:
     what.add_argument("--units", metavar="N", type=_count, help="quantas unidades")
     what.add_argument("--at", metavar="QUANDO", type=_moment, help="quando saíram (agora, se não for dado)")
     what.add_argument("--file", metavar="CSV", help="um arquivo com as colunas server_id, at e units")
+
+
+def _users(commands: _Commands) -> None:
+    group = _group(commands, "users", "quem pode entrar na tela, e em que papel")
+    _command(group, "list", "lista os usuários", "users ")
+    add = _command(group, "add", "registra alguém; sem senha, mostra um link de um só uso para criá-la", "users ")
+    _email(add)
+    add.add_argument_group("o quê").add_argument(
+        "--role", choices=ROLES, required=True, help="admin (administrador), support (suporte) ou analyst (analista)"
+    )
+    _person(add)
+    edit = _command(group, "edit", "muda de alguém só o que for dado", "users ")
+    _email(edit)
+    what = edit.add_argument_group("o quê")
+    what.add_argument("--role", choices=ROLES, help="outro papel; as sessões da pessoa terminam")
+    choice = what.add_mutually_exclusive_group()
+    for flag, value, text in (("--active", True, "pode entrar"), ("--inactive", False, "não entra mais")):
+        choice.add_argument(flag, dest="is_active", action="store_const", const=value, help=text)
+    _person(edit)
+    sessions = _command(group, "sessions", "lista as sessões de alguém", "users ")
+    _email(sessions)
+    sessions.common.add_argument("--revoke", action="store_true", help="termina todas elas")
+    _email(_command(group, "link", "faz um link de um só uso com que alguém cria a própria senha", "users "))
+    remove = _command(group, "remove", "apaga alguém; o que fez continua registrado", "users ")
+    _email(remove)
+    remove.common.add_argument("--yes", action="store_true", help="não pergunta antes")
+
+
+def _email(parser: _Parser) -> None:
+    parser.add_argument_group("quem").add_argument("email", metavar="EMAIL", help="o endereço com que a pessoa entra")
+
+
+def _person(parser: _Parser) -> None:
+    who = parser.add_argument_group("a pessoa")
+    who.add_argument("--name", metavar="NOME", help="como a tela a chama")
+    who.add_argument(
+        "--password-stdin",
+        action="store_true",
+        help="lê da entrada padrão a senha com que ela entra; num terminal, pergunta sem mostrar",
+    )
 
 
 def _id(parser: _Parser) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from mailcore.actor import computer_user
 from mailcore.cli import as_text, output
 from mailcore.cli.as_json import send_document, shown_status
 from mailcore.cli.exits import Exit, WrongUseError
@@ -43,7 +44,7 @@ def send(args: Namespace) -> Exit:
             say(f"Enviando por “{server.name}”…")
         key = args.idempotency_key or uuid4().hex
         try:
-            row = core.send(server, message, idempotency_key=key)
+            row = core.send(server, message, idempotency_key=key, actor=computer_user())
         except KeyboardInterrupt:
             return _interrupted(core.ledger.under_key(key))
         document = send_document(row, core.settings.zone)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +83,7 @@ def delete(args: Namespace) -> Exit:
     """Delete a server and its secret, after asking."""
     with closing(open_mailcore(args)) as core:
         server = core.servers.get(args.id)
-        if not args.yes and not _confirmed(server):
+        if not args.yes and not output.confirmed(f"Apagar o servidor {server.id} “{server.name}” e a senha dele?"):
             raise WrongUseError("Nada foi apagado.")
         deleted = core.servers.delete(server.id, actor=computer_user())
     output.show(args, {"deleted": server.id}, lambda: f"Servidor {server.id} “{server.name}” apagado.")
@@ -165,15 +164,3 @@ def _save(args: Namespace, draft: ServerDraft, store: Callable[[SecretStr | None
     for note in saved.notes:
         say(note)
     return saved
-
-
-def _confirmed(server: MailServer) -> bool:
-    if not output.on_terminal():
-        raise WrongUseError("Nada foi apagado: sem um terminal para perguntar, confirme com --yes.")
-    print(
-        output.printable(f"Apagar o servidor {server.id} “{server.name}” e a senha dele? [s/N] "),
-        end="",
-        file=sys.stderr,
-        flush=True,
-    )
-    return sys.stdin.readline().strip().casefold() in ("s", "sim")

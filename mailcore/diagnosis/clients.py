@@ -44,6 +44,6 @@ def codes() -> frozenset[str]:
 def _clients() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...], bool], ...]:
     source = files("mailcore.diagnosis").joinpath("clients.toml").read_text("utf-8")
     return tuple(
-        (one["code"], tuple(one["words"]), tuple(one.get("with", ())), one.get("vague", False))
-        for one in tomllib.loads(source)["client"]
+        (entry["code"], tuple(entry["words"]), tuple(entry.get("with", ())), entry.get("vague", False))
+        for entry in tomllib.loads(source)["client"]
     )

@@ -39,7 +39,7 @@ _REPLY = re.compile(
       (?P<code>[45]\d\d)
       (?:(?P<more>-)(?=\S) | [)\]]?(?:\s?[:;,]|\s[-–—]|\.(?!\d))?(?=[\s)\]"'<]|$))
       \s?(?:[\#(\[]?(?P<enhanced>[245]\.\d{1,3}\.\d{1,3})(?:[)\]:]|(?![\d.]*\d)))?
-    | (?<![\w.@/+-])(?<!\d[ ])\#?(?P<alone>[45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)(?=[\s)\]:,;]|$)
+    | (?<![\w.@/+-])(?<!\d[ ])\#?(?P<alone>[45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)(?=[\s)\]:,;]|[A-Z][a-z]|$)
     """,
     re.VERBOSE,
 )
@@ -47,7 +47,7 @@ _END = re.compile(
     r"\n|\s\(in re(?:ply|sponse) to|'\)|'\}|', '|\"\)|' \(in reply|\s\(delivery temporarily|\s;?\s?Last-Attempt-Date:"
     r"|\sFinal-Recipient:|\sRemote-MTA:|\sStatus:|\sAction:|\sReporting-MTA:|\sWill-Retry-Until:|',\s|\",\s"
     r"|\s(?:N[uú]mero d[eo] [Ee]rro|Error Number|Porta|Port|Seguro|Secure(?: ?\(SSL\))?|Protocolo|Protocol|Conta"
-    r"|Account)\s?:"
+    r"|Account)\s?:|\s[Tt]he following SMTP error"
     r"|\s+at (?:System|com|org|javax?|jakarta|sun|Object|process|async)\b[. ]|\s+em System\.|\snested exception is"
 )
 # What a mail program says right before it repeats a reply.
@@ -91,6 +91,11 @@ _CODES = frozenset(
     (*range(421, 423), *range(430, 460), 471, *range(500, 505), *range(510, 526), *range(530, 560), 571, 572)
 )
 _BARE_STATUS = re.compile(r"#?[245]\.\d{1,3}\.\d{1,3}[ ()\w]{0,40}")
+# "Erro de servidor: 454 / Resposta do servidor: 454 4.7.1": the label of the next field is none of the reply's words.
+_LABEL = re.compile(
+    r"\s*\b(?:resposta(?: do servidor)?|server response|response|mensagem|message|detail|detalhe|erro|error)\s?:\s*$",
+    re.IGNORECASE,
+)
 _MOST_CODES = 4_000
 """Numbers of one paragraph that are looked at."""
 _MOST_LOOKS_BACK = 100
@@ -193,7 +198,8 @@ def _before(start: re.Match[str], text: str) -> str:
 
 def _cut(words: str) -> str:
     end = _END.search(words)
-    return (words[: end.start()] if end else words).strip().rstrip("'\"({[,;").strip()
+    words = _LABEL.sub("", words[: end.start()] if end else words)
+    return words.strip().rstrip("'\"({[,;").strip()
 
 
 def _has_words(words: str) -> bool:

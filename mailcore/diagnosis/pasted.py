@@ -87,6 +87,8 @@ _BEGINS = re.compile(
 )
 # "said: 550" at the end of a line, and "5.1.1 user unknown" on the next
 _CODE_LEFT_BEHIND = re.compile(r"(?<![\w.])[45]\d\d$")
+# A line feed as programs write it into one line of a log or an exception.
+_ESCAPED_BREAK = re.compile(r"(?:\\r)?\\n")
 _COMMAND = re.compile(
     r"^(?:[<>=\-]{1,3}\s|[CS]:\s|client:\s)?\s{0,3}(EHLO|HELO|STARTTLS|AUTH|MAIL FROM|RCPT TO|DATA)\b"
     r"(?!\s+\w+\s+\w+\s+\w+)",
@@ -107,6 +109,7 @@ def _undressed(text: str) -> str:
     text = html.unescape(text).replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ")
     text = _SOFT_BREAK.sub("", text)
     text = _PYTHON_REPLY.sub(_as_reply, _QUOTE.sub("", _TAG.sub("\n", text)))
+    text = _ESCAPED_BREAK.sub("\n", text)
     for secret, hidden in _SECRETS:
         text = secret.sub(hidden, text)
     return text

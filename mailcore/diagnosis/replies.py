@@ -126,7 +126,7 @@ def _with_codes(reply: Reply, code: int, enhanced: str) -> Reply:
     )
 
 
-_LOGIN_CODES = frozenset({"5.7.3", "5.7.8", "5.7.11", "5.7.14", "5.7.30", "5.7.139", "4.7.12", "5.7.12"})
+_LOGIN_CODES = frozenset({"5.7.8", "5.7.11", "5.7.14", "5.7.30", "5.7.139", "4.7.12", "5.7.12"})
 
 
 def phase_of(reply: Reply) -> str:

@@ -50,6 +50,11 @@ class Diagnosis:
         return f"<Diagnosis {self.category}/{self.code}: {self.title}{reply}>"
 
     @property
+    def field_label(self) -> str:
+        """What the screen calls the field, where that is another name than usual; empty otherwise."""
+        return str(texts().get(self.code, {}).get("label", ""))
+
+    @property
     def refuses_credentials(self) -> bool:
         """Whether it is evidence against the user name or the secret itself: only this counts towards a pause.
 
@@ -97,12 +102,12 @@ def elsewhere(code: str, *, reply: str = "", evidence: tuple[str, ...] = ()) -> 
     return _with(diagnosis_for(code, reply=reply, evidence=evidence), "elsewhere")
 
 
-def _with(one: Diagnosis, where: str) -> Diagnosis:
-    text = texts()[one.code]
+def _with(diagnosis: Diagnosis, where: str) -> Diagnosis:
+    text = texts()[diagnosis.code]
     return replace(
-        one,
-        cause=text.get(f"cause_{where}", one.cause),
-        remedy=text.get(f"remedy_{where}", one.remedy),
+        diagnosis,
+        cause=text.get(f"cause_{where}", diagnosis.cause),
+        remedy=text.get(f"remedy_{where}", diagnosis.remedy),
     )
 
 

@@ -147,7 +147,16 @@ class Vocabulary:
 @cache
 def vocabulary() -> Vocabulary:
     """Return the vocabulary of ``vocabulary.toml``, read once."""
-    return _Reader(tomllib.loads(files("mailcore.diagnosis").joinpath("vocabulary.toml").read_text("utf-8"))).read()
+    return read(tomllib.loads(files("mailcore.diagnosis").joinpath("vocabulary.toml").read_text("utf-8")))
+
+
+def read(data: dict[str, Any]) -> Vocabulary:
+    """Return the vocabulary that is written as ``vocabulary.toml`` is.
+
+    Raises:
+        KeyError: a phrase names a concept there is not.
+    """
+    return _Reader(data).read()
 
 
 def _by_idea(findings: tuple[Finding, ...]) -> dict[int, tuple[tuple[int, Phrase], ...]]:
@@ -207,6 +216,11 @@ class _Reader:
         )
 
     def _phrase(self, written: str) -> Phrase:
+        """Read one phrase.
+
+        Raises:
+            KeyError: it names a concept there is not.
+        """
         parts, needs = [], 0
         for part in written.split(" & "):
             source = ""
@@ -216,7 +230,7 @@ class _Reader:
                     source += _GAP
                     gap = True
                     continue
-                if piece[0] == "(" and piece[1:-1] in self._concepts:
+                if piece[0] == "(":
                     words, bit = self._concepts[piece[1:-1]]
                 else:
                     words, bit = self._words(piece), self._word_bit(piece)

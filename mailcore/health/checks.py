@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from mailcore.actor import Actor, needs
 from mailcore.health.check import check
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, Attention, active_servers, attention, check_all, ignore_checked
 from mailcore.quota.holds import forgive_logins, refuse_pause, refuse_probing, state_in
 from mailcore.registry.drafts import clean_for_check
+from mailcore.rights import Right
 from mailcore.transports import connection_for
 from mailcore.transports.base import StepListener, ignore_steps
 from mailcore.vocabulary import CheckState
@@ -34,6 +37,7 @@ class Checks:
         self._servers = servers
         self._settings = settings
 
+    @needs(Right.OPERATE)
     def check(
         self,
         server: MailServer,
@@ -41,6 +45,7 @@ class Checks:
         *,
         recipient: str = "",
         probe: bool = True,
+        actor: Actor,
     ) -> CheckResult:
         """Check a registered server, sending nothing, and note the result in its record.
 
@@ -62,32 +67,38 @@ class Checks:
             category = None  # that says something of the recipient, nothing of the server
         check_state = CheckState.OK if result.ok or category is None else CheckState.FAILED
         ends_at = result.certificate.not_after if result.certificate else None
-        self._servers.record_check(server, check_state, category, ends_at)
+        code = result.diagnosis.code if result.diagnosis and category else None
+        self._servers.record_check(server, check_state, category, ends_at, code=code)
         if check_state is CheckState.OK and state.auth_failures:
             with self._database.write() as session:
                 forgive_logins(session, server.account_key)
         return result
 
+    @needs(Right.OPERATE)
     def check_all(
         self,
         on_checked: Callable[[Checked], None] = ignore_checked,
         *,
         servers: Sequence[MailServer] | None = None,
         seconds: float = PORTFOLIO_SECONDS,
+        actor: Actor,
     ) -> list[Checked]:
         """Check servers, every active one or those given, side by side.
 
         See :func:`mailcore.health.portfolio.check_all`.
         """
         chosen = active_servers(self._database) if servers is None else servers
-        return check_all(chosen, self._check_one_of_many, on_checked, seconds=seconds)
+        return check_all(chosen, partial(self._check_one_of_many, actor), on_checked, seconds=seconds)
 
+    @needs(Right.OPERATE)
     def check_draft(
         self,
         draft: ServerDraft,
         typed: SecretStr | None,
         opened: MailServer | None,
         on_step: StepListener = ignore_steps,
+        *,
+        actor: Actor,
     ) -> CheckResult:
         """Check what is typed and not saved; note nothing.
 
@@ -107,7 +118,7 @@ class Checks:
         """Return what will stop working soon; see :func:`mailcore.health.portfolio.attention`."""
         return attention(self._database)
 
-    def _check_one_of_many(self, server: MailServer) -> CheckResult:
+    def _check_one_of_many(self, actor: Actor, server: MailServer) -> CheckResult:
         """Check a server, unless its login was refused again and again: nobody looks at this one try."""
         refuse_pause(state_in(self._database, server.account_key))
-        return self.check(server, probe=False)
+        return self.check(server, probe=False, actor=actor)

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 60.0
-REQUEST_SECONDS = 6.0
+REQUEST_SECONDS = 5.0
 """For one request: a figure is not worth the time that a message is."""
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 8.0
 """The longest that a command waits for all services together."""
 _AT_ONCE = 64
 """Accounts read at once: one whose service does not answer must not keep the others waiting."""

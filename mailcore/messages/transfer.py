@@ -73,5 +73,6 @@ def from_quoted_printable(raw: bytes) -> bytes:
 def quoted_printable(text: bytes) -> bytes:
     """Write text whose lines end in CR LF (RFC 2045 §6.7)."""
     return b"\r\n".join(
-        binascii.b2a_qp(line, istext=False).replace(b"\n", b"\r\n") if line else b"" for line in text.split(b"\r\n")
+        line if line in (b"", b".") else binascii.b2a_qp(line, istext=False).replace(b"\n", b"\r\n")
+        for line in text.split(b"\r\n")
     )

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from mailcore.actor import Actor, needs
 from mailcore.csv_cells import read_cell
 from mailcore.csv_files import MOST_COLUMNS, UnreadableError, delimiter_of, is_spreadsheet, rows, text_file
 from mailcore.errors import FieldError, ValidationError
 from mailcore.quota import usage
 from mailcore.quota.locked_account import LockedAccount
 from mailcore.quota.usage import Amount
+from mailcore.rights import Right
 from mailcore.text import fold, thousands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mailcore.actor import Actor
     from mailcore.quota.rules import QuotaSettings
     from mailcore.storage.database import Database
     from mailcore.storage.tables import MailServer
@@ -48,6 +49,7 @@ class Entry:
     units: int
 
 
+@needs(Right.OPERATE)
 def record(
     database: Database, settings: QuotaSettings, entries: Sequence[Entry], *, actor: Actor, now: datetime | None = None
 ) -> None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
+from mailcore.actor import Actor, needs
 from mailcore.audit import note_lifted
 from mailcore.catalog import for_host
 from mailcore.errors import HeldError
 from mailcore.quota import usage
 from mailcore.quota.rules import NEAR
+from mailcore.rights import Right
 from mailcore.storage.tables import Account
 from mailcore.vocabulary import LimitWindow, SendStatus
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from mailcore.actor import Actor
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.quota.locked_account import LockedAccount
     from mailcore.storage.database import Database
@@ -184,6 +185,7 @@ def refuse_pause(state: AccountState) -> None:
         )
 
 
+@needs(Right.OPERATE)
 def lift(database: Database, server: MailServer, *, actor: Actor) -> None:
     """Let an account be used again because a person says so; the trail keeps who.
 

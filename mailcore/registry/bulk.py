@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mailcore.actor import Actor, needs
 from mailcore.audit import note_changed, note_created, note_deleted
 from mailcore.errors import FieldError, RecordGoneError, ValidationError
 from mailcore.registry.bound_secrets import moved
@@ -23,6 +24,7 @@ from mailcore.registry.rows import (
     touch,
     values_of,
 )
+from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from mailcore.actor import Actor
     from mailcore.registry.accounts import Accounts
     from mailcore.registry.drafts import ServerDraft
     from mailcore.secrets.store import SecretStore
@@ -58,6 +59,7 @@ class Bulk:
         self._secrets = secrets
         self._accounts = accounts
 
+    @needs(Right.DELETE_OR_BULK)
     def apply(self, changes: Sequence[Change], *, actor: Actor) -> list[MailServer]:
         """Do all of them or none; see :meth:`mailcore.registry.servers.Servers.apply`."""
         drafts: list[Change] = [(opened, clean(draft).draft) for opened, draft in changes]
@@ -82,6 +84,7 @@ class Bulk:
             self._secrets.drop(ref)
         return servers
 
+    @needs(Right.DELETE_OR_BULK)
     def delete(self, server_ids: Sequence[int], *, actor: Actor) -> DeletedMany:
         """Delete those that are still there; see :meth:`mailcore.registry.servers.Servers.delete_many`."""
         heir = None
@@ -102,6 +105,7 @@ class Bulk:
                 self._secrets.drop(server.secret_ref)
         return DeletedMany(going, heir)
 
+    @needs(Right.OPERATE)
     def set_active(self, server_ids: Sequence[int], *, is_active: bool, actor: Actor) -> list[MailServer]:
         """Change those that are otherwise; see :meth:`mailcore.registry.servers.Servers.set_active`."""
         with self._database.write() as session:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from mailcore.actor import Actor, needs
 from mailcore.registry.exchange_file import export_rows, read, template_csv, to_csv, to_json
 from mailcore.registry.exchange_plan import ChangedServer, ImportPlan, NewServer, Planning
 from mailcore.registry.remarks import Remark
+from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
 
 if TYPE_CHECKING:
-    from mailcore.actor import Actor
     from mailcore.registry.drafts import ServerDraft
     from mailcore.registry.servers import Servers
     from mailcore.storage.database import Database
@@ -60,6 +61,7 @@ def plan_import(database: Database, data: bytes) -> ImportPlan:
         return Planning(session, sheet).run()
 
 
+@needs(Right.DELETE_OR_BULK)
 def apply_import(servers: Servers, plan: ImportPlan, *, actor: Actor) -> list[MailServer]:
     """Do what the plan says, all of it or nothing, and return the servers as stored.
 

@@ -34,7 +34,7 @@ class Group(StrEnum):
 
     KIND = "tipo"
     IDENTITY = "identificação"
-    CONNECTION = "conexão (só smtp)"
+    CONNECTION = "conexão"
     LOGIN = "login"
     LIMITS = "conta e limites"
 

@@ -70,7 +70,7 @@ FIELDS = (
         default=DEFAULT_KIND,
         choices=KIND_LABELS,
         place=Place(Tab.GENERAL, 11),
-        column=Column("Tipo", 84),
+        column=Column("Tipo", 112),
         option=Option("--kind", Group.KIND, "muda o tipo de envio"),
         secret_bound=True,
     ),
@@ -258,7 +258,7 @@ FIELDS = (
         ),
         place=Place(Tab.GENERAL, 41),
         placeholder="sem limite",
-        column=Column("Limite diário", 96),
+        column=Column("Limite diário", 124),
         option=Option("--daily-limit", Group.LIMITS, 'quanto cabe numa janela; "" tira o limite', "N"),
     ),
     Field(
@@ -268,7 +268,7 @@ FIELDS = (
         default=LimitUnit.RECIPIENTS,
         choices=labels.UNIT,
         place=Place(Tab.GENERAL, 42),
-        column=Column("Contar por", 104),
+        column=Column("Contar por", 118),
         option=Option("--limit-unit", Group.LIMITS, "o que o limite conta"),
     ),
     Field(
@@ -278,7 +278,7 @@ FIELDS = (
         default=LimitWindow.ROLLING_24H,
         choices=labels.WINDOW,
         place=Place(Tab.GENERAL, 43),
-        column=Column("Janela", 124),
+        column=Column("Janela", 140),
         option=Option("--limit-window", Group.LIMITS, "em 24 horas corridas ou no dia civil"),
     ),
     Field(

@@ -76,6 +76,7 @@ def forget_check(server: MailServer) -> None:
     server.last_check_state = CheckState.NEVER
     server.last_check_at = None
     server.last_check_category = None
+    server.last_check_code = None
     server.certificate_ends_at = None
 
 

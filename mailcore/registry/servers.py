@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from mailcore.arguments import need_count
+from mailcore.actor import Actor, needs
+from mailcore.arguments import need, need_count
 from mailcore.audit import note_changed, note_created
 from mailcore.errors import NotFoundError, RecordGoneError, SecretError, StorageError
 from mailcore.quota.holds import forgive_logins
@@ -17,7 +19,7 @@ from mailcore.registry.accounts import Accounts
 from mailcore.registry.bound_secrets import clean_with_secret, draft_logs_in, refuse_moved
 from mailcore.registry.bulk import Bulk, DeletedMany
 from mailcore.registry.default_server import heir_of, make_way
-from mailcore.registry.drafts import check_secret, draft_of, secret_label
+from mailcore.registry.drafts import ServerDraft, check_secret, draft_of, secret_label
 from mailcore.registry.fields import FIELD
 from mailcore.registry.remembered import Remembered
 from mailcore.registry.rows import (
@@ -31,18 +33,16 @@ from mailcore.registry.rows import (
     values_of,
 )
 from mailcore.registry.search import ServerQuery, conditions, find, place_of
+from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from pydantic import SecretStr
     from sqlalchemy.orm import Session
 
-    from mailcore.actor import Actor
     from mailcore.registry.bulk import Change
-    from mailcore.registry.drafts import ServerDraft
     from mailcore.secrets.store import SecretStore
     from mailcore.storage.database import Database
     from mailcore.vocabulary import CheckState
@@ -177,14 +177,17 @@ class Servers:
         with self._database.read() as session:
             return session.scalar(select(MailServer).where(MailServer.is_default))
 
+    @needs(Right.OPERATE)
     def create(self, draft: ServerDraft, secret: SecretStr | None = None, *, actor: Actor) -> Saved:
         """Register a server together with its secret.
 
         Raises:
+            ArgumentError: an argument is of another type.
             ValidationError: a field cannot be stored as typed, or a needed secret is missing.
             SecretError: the keyring did not take the secret; nothing was registered.
             StorageError: the database could not be written; nothing was registered.
         """
+        _need_draft(draft, secret)
         cleaned = clean_with_secret(draft, secret, needed=draft_logs_in(draft))
         account = self.accounts.key_of(cleaned.draft, secret)
 
@@ -202,6 +205,7 @@ class Servers:
 
         return Saved(self._store(store, secret), cleaned.notes)
 
+    @needs(Right.OPERATE)
     def update(
         self,
         opened: MailServer,
@@ -224,6 +228,8 @@ class Servers:
             SecretError: the keyring did not take the secret; nothing was changed.
             StorageError: the database could not be written; nothing was changed.
         """
+        need("opened", opened, MailServer, "core.servers.get(número)")
+        _need_draft(draft, secret)
         begins_to_log_in = draft_logs_in(draft) and not opened.secret_ref and not draft_logs_in(draft_of(opened))
         cleaned = clean_with_secret(draft, secret, needed=begins_to_log_in and not remove_secret)
         keeps = secret is None and not remove_secret and cleaned.draft.requires_auth
@@ -263,6 +269,7 @@ class Servers:
             self._secrets.drop(old)
         return Saved(server, cleaned.notes)
 
+    @needs(Right.DELETE_OR_BULK)
     def apply(self, changes: Sequence[Change], *, actor: Actor) -> list[MailServer]:
         """Register and change many servers at once, all or none; return them in the order given.
 
@@ -280,6 +287,7 @@ class Servers:
         """
         return self._bulk.apply(changes, actor=actor)
 
+    @needs(Right.DELETE_OR_BULK)
     def delete(self, server_id: int, *, actor: Actor) -> Deleted:
         """Delete a server and its secret; the history of its sends stays.
 
@@ -292,6 +300,7 @@ class Servers:
             raise RecordGoneError("Este servidor já foi apagado por outra pessoa.")
         return Deleted(deleted.servers[0], deleted.new_default)
 
+    @needs(Right.DELETE_OR_BULK)
     def delete_many(self, server_ids: Sequence[int], *, actor: Actor) -> DeletedMany:
         """Delete servers and their secrets, all at once; the history of their sends stays.
 
@@ -302,6 +311,7 @@ class Servers:
         """
         return self._bulk.delete(server_ids, actor=actor)
 
+    @needs(Right.OPERATE)
     def set_active(self, server_ids: Sequence[int], *, is_active: bool, actor: Actor) -> list[MailServer]:
         """Let servers accept sends, or not, all at once; return those that this changed.
 
@@ -345,6 +355,8 @@ class Servers:
         state: CheckState,
         category: str | None,
         certificate_ends_at: datetime | None = None,
+        *,
+        code: str | None = None,
     ) -> None:
         """Note what a check of a stored server found, unless the server was changed meanwhile.
 
@@ -358,6 +370,7 @@ class Servers:
                     last_check_state=state,
                     last_check_at=datetime.now(UTC),
                     last_check_category=category,
+                    last_check_code=code,
                     certificate_ends_at=certificate_ends_at,
                 )
             )
@@ -385,3 +398,9 @@ class Servers:
                 if last_try or not isinstance(error, SecretError):
                     raise
         raise AssertionError("unreachable")
+
+
+def _need_draft(draft: ServerDraft, secret: SecretStr | None) -> None:
+    need("draft", draft, ServerDraft, "mailcore.ServerDraft(…)")
+    if secret is not None:
+        need("secret", secret, SecretStr, "pydantic.SecretStr(…)")

@@ -20,7 +20,9 @@ from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
 from sqlalchemy import delete, exists, select
 
+from mailcore.actor import Actor, needs
 from mailcore.errors import SecretError
+from mailcore.rights import Right
 from mailcore.storage.tables import StoredSecret
 
 if TYPE_CHECKING:
@@ -95,7 +97,8 @@ class DatabaseKeyring(KeyringBackend):
                 raise PasswordDeleteError("not found")
             session.execute(delete(StoredSecret).where(StoredSecret.name == row.name))
 
-    def rotate(self) -> int:
+    @needs(Right.ADMINISTER)
+    def rotate(self, *, actor: Actor) -> int:
         """Encrypt every secret anew under the first key, all or none; return how many.
 
         Raises:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from mailcore.actor import Actor, needs
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.replies import classify, diagnosis_for
 from mailcore.errors import NotFoundError
+from mailcore.rights import Right
 from mailcore.sending.reservation import SendOutcome, SendRequest
 from mailcore.sending.stops import Stop
 from mailcore.vocabulary import SendStatus
@@ -31,8 +33,15 @@ class ProgramSends:
         self._servers = servers
         self._reservations = reservations
 
+    @needs(Right.OPERATE)
     def reserve(
-        self, server: MailServer, recipients: Sequence[str] | int, *, idempotency_key: str = "", message_id: str = ""
+        self,
+        server: MailServer,
+        recipients: Sequence[str] | int,
+        *,
+        idempotency_key: str = "",
+        message_id: str = "",
+        actor: Actor,
     ) -> Send:
         """Reserve a message's place in the quota.
 
@@ -61,6 +70,7 @@ class ProgramSends:
             addresses,
             unnamed=recipients if isinstance(recipients, int) else 0,
             message_id=message_id,
+            who=actor.name,
             stop=None if server.is_active else Stop(diagnosis_for("inactive")),
         )
         reservation = self._reservations.reserve(request)
@@ -69,8 +79,16 @@ class ProgramSends:
             send.status = SendStatus.UNCERTAIN  # somebody else's, under way: not this caller's to send
         return send
 
+    @needs(Right.OPERATE)
     def settle(
-        self, send: Send, outcome: SendStatus, *, reply: str = "", phase: str = "data", taken: int | None = None
+        self,
+        send: Send,
+        outcome: SendStatus,
+        *,
+        reply: str = "",
+        phase: str = "data",
+        taken: int | None = None,
+        actor: Actor,
     ) -> Send:
         """Say what became of a reserved message.
 

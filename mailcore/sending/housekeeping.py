@@ -15,6 +15,7 @@ from mailcore.sending.ledger import purge
 from mailcore.storage.tables import Installation
 
 if TYPE_CHECKING:
+    from mailcore.access.entrance import Access
     from mailcore.storage.database import Database
 
 _TIDY_SECONDS = 3600
@@ -23,8 +24,9 @@ _TIDY_SECONDS = 3600
 class Housekeeping:
     """Tidies one installation, once an hour however often it is asked to. Safe to share between threads."""
 
-    def __init__(self, database: Database, retention_days: int) -> None:
+    def __init__(self, database: Database, access: Access, retention_days: int) -> None:
         self._database = database
+        self._access = access
         self._retention_days = retention_days
         self._tidied = 0.0
         self._lock = Lock()
@@ -41,6 +43,7 @@ class Housekeeping:
             settle_abandoned(self._database)
             now = self._believable_now()
             roll_up(self._database, now=now)
+            self._access.tidy(now)
             gone = purge(self._database, self._retention_days, now=now)
             # While a backlog lasts, each call takes a piece of it.
             self._tidied = 0.0 if gone else monotonic()

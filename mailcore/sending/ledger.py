@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DateTime, Enum, String, delete, func, select, type_coerce
 
+from mailcore.arguments import need_count
 from mailcore.diagnosis.replies import Diagnosis
 from mailcore.errors import NotFoundError
 from mailcore.storage.tables import Send, UTCDateTime
@@ -90,6 +91,7 @@ class Ledger:
             NotFoundError: there is none with this id (any more).
             StorageError: the database could not be read.
         """
+        need_count("send_id", send_id)
         with self._database.read() as session:
             send = session.get(Send, send_id)
         if send is None:

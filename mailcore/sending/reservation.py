@@ -38,7 +38,7 @@ COUNTED = frozenset({SendStatus.STARTED, SendStatus.ACCEPTED, SendStatus.UNCERTA
 
 _COLUMNS = (
     *("server_id", "server_name", "status", "units", "recipients", "message_id", "reply", "warnings", "diagnosis"),
-    *("owner", "at", "account_key", "counted", "frees_at", "provider_id", "follow_state", "follow_failures"),
+    *("owner", "at", "account_key", "counted", "frees_at", "provider_id", "follow_state", "follow_failures", "who"),
 )
 _INSERT = (
     f"INSERT INTO send (idempotency_key, {', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own
@@ -74,6 +74,8 @@ class SendRequest:
     unnamed: int = 0
     """How many recipients there are, where they are not named."""
     message_id: str = ""
+    who: str = ""
+    """On whose behalf, for the ledger."""
     stop: Stop | None = None
     """Why it will not be sent, where that is known before: its row says so, and nothing is reserved."""
 
@@ -273,6 +275,7 @@ def _new_send(request: SendRequest, account_key: str, rule: QuotaRule, stop: Sto
         units=rule.units(1, request.size),
         recipients="\n".join(request.recipients),
         message_id=request.message_id,
+        who=request.who[:200],
         provider_id="",
         reply="",
         warnings="",

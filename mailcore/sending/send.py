@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from mailcore.actor import Actor, needs
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.replies import diagnose, diagnosis_for
 from mailcore.errors import MailcoreError
+from mailcore.rights import Right
 from mailcore.sending.hand_over import HandOver
 from mailcore.sending.reservation import SendRequest
 from mailcore.sending.same_address import own_recipients
@@ -25,7 +27,7 @@ from mailcore.vocabulary import SameAddress, SendStatus
 if TYPE_CHECKING:
     from mailcore.messages.compose import OutgoingMessage
     from mailcore.registry.servers import Servers
-    from mailcore.sending.reservation import Reservation, Reservations, SendOutcome
+    from mailcore.sending.reservation import Reservations, SendOutcome
     from mailcore.settings import Settings
     from mailcore.storage.tables import MailServer, Send
 
@@ -55,6 +57,7 @@ class Sender:
         self._reservations = reservations
         self._settings = settings
 
+    @needs(Right.OPERATE)
     def send(
         self,
         server: MailServer,
@@ -62,6 +65,7 @@ class Sender:
         *,
         idempotency_key: str = "",
         on_step: StepListener = ignore_steps,
+        actor: Actor,
     ) -> Send:
         """Send one message through ``server`` and return its row of the ledger, whatever the outcome.
 
@@ -82,7 +86,15 @@ class Sender:
         stop = rule_against(server, message)
         prepared = _Prepared(stop=stop) if stop else self._prepare(server, message, warnings)
         key = idempotency_key or uuid4().hex
-        reservation = self._reserve(server, message, key, prepared.stop)
+        request = SendRequest(
+            server,
+            key,
+            tuple(message.recipients),
+            message_id=message.message_id,
+            who=actor.name,
+            stop=prepared.stop,
+        )
+        reservation = self._reservations.reserve(request)
         if not reservation.may_send or prepared.hand_over is None:
             if prepared.error is not None and reservation.is_new:
                 raise prepared.error
@@ -108,10 +120,6 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - the row says what happened
             _log.error("a message could not be prepared: %s", where(error))
             return _Prepared(stop=Stop(program_fault(error), SendStatus.FAILED))
-
-    def _reserve(self, server: MailServer, message: OutgoingMessage, key: str, stop: Stop | None) -> Reservation:
-        request = SendRequest(server, key, tuple(message.recipients), message_id=message.message_id, stop=stop)
-        return self._reservations.reserve(request)
 
     def _settle(self, send: Send, outcome: SendOutcome) -> Send:
         try:

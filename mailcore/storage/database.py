@@ -60,8 +60,11 @@ class Database:
         """
         self.engine = _engine(url)
         self._writer = self.engine.execution_options(mailcore_write=True)
+        self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._turn = threading.Lock()
         self._fast: Any = None
+        self._look_turn = threading.Lock()
+        self._look: Any = None
 
     @cached_property
     def is_sqlite(self) -> bool:
@@ -148,6 +151,27 @@ class Database:
             raise StorageError(_SENTENCES[_fault_in(str(error), invalidated=False)]) from error
 
     @contextmanager
+    def fast_read(self) -> Iterator[FastCursor]:
+        """One quick look on the driver's own cursor, which sees all that was committed before it.
+
+        For what is asked before every message of every open page. Each statement stands alone: there is no
+        transaction around several.
+        """
+        driver = self.engine.dialect.dbapi
+        errors: tuple[type[Exception], ...] = (driver.Error,) if driver else ()
+        try:
+            if self.file is not None:
+                with self._look_turn:  # its own connection: a look never waits for a write
+                    if self._look is None:
+                        self._look = self._kept_connection()
+                    yield FastCursor(self._look.cursor(), is_sqlite=True)
+            else:
+                with storage_faults(), self._reader.connect() as pooled:
+                    yield FastCursor(pooled.connection.cursor(), is_sqlite=self.is_sqlite)
+        except errors as error:
+            raise StorageError(_SENTENCES[_fault_in(str(error), invalidated=False)]) from error
+
+    @contextmanager
     def _fast_connection(self) -> Iterator[Any]:
         """A connection for :meth:`fast_write`: from the pool, or on SQLite one that is kept.
 
@@ -164,13 +188,16 @@ class Database:
             return
         with self._own_turn():
             if self._fast is None:
-                arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
-                connection = self.engine.dialect.connect(
-                    *arguments, **{**options, "timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
-                )
-                _prepare_sqlite(connection, None)
-                self._fast = connection
+                self._fast = self._kept_connection()
             yield self._fast
+
+    def _kept_connection(self) -> Any:
+        arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
+        connection = self.engine.dialect.connect(
+            *arguments, **{**options, "timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+        )
+        _prepare_sqlite(connection, None)
+        return connection
 
     def stored(self, moment: datetime) -> str | datetime:
         """Return an aware moment as the driver keeps it: UTC without a zone, on SQLite as SQLAlchemy's text."""
@@ -188,6 +215,10 @@ class Database:
             if self._fast is not None:
                 self._fast.close()
                 self._fast = None
+        with self._look_turn:
+            if self._look is not None:
+                self._look.close()
+                self._look = None
         self.engine.dispose()
 
 

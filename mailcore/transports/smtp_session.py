@@ -189,8 +189,8 @@ class SmtpSession(Exchange):
     def sender(self, address: str, *, size: int = 0, eight_bit: bool = False, utf8: bool = False) -> None:
         """Name the envelope sender; ``size`` is that of the message in bytes, 0 for unknown (RFC 1870).
 
-        What the server cannot take by its own word is refused before it is asked: too large a message, addresses
-        outside ASCII without SMTPUTF8, 8 bits without 8BITMIME.
+        What the server cannot take by its own word is refused before it is asked: addresses outside ASCII without
+        SMTPUTF8, 8 bits without 8BITMIME. Too large a message it refuses itself, by the size it is told here.
         """
         with self.log.step("sender") as step:
             utf8 = utf8 or not address.isascii()
@@ -202,8 +202,6 @@ class SmtpSession(Exchange):
                 options += " SMTPUTF8"
             if eight_bit and not self.offers("8bitmime"):
                 raise self.failure("sender", "eight_bit_not_offered")
-            if size > (_largest(self.wire.esmtp_features) or size):
-                raise self.failure("sender", "message_too_big")
             if size and self.offers("size"):
                 options += f" SIZE={size}"
             if (eight_bit or utf8) and self.offers("8bitmime"):

@@ -362,6 +362,8 @@ def test_a_quoted_bounce_is_explained_reply_by_reply(page: Any, app: Any, core: 
     expect(page.get_by_test_id("stCode")).to_have_text(
         [re.compile("User unknown in virtual"), re.compile("Mailbox full")]
     )
+    decided = page.get_by_text("O que decidiu nesta resposta:")
+    expect(decided).to_have_text([re.compile("User unknown.*5.1.1"), re.compile("Mailbox full")])
     no_traceback(page, app)
 
 

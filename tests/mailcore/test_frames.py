@@ -227,6 +227,11 @@ def test_without_pandas_it_says_what_to_install() -> None:
     assert "servidores-de-email[frames]" in done.stderr.splitlines()[-1]
 
 
+def test_without_pandas_everything_else_is_there() -> None:
+    code = "import sys; sys.modules['pandas'] = None; from mailcore import *; print(compose, open_mailcore)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+
 def test_the_example_of_a_notebook_runs(
     used: Mailcore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

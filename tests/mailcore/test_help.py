@@ -13,6 +13,8 @@ FIELDS = (
     "ssl", "ssl_mode", "verify_certificate", "ca_pem", "api_key",
 )  # fmt: skip
 BUTTONS = (
+    "ativar",
+    "colunas",
     "novo", "alterar", "apagar", "testar", "enviar_teste", "salvar", "salvar_e_continuar", "cancelar", "remover_senha",
     "testar_todos", "duplicar", "preencher", "usar_sugestao", "envios", "explicar", "alteracoes", "importar",
     "cotas", "liberar", "consumo_externo",

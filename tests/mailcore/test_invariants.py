@@ -435,7 +435,7 @@ def test_rotation_moves_every_secret_to_the_first_key(settings: Settings) -> Non
 
     server = register(opened(old))
     both = opened(new, old)
-    assert both.secrets.database_keyring.rotate() == 1
+    assert both.secrets.database_keyring.rotate(actor=ME) == 1
     assert opened(new).servers.secret(server) == SecretStr(SECRET)
     with pytest.raises(SecretError):
         opened(old).servers.secret(server)

@@ -119,6 +119,18 @@ def test_settings_show_no_password() -> None:
         ("outcome", lambda core, server: core.settle(core.reserve(server, 1), "accepted")),
         ("outcome", lambda core, server: core.settle(core.reserve(server, 1), SendStatus.STARTED)),
         ("row", lambda core, _: core.settle(1, SendStatus.ACCEPTED)),
+        ("send_id", lambda core, _: core.ledger.get("1")),
+        ("send_id", lambda core, _: core.follow_up(None)),
+        ("server_id", lambda core, _: core.quotas(server_id="1")),
+        ("text", lambda core, _: core.explain(None)),
+        ("draft", lambda core, _: core.servers.create({"name": "Loja"}, actor=ME)),
+        ("secret", lambda core, _: core.servers.create(ServerDraft(), SECRET, actor=ME)),
+        ("actor", lambda core, _: core.servers.create(ServerDraft(), actor="ana")),
+        ("actor", lambda core, server: core.servers.update(server, ServerDraft(), actor=None)),
+        ("opened", lambda core, _: core.servers.update(1, ServerDraft(), actor=ME)),
+        ("actor", lambda core, _: core.servers.delete(1, actor="ana")),
+        ("actor", lambda core, server: core.lift_hold(server, actor="ana")),
+        ("actor", lambda core, _: core.record_external_use([], actor="ana")),
         ("settings", lambda core, _: mailcore.open_mailcore("data")),
     ],
 )
@@ -128,6 +140,7 @@ def test_a_wrong_argument_gets_a_sentence_that_names_it(
     with pytest.raises(ArgumentError) as refused:
         call(core, server)
     assert str(refused.value).startswith(f"{name}: ")
+    assert SECRET not in str(refused.value)
     assert isinstance(refused.value, ValueError)
     assert isinstance(refused.value, TypeError)
 

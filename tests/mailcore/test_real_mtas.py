@@ -165,10 +165,10 @@ def test_a_right_record_passes_the_check_and_its_message_arrives_whole(mta: Mta,
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 def test_both_ways_to_log_in_are_taken(mta: Mta, mechanism: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mailcore.transports.smtp_session import SmtpSession
+    from mailcore.transports import smtp_login
 
-    offered = SmtpSession._mechanisms
-    monkeypatch.setattr(SmtpSession, "_mechanisms", lambda self: [mechanism] if mechanism in offered(self) else [])
+    offered = smtp_login._mechanisms
+    monkeypatch.setattr(smtp_login, "_mechanisms", lambda session: [mechanism] if mechanism in offered(session) else [])
     steps = {step.name: step for step in checked(mta.connection("starttls")).steps}
     assert steps["auth"].state is StepState.OK
     assert steps["auth"].reply.startswith("235 ")

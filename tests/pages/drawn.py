@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def rows_of(app: AppTest) -> list[dict[str, str]]:
     """Return the rows of the one table on the page: heading → text, and what stands beneath it under "… below"."""
     (drawn,) = [part.proto for part in app.get("bidi_component") if part.proto.component_name == "mailcore_rows"]
-    data = json.loads(drawn.json)
+    data = json.loads(drawn.bytes)
     headings = [column["label"] for column in data["columns"]]
     rows = []
     for row in data["rows"]:

@@ -35,7 +35,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Se
 
 
 def run(page: str) -> AppTest:
-    app = AppTest.from_file(str(Path(__file__).parents[2] / "app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(Path(__file__).parents[2] / "screen.py"), default_timeout=60).run()
     return app if page == "pages/servidores.py" else app.switch_page(page).run()
 
 

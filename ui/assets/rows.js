@@ -257,7 +257,7 @@ class Table {
 export default function mount({ data, parentElement, setStateValue, setTriggerValue }) {
   if (!tables.has(parentElement)) tables.set(parentElement, new Table(parentElement));
   const table = tables.get(parentElement);
-  table.update(data, setStateValue, setTriggerValue);
+  table.update(JSON.parse(new TextDecoder().decode(data)), setStateValue, setTriggerValue);
   return () => {
     table.end();
     tables.delete(parentElement);

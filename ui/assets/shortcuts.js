@@ -74,6 +74,11 @@ export default function ({ data, parentElement }) {
     else if (!modal()) press(cls);
   });
 
+  on(document, "click", (event) => {
+    const pressed = (cls) => event.target.closest?.(`.${cls} button`);
+    if (data.above.some(pressed)) one('[data-testid="stMain"]')?.scrollTo({ top: 0 });
+  });
+
   if (W.guard !== data.guard) {
     W.guard = data.guard;
     W.dirty = false;

@@ -14,7 +14,7 @@ from mailcore.errors import (
     RecordGoneError,
     ValidationError,
 )
-from mailcore.registry.fields import LABELS
+from mailcore.registry.fields import LABELS, SECRET_BOUND
 from ui import words
 from ui.cadastro.form import (
     GENERAL,
@@ -33,7 +33,7 @@ from ui.context import current_actor, note
 from ui.formats import date_time, plain
 from ui.jobs import watch
 from ui.outcome import show_check
-from ui.session import CHOSEN_SUGGESTION, FORM, FORM_TAB, LIST_QUERY, SELECTED, select
+from ui.session import CHOSEN_SUGGESTION, FORM, FORM_TAB, LIST_QUERY, SAVED, SELECTED, select
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -144,6 +144,7 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
     form.saved = True
     forget()
     select(SELECTED, saved.server.id)
+    SAVED.set(saved.server.id)
     note(f"“{saved.server.name}” foi salvo.", *saved.notes)
     return True
 
@@ -233,11 +234,12 @@ def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
     if start:
         _clear_messages(form)
         draft, secret, opened = draft_of_form(form), typed_secret(form), form.opened
+        actor = current_actor()
         try:
             form.check, _ = watch(
                 uuid4().hex,
                 "Testando a conexão",
-                lambda on_step: core.check_draft(draft, secret, opened, on_step),
+                lambda on_step: core.check_draft(draft, secret, opened, on_step, actor=actor),
             )
         except ValidationError as error:
             _blame(form, error)
@@ -252,7 +254,9 @@ def _use(form: ServerForm, suggestion: Suggestion) -> None:
     """Fill in what was tried and works, and open the field that is next."""
     put(form, suggestion.values)
     _clear_messages(form)
-    asks_again = form.opened is not None and form.opened.secret_ref is not None and typed_secret(form) is None
+    is_bound = any(name in SECRET_BOUND for name in suggestion.values)
+    has_stored = form.opened is not None and form.opened.secret_ref is not None
+    asks_again = is_bound and has_stored and typed_secret(form) is None
     form.points_at = "secret" if asks_again else suggestion.field
     what = "Digite a senha de novo, teste e salve." if asks_again else "Teste de novo e salve."
     note(f"Preenchido. {what}")

@@ -25,6 +25,7 @@ from mailcore.vocabulary import Security
 from ui import words
 from ui.cadastro.offers import offer
 from ui.formats import plain
+from ui.session import FORM_TAB, form_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from mailcore.transports.kind import ServerKind
 
 GENERAL, AUTHENTICATION = Tab.GENERAL.value, Tab.AUTHENTICATION.value
-TAB = "cadastro_tab"
-"""The open tab. The same widget for every form, so that the next form's fields take the places of the last."""
 _KEPT_PLACEHOLDER = "•••••••• (mantida)"
 
 _WIDGET = {"security": "ssl", "security_auto": "ssl_mode"}
@@ -96,7 +95,7 @@ def _secrets() -> set[str]:
 
 def field_key(name: str) -> str:
     """The widget key of a field; ``F1`` reads the field's name from it."""
-    return f"field_{name}"
+    return form_field(name).name
 
 
 def open_form(server: MailServer | None) -> ServerForm:
@@ -113,9 +112,9 @@ def fill(form: ServerForm) -> None:
     """Put the form's starting values into the widgets, in place of what stood there."""
     start = _as_typed(form.start)
     for name in _WIDGETS:
-        st.session_state[field_key(name)] = _starting_value(start, name)
+        form_field(name).set(_starting_value(start, name))
     for name in _secrets():
-        st.session_state[field_key(name)] = ""
+        form_field(name).set("")
 
 
 def draft_of_form(form: ServerForm) -> ServerDraft:
@@ -135,7 +134,7 @@ def draft_of_form(form: ServerForm) -> ServerDraft:
 
 def typed_secret(form: ServerForm) -> SecretStr | None:
     """Return the password or key typed, or None where the field is empty."""
-    text = st.session_state.get(field_key(_kind(form).secret_help)) or ""
+    text = form_field(_kind(form).secret_help).get() or ""
     return SecretStr(text) if text else None
 
 
@@ -146,13 +145,13 @@ def is_unsaved(form: ServerForm) -> bool:
 
 def was_left(form: ServerForm) -> bool:
     """Whether this form was on screen and its page was left since: Streamlit has dropped its widgets."""
-    return form.drawn and field_key("kind") not in st.session_state
+    return form.drawn and not form_field("kind").is_set()
 
 
 def forget() -> None:
     """Drop the password from the session: after a save it lives in the keyring alone."""
     for name in _secrets():
-        st.session_state.pop(field_key(name), None)
+        form_field(name).forget()
 
 
 def general_fields(form: ServerForm) -> None:
@@ -244,7 +243,7 @@ def point(form: ServerForm) -> str | None:
         return None
     if not form.pointed:
         form.pointed = True
-        st.session_state[TAB] = FIELD[name].place.tab.value if name in FIELD else GENERAL
+        FORM_TAB.set(FIELD[name].place.tab.value if name in FIELD else GENERAL)
     if name == "secret":
         name = _kind(form).secret_help
     return field_key(_WIDGET.get(name, name))
@@ -260,7 +259,7 @@ def put(form: ServerForm, values: Mapping[str, Any]) -> None:
         draft = replace(draft, same_address=default_same_address(draft.is_paid))
         names.add("same_address")
     for name in names | (values.keys() - {"security"}):
-        st.session_state[field_key(name)] = _starting_value(draft, name)
+        form_field(name).set(_starting_value(draft, name))
 
 
 def _text(form: ServerForm, row: Field) -> None:
@@ -362,7 +361,7 @@ def _error(form: ServerForm, name: str) -> None:
 
 def _value(form: ServerForm, name: str) -> Any:
     """The field's value now; where the field is not on the screen, what it starts with."""
-    current = st.session_state.get(field_key(name))
+    current = form_field(name).get()
     return _starting_value(_as_typed(form.start), name) if current is None else current
 
 
@@ -405,7 +404,7 @@ def _suggestion(form: ServerForm) -> int:
 def _follow_account(form: ServerForm) -> None:
     """A free account starts at "Bloquear", a paid one at "Permitir", until the person chooses."""
     if form.opened is None and not form.chose_same_address:
-        st.session_state[field_key("same_address")] = default_same_address(st.session_state[field_key("is_paid")])
+        form_field("same_address").set(default_same_address(form_field("is_paid").get()))
 
 
 def _touch_same(form: ServerForm) -> None:

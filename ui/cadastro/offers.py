@@ -7,7 +7,7 @@ domain is asked of the DNS in the background, so that typing never waits for a n
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,12 +17,12 @@ from mailcore.catalog.mx import mx_hosts
 from mailcore.vocabulary import LimitUnit, LimitWindow, Security
 from ui import words
 from ui.formats import number, plain
+from ui.session import MX_ASKED, OFFER_FILLED, form_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_FILLED = "offer_filled"
 _WAIT_SECONDS = 2.5
 _POLL_SECONDS = 0.25
 _FEMININE = frozenset({"locaweb", "kinghost", "hostgator_br", "hostgator_us", "hostinger", "godaddy", "umbler"})
@@ -39,13 +39,13 @@ def offer(address: str, key: str, put: Callable[[dict[str, Any]], None]) -> None
         key: of the button.
         put: fills the form with values.
     """
-    if st.session_state.pop(_FILLED, False):
+    if OFFER_FILLED.take():
         st.rerun(scope="app")  # the other fields stand outside this fragment
     found = _suggestion(address)
     if found is None:
         return
     name = short_name(found)
-    stands = st.session_state.get("field_host", "").strip()
+    stands = (form_field("host").get() or "").strip()
     # Where no password opens the account there is nothing to fill: the warning below says so.
     if found.host not in ("", stands) and set(found.auth) != {"oauth2"}:
         of = "da" if found.provider_id in _FEMININE else "do"
@@ -64,7 +64,7 @@ def offer(address: str, key: str, put: Callable[[dict[str, Any]], None]) -> None
 
 def _fill(put: Callable[[dict[str, Any]], None], values: dict[str, Any]) -> None:
     put(values)
-    st.session_state[_FILLED] = True
+    OFFER_FILLED.set(True)
 
 
 def short_name(found: ProviderSuggestion) -> str:
@@ -114,10 +114,10 @@ def _suggestion(address: str) -> ProviderSuggestion | None:
     known = suggest(address, mx=lambda _: [])
     if known is not None:
         return known
-    asked: tuple[str, float, Future[list[str]]] | None = st.session_state.get("mx_asked")
+    asked = MX_ASKED.get()
     if asked is None or asked[0] != domain:
         asked = (domain, time.monotonic(), _askers().submit(mx_hosts, domain))
-        st.session_state["mx_asked"] = asked
+        MX_ASKED.set(asked)
     _, since, answer = asked
     if not answer.done() and time.monotonic() - since < _WAIT_SECONDS:
         _look_again()
@@ -129,6 +129,9 @@ def _suggestion(address: str) -> ProviderSuggestion | None:
 @st.fragment(run_every=_POLL_SECONDS)
 def _look_again() -> None:
     """Draw the form again once the DNS has answered or time is up; until then nothing but this runs."""
-    _, since, answer = st.session_state["mx_asked"]
+    asked = MX_ASKED.get()
+    if asked is None:
+        return
+    _, since, answer = asked
     if answer.done() or time.monotonic() - since >= _WAIT_SECONDS:
         st.rerun(scope="app")

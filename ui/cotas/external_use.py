@@ -12,22 +12,21 @@ from mailcore.errors import MailcoreError, ValidationError
 from mailcore.quota.external_use import Entry
 from ui.context import current_actor
 from ui.formats import number, plain
+from ui.session import EXTERNAL_DONE, EXTERNAL_NONCE, QUOTA_ACCOUNT
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.quota.rules import Quota
 
-_DONE, _NONCE = "external_done", "external_nonce"
-
 
 def external_use(core: Mailcore) -> None:
     """Draw the form, folded; outside of what refreshes itself, so that nothing typed is lost."""
-    wanted = st.session_state.get("cotas_conta")
+    wanted = QUOTA_ACCOUNT.get()
     found = core.quotas(account_keys=[wanted]) if wanted else []
     chosen = found[0] if found else None
     # A place of its own: what comes below must not move when the sentence goes.
     with st.container():
-        if done := st.session_state.pop(_DONE, None):
+        if done := EXTERNAL_DONE.take():
             st.success(done, icon=":material/check:")
     with st.expander("Registrar consumo externo", icon=":material/add_circle:", key="external", on_change="rerun"):
         st.caption(
@@ -48,7 +47,7 @@ def _by_hand(core: Mailcore, chosen: Quota | None) -> None:
     server = chosen.servers[0]
     st.markdown(f"Conta: **{plain(server.name)}**")
     now = datetime.now(core.settings.zone)
-    nonce = st.session_state.setdefault(_NONCE, uuid4().hex)
+    nonce = EXTERNAL_NONCE.start(uuid4().hex)
     with st.container(horizontal=True):
         key = f"external_units_{nonce}"
         units = st.number_input("Unidades", min_value=1, value=None, step=1, key=key, width=160)
@@ -68,7 +67,7 @@ def _by_file(core: Mailcore) -> None:
         "Um CSV com as colunas server_id (o número do servidor), at (data e hora, como 2026-11-23T14:05) e units. Com "
         "um erro em qualquer linha, nada é registrado."
     )
-    nonce = st.session_state.setdefault(_NONCE, uuid4().hex)
+    nonce = EXTERNAL_NONCE.start(uuid4().hex)
     uploaded = st.file_uploader("Arquivo CSV", key=f"external_file_{nonce}", max_upload_size=20)
     if uploaded is None or not st.button("Registrar arquivo", key=f"external_add_file_{nonce}", type="primary"):
         return
@@ -88,7 +87,7 @@ def _record(core: Mailcore, entries: list[Entry]) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     units = sum(entry.units for entry in entries)
-    st.session_state[_DONE] = f"Registrado: {number(units)} unidades de consumo externo."
+    EXTERNAL_DONE.set(f"Registrado: {number(units)} unidades de consumo externo.")
     # Other widgets from here on: the second half of a double click, the same number or file, finds nothing.
-    st.session_state[_NONCE] = uuid4().hex
+    EXTERNAL_NONCE.set(uuid4().hex)
     st.rerun()

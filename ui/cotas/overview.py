@@ -12,12 +12,24 @@ import streamlit as st
 from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.health.service_figures import has_figures
 from mailcore.quota.reports import runs_out_at
+from mailcore.rights import Right
 from mailcore.text import fold
 from mailcore.vocabulary import QuotaState
 from ui import words
 from ui.context import current_actor
 from ui.cotas.files import to_csv, to_excel
 from ui.formats import clock, date_time, number, plain
+from ui.person import may
+from ui.session import (
+    QUOTA_ACCOUNT,
+    QUOTA_CHOSEN,
+    QUOTA_ORDER,
+    QUOTA_PAGE,
+    QUOTA_SEARCH,
+    QUOTA_SERVER,
+    QUOTA_STATE,
+    ticked_rows,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,33 +66,35 @@ class View:
 def filters() -> None:
     """Draw the filters, as the query string has them at first."""
     asked = st.query_params
-    st.session_state.setdefault("cotas_busca", asked.get("busca", "")[:200])
-    if "cotas_estado" not in st.session_state:
+    QUOTA_SEARCH.start(asked.get("busca", "")[:200])
+    if not QUOTA_STATE.is_set():
         wanted = asked.get("estado", _ALL)
-        st.session_state["cotas_estado"] = wanted if wanted in _STATES else _ALL
-    st.session_state.setdefault("cotas_pagina", 1)
-    if "cotas_conta" not in st.session_state and (server := asked.get("servidor", "")).isdecimal():
-        st.session_state["cotas_servidor"] = int(server[:9])
+        QUOTA_STATE.set(wanted if wanted in _STATES else _ALL)
+    QUOTA_PAGE.start(1)
+    if not QUOTA_ACCOUNT.is_set() and (server := asked.get("servidor", "")).isdecimal():
+        QUOTA_SERVER.set(int(server[:9]))
     with st.container(horizontal=True):
         st.text_input(
             "Buscar",
-            key="cotas_busca",
+            key=QUOTA_SEARCH.name,
             type="search",
             live="200ms",
             placeholder="descrição, usuário ou servidor",
             on_change=_to_first_page,
             width=420,
         )
-        st.selectbox("Estado", list(_STATES), key="cotas_estado", on_change=_to_first_page, filter_mode=None, width=190)
+        st.selectbox(
+            "Estado", list(_STATES), key=QUOTA_STATE.name, on_change=_to_first_page, filter_mode=None, width=190
+        )
 
 
 def _to_first_page() -> None:
-    st.session_state["cotas_pagina"] = 1
+    QUOTA_PAGE.set(1)
 
 
 def overview(core: Mailcore) -> View:
     """Draw cards and table; return what they show."""
-    if st.session_state.pop("cotas_escolhida", False):
+    if QUOTA_CHOSEN.take():
         st.rerun(scope="app")  # the form below names the account, and stands outside of what refreshes itself
     every = core.quotas()
     matching = _matching(every)
@@ -93,8 +107,8 @@ def overview(core: Mailcore) -> View:
         st.info("Nenhuma conta combina com os filtros.", icon=":material/search_off:")
         return View([], None)
     pages = -(-len(matching) // PAGE_SIZE)
-    page = min(st.session_state["cotas_pagina"], pages)
-    st.session_state["cotas_pagina"] = page
+    page = min(QUOTA_PAGE.get(), pages)
+    QUOTA_PAGE.set(page)
     shown = matching[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     figures = {quota.account_key: _figures(core, quota) for quota in shown}
     keys = [quota.account_key for quota in shown]
@@ -120,7 +134,7 @@ def overview(core: Mailcore) -> View:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("1 conta" if len(matching) == 1 else f"{number(len(matching))} contas")
         if pages > 1:
-            st.pagination(pages, key="cotas_pagina")
+            st.pagination(pages, key=QUOTA_PAGE.name)
         for name, mime, make in (
             ("CSV", "text/csv", to_csv),
             ("Excel", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", to_excel),
@@ -143,19 +157,19 @@ def overview(core: Mailcore) -> View:
 
 
 def _matching(every: list[Quota]) -> list[Quota]:
-    wanted = _STATES[st.session_state["cotas_estado"]]
-    terms = fold(st.session_state["cotas_busca"] or "").split()
+    wanted = _STATES[QUOTA_STATE.get()]
+    terms = fold(QUOTA_SEARCH.get() or "").split()
     found = [quota for quota in every if wanted in (None, quota.state)]
     if terms:
         found = [quota for quota in found if all(term in _text(quota) for term in terms)]
     # What needs somebody first; then as it was, for rows that move while one reads are rows one loses.
     order = {QuotaState.BLOCKED: 0, QuotaState.FULL: 1, QuotaState.NEAR: 2, QuotaState.OK: 3}
     found.sort(key=lambda quota: (order[quota.state], -quota.share))
-    view = (st.session_state["cotas_busca"], st.session_state["cotas_estado"])
-    kept_view, places = st.session_state.get("cotas_ordem", (None, {}))
+    view = (QUOTA_SEARCH.get(), QUOTA_STATE.get())
+    kept_view, places = QUOTA_ORDER.get()
     if kept_view == view:
         found.sort(key=lambda quota: places.get(quota.account_key, len(places)))
-    st.session_state["cotas_ordem"] = (view, {quota.account_key: place for place, quota in enumerate(found)})
+    QUOTA_ORDER.set((view, {quota.account_key: place for place, quota in enumerate(found)}))
     return found
 
 
@@ -176,24 +190,24 @@ def _cards(every: list[Quota]) -> None:
 
 
 def _chosen(matching: list[Quota]) -> Quota | None:
-    server = st.session_state.pop("cotas_servidor", None)
+    server = QUOTA_SERVER.take()
     for quota in matching:
         if server is not None and any(each.id == server for each in quota.servers):
-            st.session_state["cotas_conta"] = quota.account_key
-    wanted = st.session_state.get("cotas_conta")
+            QUOTA_ACCOUNT.set(quota.account_key)
+    wanted = QUOTA_ACCOUNT.get()
     return next((quota for quota in matching if quota.account_key == wanted), None)
 
 
 def _choose(widget: str, keys: list[str]) -> None:
-    ticked = st.session_state[widget]["selection"]["rows"]
-    st.session_state["cotas_escolhida"] = True
-    st.session_state["cotas_conta"] = keys[ticked[0]] if ticked and ticked[0] < len(keys) else None
+    ticked = ticked_rows(widget)
+    QUOTA_CHOSEN.set(True)
+    QUOTA_ACCOUNT.set(keys[ticked[0]] if ticked and ticked[0] < len(keys) else None)
 
 
 def _remember_view(chosen: Quota | None) -> None:
-    state = st.session_state["cotas_estado"]
+    state = QUOTA_STATE.get()
     view = {
-        "busca": st.session_state["cotas_busca"] or "",
+        "busca": QUOTA_SEARCH.get() or "",
         "estado": "" if state == _ALL else state,
         "servidor": str(chosen.servers[0].id) if chosen else "",
     }
@@ -296,7 +310,7 @@ def _hold(core: Mailcore, quota: Quota) -> None:
     st.markdown(f"**O que fazer:** {plain(why.remedy)}")
     if quota.hold.held_reply:
         st.code(quota.hold.held_reply, language=None, wrap_lines=True)
-    if st.button(
+    if may(Right.OPERATE) and st.button(
         "Liberar agora",
         key="cotas_liberar",
         help="Só se o provedor já voltou a aceitar: tentar antes pode aumentar o bloqueio. Fica nas Alterações quem "

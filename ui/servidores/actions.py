@@ -1,39 +1,79 @@
-"""What the buttons above the list of servers do."""
+"""What the buttons above the list of servers do with what is selected."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import streamlit as st
 
-from mailcore.errors import NotFoundError, RecordGoneError
 from ui.context import current_actor, note
 from ui.formats import plain
 from ui.jobs import watch
+from ui.listview.table import counted
 from ui.outcome import show_check
-from ui.session import CHOSEN_SUGGESTION, DELETING, LAST_CHECK, SELECTED, select
+from ui.servidores.portfolio import test_these
+from ui.session import CHOSEN_SUGGESTION, DUPLICATE, EDIT, LAST_CHECK, NEW, OPENED, SELECTED, SEND
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
+    from mailcore.health.check import CheckResult
     from mailcore.health.probing import Suggestion
     from mailcore.storage.tables import MailServer
 
+_SECOND_CLICK = 1.0
+"""Seconds within which a press is the second half of a double click."""
 
-def test_connection(core: Mailcore, server: MailServer | None, *, start: bool) -> None:
-    """ "Testar conexão" of the selected record: the steps as they happen, then the outcome."""
-    if start and server is not None:
-        result, _ = watch(
-            uuid4().hex,
-            f"Testando “{plain(server.name)}”",
-            lambda on_step: core.check(server, on_step),
-        )
-        LAST_CHECK.set((server.id, result))
+
+@dataclass(frozen=True, slots=True)
+class ListCheck:
+    """The last test of one record from the list."""
+
+    server: MailServer
+    result: CheckResult
+    ended: float = field(default_factory=monotonic)
+
+
+def leave_if_asked() -> None:
+    """Go where an opened row, "Novo", "Alterar", "Duplicar" or "Enviar teste" leads."""
+    selected = SELECTED.get().only
+    opened = OPENED.take()
+    if chosen := CHOSEN_SUGGESTION.get():
+        opened = chosen[0]
+    elif EDIT.get():
+        opened = selected
+    if opened is not None:
+        st.switch_page("pages/cadastro.py", query_params={"id": str(opened)})
+    if NEW.get():
+        st.switch_page("pages/cadastro.py")
+    if DUPLICATE.get() and selected is not None:
+        st.switch_page("pages/cadastro.py", query_params={"copia": str(selected)})
+    if SEND.get() and selected is not None:
+        st.switch_page("pages/enviar_teste.py", query_params={"servidor": str(selected)})
+
+
+def test_connection(core: Mailcore, selected: list[MailServer], *, start: bool) -> None:
+    """ "Testar conexão": of one record the steps as they happen, then the outcome; of several as "Testar todos"."""
+    last = LAST_CHECK.get()
+    if start and len(selected) == 1:
+        (server,) = selected
+        if last is None or last.server.id != server.id or monotonic() - last.ended > _SECOND_CLICK:
+            actor = current_actor()
+            result, _ = watch(
+                uuid4().hex,
+                f"Testando “{plain(server.name)}”",
+                lambda heard: core.check(server, heard, actor=actor),
+            )
+            LAST_CHECK.set(ListCheck(server, result))
         st.rerun()  # the table above shows the state from before the test
-    shown = LAST_CHECK.get()
-    if shown and server is not None and shown[0] == server.id:
-        st.caption(f"Teste de {plain(server.name)}")
-        show_check(shown[1], server.id, lambda suggestion: _choose(server.id, suggestion))
+    if start and selected:
+        LAST_CHECK.forget()
+        test_these(core, selected)
+    if last is not None and (not selected or [server.id for server in selected] == [last.server.id]):
+        st.caption(f"Teste de {plain(last.server.name)}")
+        show_check(last.result, last.server.id, lambda suggestion: _choose(last.server.id, suggestion))
 
 
 def _choose(server_id: int, suggestion: Suggestion) -> None:
@@ -41,60 +81,14 @@ def _choose(server_id: int, suggestion: Suggestion) -> None:
     CHOSEN_SUGGESTION.set((server_id, suggestion))
 
 
-def ask_to_delete(server: MailServer | None) -> None:
-    """ "Apagar": remember which record the dialog is about."""
-    if server is not None:
-        DELETING.set(server.id)
-
-
-def delete_dialog(core: Mailcore) -> None:
-    """Open the dialog while there is a record to ask about."""
-    server_id = DELETING.get()
-    if server_id is None:
+def switch(core: Mailcore, selected: list[MailServer], *, on: bool, off: bool) -> None:
+    """ "Ativar" and "Desativar": what is selected accepts sends, or not."""
+    if not on and not off:
         return
-    try:
-        server = core.servers.get(server_id)
-    except NotFoundError:
-        DELETING.forget()
-        return
-    _dialog(core, server)
-
-
-def _dialog(core: Mailcore, server: MailServer) -> None:
-    @st.dialog("Apagar servidor", on_dismiss=DELETING.forget)
-    def body() -> None:
-        st.markdown(f"Apagar **{plain(server.name)}**?")
-        st.markdown("- Vão embora: o cadastro e a senha guardada.\n- Fica: o histórico dos envios feitos por ele.")
-        if server.is_default:
-            heir = core.servers.heir(server)
-            st.warning(
-                f"Este é o servidor padrão. O padrão passa a ser **{plain(heir.name)}**."
-                if heir
-                else "Este é o servidor padrão. Depois disso, nenhum servidor será o padrão.",
-                icon=":material/star:",
-            )
-        with st.container(horizontal=True):
-            cancelled = st.button("Cancelar", key="delete_cancel")
-            confirmed = st.button("OK", key="delete_ok", type="primary")
-        if cancelled:
-            DELETING.forget()
-            st.rerun()
-        if confirmed:
-            _delete(core, server)
-            st.rerun()
-
-    body()
-
-
-def _delete(core: Mailcore, server: MailServer) -> None:
-    try:
-        deleted = core.servers.delete(server.id, actor=current_actor())
-    except RecordGoneError as error:
-        note(str(error))
-    else:
-        sentence = f"“{server.name}” foi apagado."
-        if deleted.new_default:
-            sentence += f" O servidor padrão agora é “{deleted.new_default.name}”."
-        note(sentence)
-    select(SELECTED)
-    DELETING.forget()
+    changed = core.servers.set_active([server.id for server in selected], is_active=on, actor=current_actor())
+    word = "ativado" if on else "desativado"
+    if len(changed) == 1:
+        note(f"“{changed[0].name}” foi {word}.")
+    elif changed:
+        note(f"{counted(len(changed), 'servidor', 'servidores')} foram {word}s.")
+    st.rerun()

@@ -11,6 +11,7 @@ from mailcore.vocabulary import CheckState, QuotaState
 from ui import words
 from ui.formats import ago, number
 from ui.listview.table import Cell, Column, Tone
+from ui.servidores.causes import cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
     from mailcore.quota.rules import Quota
 
 _FIRST = (
-    Column("name", "Descrição", 190, 3),
-    Column("host", "Servidor", 160, 2.2),
-    Column("is_paid", "Conta", 84),
-    Column("quota", "Cota hoje", 120, 1, is_number=True),
-    Column("last_check", "Último teste", 260, 1.6),
+    Column("name", "Descrição", 180, 3, sorts=True),
+    Column("host", "Servidor", 150, 2.2, sorts=True),
+    Column("is_paid", "Conta", 80, sorts=True),
+    Column("quota", "Cota hoje", 112, 0.6, is_number=True, sorts=True),
+    Column("last_check", "Último teste", 284, 1, sorts=True),
 )
 _LAST = (
-    Column("is_active", "Ativo", 64),
-    Column("is_default", "Padrão", 72),
+    Column("is_active", "Ativo", 72, sorts=True),
+    Column("is_default", "Padrão", 84, sorts=True),
 )
 _BENEATH = ("from_address", "port", "security")
 """Fields that stand in the second line of another's column."""
@@ -41,25 +42,14 @@ _QUOTA_TONES: dict[QuotaState, Tone] = {
     QuotaState.FULL: "bad",
     QuotaState.BLOCKED: "bad",
 }
-CAUSES = {
-    "auth": "senha recusada",
-    "quota": "limite atingido",
-    "throttled": "ritmo excedido",
-    "blocked": "envio bloqueado",
-    "recipient": "destinatário recusado",
-    "temporary": "falha passageira",
-    "config": "configuração recusada",
-    "tls": "criptografia falhou",
-    "dns": "servidor não encontrado",
-    "network": "não respondeu",
-}
-"""Why a test failed, in two or three words; the record's own Diagnosis says the rest."""
 
 
 def columns(others: Sequence[str]) -> list[Column]:
     """Return the columns of the list, with those a person asked for besides."""
     asked = [
-        Column(name, OTHERS[name].heading, OTHERS[name].pixels, 1, is_number=FIELD[name].sort is Sort.NUMBER)
+        Column(
+            name, OTHERS[name].heading, OTHERS[name].pixels, 1, is_number=FIELD[name].sort is Sort.NUMBER, sorts=True
+        )
         for name in others
     ]
     return [*_FIRST, *asked, *_LAST]
@@ -107,8 +97,8 @@ def _quota(quota: Quota | None) -> str | Cell:
 
 def _last_check(server: MailServer) -> Cell:
     text = f"{_CHECK_MARKS[server.last_check_state]} {words.CHECK_STATE[server.last_check_state]}"
-    if server.last_check_state is CheckState.FAILED and server.last_check_category in CAUSES:
-        text += f": {CAUSES[server.last_check_category]}"
+    if server.last_check_state is CheckState.FAILED and (why := cause(server)):
+        text += f": {why}"
     if server.last_check_at:
         text += f" · {ago(server.last_check_at)}"
     return Cell(text, tone=_CHECK_TONES[server.last_check_state])

@@ -1,35 +1,34 @@
-"""The list of servers: its filters, its page, and which records are selected."""
+"""The list of servers: its filters, its order, its page, and which records are selected."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from mailcore.errors import NotFoundError
+from mailcore.registry.order import QUOTA, SORTABLE, Order
 from mailcore.registry.search import PAGE_SIZE, ServerQuery
 from ui import words
 from ui.formats import number, plain
 from ui.listview.filters import Choice, Filters, Search
-from ui.listview.table import nothing_found, pager, table
+from ui.listview.table import counted, nothing_found, pager, table
 from ui.servidores.columns import OTHERS, cells, columns
 from ui.session import (
-    CHOSEN_SUGGESTION,
-    DUPLICATE,
-    EDIT,
     LIST_ACCOUNT,
     LIST_CHECK,
     LIST_COLUMNS,
     LIST_KIND,
+    LIST_ORDER,
     LIST_PAGE,
     LIST_QUERY,
     LIST_SEARCH,
     LIST_SITUATION,
-    NEW,
     ONLY,
     OPENED,
+    SAVED,
     SELECTED,
-    SEND,
     select,
 )
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from mailcore.registry.servers import ServerPage
     from mailcore.storage.tables import MailServer
 
+_SHARES_SECONDS = 15
 _ALL, _ALL_FEMININE = "Todos", "Todas"
 _KINDS = {_ALL: None, **{word: kind for kind, word in words.KIND.items()}}
 _SITUATIONS = {_ALL: None, "Ativos": True, "Inativos": False}
@@ -59,18 +59,23 @@ FILTERS = Filters(
 )
 
 
-def query() -> ServerQuery:
-    """Draw the filters and return what they ask for."""
+def filters(core: Mailcore) -> ServerQuery:
+    """Draw the filters; return what they ask for, turned to the page where a record just saved stands."""
+    if not LIST_SEARCH.is_set():  # whoever comes to the page begins with what its address says
+        asked = st.query_params.get("ordem", "")
+        LIST_ORDER.set(asked if asked.removeprefix("-") in SORTABLE else "")
     with FILTERS.draw():
         _choose_columns()
-    return ServerQuery(
+    query = ServerQuery(
         text=LIST_SEARCH.get() or "",
         kind=_KIND.chosen(),
         is_active=_SITUATION.chosen(),
         is_paid=_ACCOUNT.chosen(),
         last_check=_CHECK.chosen(),
+        order=_order(),
         page=LIST_PAGE.get(),
     )
+    return _turned_to_saved(core, query)
 
 
 def _choose_columns() -> None:
@@ -87,13 +92,71 @@ def _choose_columns() -> None:
         )
 
 
-def server_table(core: Mailcore, page: ServerPage, selected: MailServer | None) -> None:
-    """Draw one page of rows, how many match, and the choice of the page."""
+def _order() -> Order:
+    asked = LIST_ORDER.get()
+    return Order(asked.removeprefix("-") or "name", is_descending=asked.startswith("-"))
+
+
+def _sort(column: str) -> None:
+    """A heading was pressed: sort by it, or the other way round."""
+    order = _order()
+    is_descending = order.by == column and not order.is_descending
+    LIST_ORDER.set(f"-{column}" if is_descending else "" if column == "name" else column)
+    FILTERS.to_first_page()
+
+
+def _turned_to_saved(core: Mailcore, query: ServerQuery) -> ServerQuery:
+    saved = SAVED.take()
+    if saved is None:
+        return query
+    try:
+        server = core.servers.get(saved)
+    except NotFoundError:
+        return query
+    page = core.servers.page_of(query, server)
+    if page is None:
+        st.toast(f"“{plain(server.name)}” não aparece com estes filtros.", icon=":material/filter_alt:")
+        return query
+    LIST_PAGE.set(page)
+    return replace(query, page=page)
+
+
+def server_page(core: Mailcore, query: ServerQuery) -> ServerPage:
+    """Return the page of the list that is asked for."""
+    shares = _shares(core) if query.order.by == QUOTA else None
+    return core.servers.search(query, shares=shares)
+
+
+@st.cache_data(ttl=_SHARES_SECONDS, show_spinner=False)
+def _shares(_core: Mailcore) -> dict[str, float]:
+    return _core.used_shares()
+
+
+def selected_servers(core: Mailcore, query: ServerQuery, page: ServerPage) -> list[MailServer]:
+    """Return the selected records as they are now; what the filters have taken out of the list is not selected.
+
+    A search that leaves a single record selects it: there is nothing else the buttons could mean.
+    """
+    only = page.servers[0].id if page.matching == 1 < page.total else None
+    if only is not None and ONLY.get() != only:
+        select(SELECTED, only)
+    ONLY.set(only)
+    ids = SELECTED.get().ids
+    found = core.servers.that_match(query, ids) if ids else []
+    if len(found) < len(ids):
+        left = {server.id for server in found}
+        select(SELECTED, *(server_id for server_id in ids if server_id in left))
+    return found
+
+
+def server_table(core: Mailcore, page: ServerPage, selected: list[MailServer], *, opens: bool) -> None:
+    """Draw one page of rows (they open where ``opens``), how many match, what is selected, and the pages."""
     if not page.matching:
         nothing_found(FILTERS, "Nenhum servidor combina com a busca e os filtros.")
     else:
         quotas = _quotas(core, page)
         others = [name for name in OTHERS if name in LIST_COLUMNS.get()]
+        order = _order()
         table(
             "servers",
             "Servidores de e-mail",
@@ -102,54 +165,22 @@ def server_table(core: Mailcore, page: ServerPage, selected: MailServer | None) 
             first=1 + PAGE_SIZE * (page.number - 1),
             total=page.matching,
             selection=SELECTED,
-            on_open=OPENED.set,
+            several=True,
+            on_open=OPENED.set if opens else None,
+            order=(order.by, order.is_descending),
+            on_sort=_sort,
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{number(page.matching)} de {number(page.total)} servidores")
-        if selected is not None:
-            st.caption(f"Selecionado: **{plain(selected.name)}**")
+        if len(selected) == 1:
+            st.caption(f"Selecionado: **{plain(selected[0].name)}**")
+        elif selected:
+            st.caption(f"**{counted(len(selected), 'selecionado', 'selecionados')}**")
         pager(FILTERS, shown=page.number, matching=page.matching, size=PAGE_SIZE)
-    LIST_QUERY.set(FILTERS.remember(colunas=",".join(LIST_COLUMNS.get())))
+    LIST_QUERY.set(FILTERS.remember(ordem=LIST_ORDER.get(), colunas=",".join(LIST_COLUMNS.get())))
 
 
 def _quotas(core: Mailcore, page: ServerPage) -> dict[str, Quota]:
     """How the account of each record on this page stands, by its key."""
     keys = sorted({server.account_key for server in page.servers})
     return {quota.account_key: quota for quota in core.quotas(account_keys=keys)} if keys else {}
-
-
-def leave_if_asked() -> None:
-    """Go where an opened row, "Novo", "Alterar", "Duplicar" or "Enviar teste" leads."""
-    selected = SELECTED.get().only
-    opened = OPENED.take()
-    if chosen := CHOSEN_SUGGESTION.get():
-        opened = chosen[0]
-    elif EDIT.get():
-        opened = selected
-    if opened is not None:
-        st.switch_page("pages/cadastro.py", query_params={"id": str(opened)})
-    if NEW.get():
-        st.switch_page("pages/cadastro.py")
-    if DUPLICATE.get() and selected is not None:
-        st.switch_page("pages/cadastro.py", query_params={"copia": str(selected)})
-    if SEND.get() and selected is not None:
-        st.switch_page("pages/enviar_teste.py", query_params={"servidor": str(selected)})
-
-
-def selected_server(core: Mailcore, page: ServerPage | None) -> MailServer | None:
-    """Return the selected record as it is now, or None where nothing is selected (any more).
-
-    A search that leaves a single record selects it: there is nothing else the buttons could mean.
-    """
-    only = page.servers[0].id if page and page.matching == 1 < page.total else None
-    if only is not None and ONLY.get() != only:
-        select(SELECTED, only)
-    ONLY.set(only)
-    selected = SELECTED.get().only
-    if selected is None:
-        return None
-    try:
-        return core.servers.get(selected)
-    except NotFoundError:
-        select(SELECTED)
-        return None

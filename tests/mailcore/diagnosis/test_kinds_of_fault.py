@@ -5,7 +5,9 @@ What stands here is not among the replies the scores are measured on.
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -350,3 +352,16 @@ def test_an_unknown_57x_is_not_given_advice_about_the_text(reply: str) -> None:
             "message_refused", "refused", "sender_refused", "recipient_refused", "connection_refused_by_policy",
             "policy_refused",
         )  # fmt: skip
+
+
+# ---------------------------------------------------------------- many short wordings, several languages
+_WORDINGS = [
+    (one["reply"], one["accept"])
+    for one in map(json.loads, (Path(__file__).parent / "wordings.jsonl").read_text("utf-8").splitlines())
+]
+
+
+@pytest.mark.parametrize(("reply", "accept"), _WORDINGS, ids=[reply for reply, _ in _WORDINGS])
+def test_a_short_wording_is_understood_without_phase_or_provider(reply: str, accept: list[list[str | None]]) -> None:
+    found = classify(reply)
+    assert [found.category, found.field] in accept, found

@@ -109,7 +109,7 @@ import json, sys
 from streamlit.testing.v1 import AppTest
 
 def page(name, **query):
-    app = AppTest.from_file("app.py", default_timeout=60)
+    app = AppTest.from_file("screen.py", default_timeout=60)
     if name != "servidores":
         app = app.run().switch_page(f"pages/{name}.py")
     for key, value in query.items():
@@ -132,7 +132,7 @@ seen["complaint"] = too_long.error[0].value
 
 def table(app):
     (drawn,) = [one.proto for one in app.get("bidi_component") if one.proto.component_name == "mailcore_rows"]
-    data = json.loads(drawn.json)
+    data = json.loads(drawn.bytes)
     headings = [column["label"] for column in data["columns"]]
     cells = [[cell if isinstance(cell, str) else cell["text"] for cell in row[1:]] for row in data["rows"]]
     return [dict(zip(headings, row, strict=True)) for row in cells]
@@ -150,9 +150,9 @@ json.dump(seen, sys.stdout)
 def program(tmp_path: Path) -> Path:
     """A copy of the program, in which nothing is changed but a row, a migration and a help text."""
     copy = tmp_path / "program"
-    for name in ("mailcore", "ui", "pages"):
+    for name in ("mailcore", "ui", "pages", ".streamlit"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "app.py", copy)
+    shutil.copy(ROOT / "screen.py", copy)
     table = copy / "mailcore/registry/fields.py"
     end = ')\n"""Every field, in the order'
     source = table.read_text("utf-8")

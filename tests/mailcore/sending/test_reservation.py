@@ -929,6 +929,28 @@ def test_three_refused_logins_in_a_row_pause_the_account(core: Mailcore) -> None
     assert is_paused(core, server, now=NOON + 400 * DAY), "it asks for a person, however long that takes"
 
 
+@pytest.mark.parametrize(
+    ("reply", "phase"),
+    [
+        ("530 5.7.0 Must issue a STARTTLS command first", "auth"),
+        ("535 5.7.8 SMTP access is not enabled for this account", "auth"),
+        ("535 5.7.0 Authentication backend unavailable, try again later", "auth"),
+        ("535 5.7.139 Authentication unsuccessful, basic authentication is disabled.", "auth"),
+        ("535 5.7.0 Too many authentication failures", "auth"),
+        ("550 5.7.1 I do not like you", "auth"),
+        ("530 5.7.0 Authentication required", "sender"),
+        ("550 5.7.60 Client does not have permissions to send as this sender", "data"),
+    ],
+)
+def test_what_says_nothing_of_the_password_never_pauses_the_account(core: Mailcore, reply: str, phase: str) -> None:
+    server = register(core)
+    for _ in range(4):
+        row, ours = reserve(core, server)
+        assert ours, row.diagnosis
+        end(core, row, SendStatus.REFUSED, diagnosis=refusal(reply, phase), now=NOON)
+    assert not is_paused(core, server)
+
+
 def test_the_real_thing_pauses_and_a_new_password_is_tried(core: Mailcore, peer: SmtpPeer) -> None:
     server = at_peer(core, peer, secret="errada")
     assert [core.send(server, message()).status for _ in range(3)] == ["refused"] * 3

@@ -221,12 +221,13 @@ def test_eight_bits_that_cannot_be_seven_are_refused_before_the_envelope(data: b
     assert peer.inbox[0].content.endswith(data.partition(b"\n\n")[2].replace(b"\n", b"\r\n"))
 
 
-def test_a_message_larger_than_the_server_says_is_refused_before_the_envelope() -> None:
+def test_a_message_larger_than_the_server_says_is_refused_before_it_is_handed_over() -> None:
     with SmtpPeer(size_limit=2_000) as peer:
         error = failure(connection(peer), message(text="linha\n" * 1_000))
         assert SmtpTransport(connection(peer)).send(message()).provider_id
-    assert (error.phase, error.cause, error.outcome) == ("sender", "message_too_big", Outcome.FAILED)
-    assert peer.verbs().count("MAIL") == 1
+    assert (error.phase, error.outcome) == ("sender", Outcome.REFUSED)
+    assert diagnose(error, kind=Kind.SMTP).code == "message_too_big"
+    assert peer.verbs().count("DATA") == 1
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_the_command_line_does_everything_with_it(cli: Callable[..., Any], peer:
 
 
 def test_the_form_has_its_fields_and_the_list_its_words(installation: Settings) -> None:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "screen.py"), default_timeout=60).run()
     app = app.switch_page("pages/cadastro.py").run()
     next(box for box in app.selectbox if box.label == "Tipo de envio").set_value(BREVO).run()
     assert "Servidor" not in [box.label for box in app.text_input]
@@ -266,7 +266,7 @@ def test_a_record_of_a_kind_nobody_knows_does_not_break_the_screen(installation:
     with core.database.write() as session:
         session.execute(text("UPDATE mail_server SET kind = 'pombo'"))
     core.close()
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "screen.py"), default_timeout=60)
     app.query_params["colunas"] = "kind"
     app.run()
     assert not app.exception

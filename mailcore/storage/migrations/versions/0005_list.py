@@ -1,5 +1,6 @@
-"""Indexes in each order that the list can be sorted by, so that any page of it comes at once."""
+"""What the list shows and how: why the last check failed, and an index in each order it can be sorted by."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
@@ -15,5 +16,6 @@ ORDERS = {
 
 
 def upgrade() -> None:
+    op.add_column("mail_server", sa.Column("last_check_code", sa.String(40)))
     for name, columns in ORDERS.items():
         op.create_index(f"ix_mail_server_by_{name}", "mail_server", list(columns))

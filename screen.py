@@ -1,0 +1,16 @@
+"""What Streamlit runs for every page: page config, who is here, navigation."""
+
+import streamlit as st
+
+from ui.chrome import chrome
+from ui.context import page_faults
+from ui.navigation import navigation, run
+from ui.person import enter, person_menu
+
+st.set_page_config(page_icon="ui/favicon.svg", layout="wide")
+enter()
+page = navigation()
+chrome()
+person_menu()
+with page_faults(page.title):
+    run(page)

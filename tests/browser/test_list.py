@@ -1,0 +1,655 @@
+"""The list of servers in the hands: select, open, sort, several at once, and what each row says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from mailcore import Mailcore
+from mailcore.messages.compose import compose
+from mailcore.registry.drafts import ServerDraft
+from mailcore.registry.search import ServerQuery
+from mailcore.settings import Settings
+from mailcore.vocabulary import CheckState, Kind, Security, SendStatus
+from tests.actors import ME
+from tests.peers.smtp_server import SmtpPeer
+
+from .driver import choose, expect, field, list_rows, open_list, press, rows, select_row, settled
+
+PASSWORD = "Segredo-Único-7391"
+HEADINGS = ["Descrição", "Servidor", "Conta", "Cota hoje", "Último teste", "Ativo", "Padrão"]
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailcore]:
+    opened = Mailcore(Settings(data_dir=tmp_path_factory.mktemp("list") / "data", keyring="database"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def running(installation: Mailcore, module_streamlit_server: Callable[..., Any]) -> Any:
+    env = {"MAILCORE_DATA_DIR": str(installation.settings.data_dir), "MAILCORE_KEYRING": "database"}
+    return module_streamlit_server("app.py", env)
+
+
+@pytest.fixture
+def core(installation: Mailcore) -> Mailcore:
+    """An empty registry, behind the app that runs for the whole module."""
+    with installation.database.write() as session:
+        for table in ("mail_server", "stored_secret", "change", "send", "usage", "account"):
+            session.execute(text(f"DELETE FROM {table}"))
+    return installation
+
+
+@pytest.fixture
+def url(running: Any, core: Mailcore) -> str:
+    return str(running.url)
+
+
+def register(core: Mailcore, name: str, **changes: Any) -> int:
+    draft = {"host": "smtp.x.example", "from_address": "a@x.example", "username": "a@x.example", "port": 587}
+    return core.servers.create(ServerDraft(name=name, **(draft | changes)), SecretStr(PASSWORD), actor=ME).server.id
+
+
+def names(core: Mailcore) -> list[str]:
+    return [server.name for server in core.servers.search(ServerQuery()).servers]
+
+
+def selected(page: Any) -> list[str]:
+    """The descriptions of the rows that look selected."""
+    found: list[str] = page.locator('.mailcore-rows tr[aria-selected="true"] td:nth-child(2) .text').all_text_contents()
+    return found
+
+
+def expect_selected(page: Any, *wanted: str) -> None:
+    """Wait until these rows look selected, and until the page has heard of it."""
+    count = page.locator('.mailcore-rows tr[aria-selected="true"]')
+    expect(count).to_have_count(len(wanted))
+    if len(wanted) == 1:
+        expect(page.get_by_text(f"Selecionado: {wanted[0]}", exact=True)).to_be_visible()
+    elif wanted:
+        expect(page.get_by_text(f"{len(wanted)} selecionados", exact=True)).to_be_visible()
+    assert selected(page) == list(wanted)
+
+
+# -- One row
+
+
+def test_a_click_anywhere_in_a_row_selects_it_and_one_sees_it(page: Any, url: str, core: Mailcore) -> None:
+    for name in ("Ana", "Bia", "Caio"):
+        register(core, name, daily_limit=100)
+    open_list(page, url)
+    expect(page.get_by_role("button", name="Alterar", exact=True)).to_be_disabled()
+    grid = page.get_by_role("grid", name="Servidores de e-mail")
+    expect(grid.get_by_role("row")).to_have_count(4)
+    for place in range(8):
+        row = list_rows(page).nth(place % 3)
+        cell = row.locator("td").nth(place)
+        before = cell.evaluate("(cell) => getComputedStyle(cell.parentElement).backgroundColor")
+        cell.click()
+        expect_selected(page, ("Ana", "Bia", "Caio")[place % 3])
+        # By colour, by a mark, and for those who hear it.
+        assert row.evaluate("(row) => getComputedStyle(row).backgroundColor") != before or place == 0
+        expect(row.locator(".sign")).to_be_visible()
+        expect(list_rows(page).nth((place + 1) % 3).locator(".sign")).not_to_be_visible()
+    select_row(page, 1)
+    press(page, "Alterar")
+    expect(field(page, "Descrição")).to_have_value("Bia")
+
+
+def test_the_buttons_act_on_the_row_that_was_just_clicked(page: Any, url: str, core: Mailcore) -> None:
+    for name in ("Ana", "Bia", "Caio"):
+        register(core, name)
+    open_list(page, url)
+    select_row(page, 0)
+    # Faster than any answer of the program: the next row and the button in one breath.
+    page.evaluate(
+        """() => {
+          document.querySelectorAll(".mailcore-rows tbody tr")[2].click();
+          document.querySelector(".st-key-delete button").click();
+        }"""
+    )
+    expect(page.get_by_role("dialog").get_by_text("Caio", exact=True)).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Cancelar").click()
+    expect_selected(page, "Caio")
+
+
+def test_arrows_move_the_selection_and_enter_opens(page: Any, url: str, core: Mailcore) -> None:
+    for index in range(30):
+        register(core, f"Servidor {index:02}")
+    open_list(page, url)
+    select_row(page, 0)
+    for key, name in (
+        ("ArrowDown", "Servidor 01"),
+        ("PageDown", "Servidor 11"),
+        ("ArrowUp", "Servidor 10"),
+        ("End", "Servidor 29"),
+        ("ArrowDown", "Servidor 29"),
+        ("Home", "Servidor 00"),
+        ("ArrowUp", "Servidor 00"),
+    ):
+        page.keyboard.press(key)
+        expect_selected(page, name)
+        expect(page.locator(".mailcore-rows tr:focus td:nth-child(2) .text")).to_have_text(name)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Escape")
+    expect_selected(page)
+    expect(page.get_by_role("button", name="Alterar", exact=True)).to_be_disabled()
+    page.keyboard.press("Space")
+    expect_selected(page, "Servidor 01")
+    page.keyboard.press("Enter")
+    expect(field(page, "Descrição")).to_have_value("Servidor 01")
+    press(page, "Cancelar")
+    # Back in the list the keyboard goes on where it was.
+    expect_selected(page, "Servidor 01")
+    expect(page.locator(".mailcore-rows tr:focus")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    expect_selected(page, "Servidor 02")
+
+
+def test_a_key_held_down_tells_the_program_where_it_stopped(page: Any, url: str, core: Mailcore) -> None:
+    for index in range(30):
+        register(core, f"Servidor {index:02}")
+    open_list(page, url)
+    select_row(page, 0)
+    for _ in range(12):  # without a key up in between, as a keyboard repeats
+        page.keyboard.down("ArrowDown")
+    page.keyboard.up("ArrowDown")
+    expect_selected(page, "Servidor 12")
+
+
+def test_the_table_is_one_stop_of_the_tab_key_and_headings_sort_by_keyboard(
+    page: Any, url: str, core: Mailcore
+) -> None:
+    for name in ("Ana", "Bia"):
+        register(core, name)
+    open_list(page, url)
+    page.get_by_role("button", name="Padrão", exact=True).focus()
+    page.keyboard.press("Tab")
+    expect(list_rows(page).nth(0)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect_selected(page, "Bia")
+    page.keyboard.press("Tab")
+    expect(page.locator(".mailcore-rows :focus")).to_have_count(0)
+    page.keyboard.press("Shift+Tab")
+    expect(list_rows(page).nth(1)).to_be_focused()
+    heading = page.get_by_role("button", name="Descrição", exact=True)
+    heading.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("columnheader", name="Descrição")).to_have_attribute("aria-sort", "descending")
+    expect(list_rows(page).nth(0)).to_contain_text("Bia")
+    expect(heading).to_be_focused()
+    expect_selected(page, "Bia")
+
+
+def test_a_double_click_opens_the_record(page: Any, url: str, core: Mailcore) -> None:
+    for name in ("Ana", "Bia"):
+        register(core, name)
+    open_list(page, url)
+    list_rows(page).nth(1).dblclick()
+    expect(field(page, "Descrição")).to_have_value("Bia")
+    press(page, "Cancelar")
+    expect_selected(page, "Bia")
+
+
+# -- What is selected stays what it is, or ends
+
+
+def test_a_selection_survives_pages_and_sorting_and_ends_with_its_filter(page: Any, url: str, core: Mailcore) -> None:
+    for index in range(60):
+        register(core, f"Servidor {index:02}", is_paid=index == 3)
+    open_list(page, url)
+    select_row(page, 3)
+    press(page, "Próxima página")
+    expect(list_rows(page).nth(0)).to_contain_text("Servidor 50")
+    expect(page.get_by_text("Selecionado: Servidor 03", exact=True)).to_be_visible()
+    assert selected(page) == []
+    page.get_by_role("button", name="Conta", exact=True).click()
+    expect(page.get_by_role("columnheader", name="Conta")).to_have_attribute("aria-sort", "ascending")
+    expect(page.get_by_text("Selecionado: Servidor 03", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Conta", exact=True).click()
+    expect(list_rows(page).nth(0)).to_contain_text("Servidor 03")  # the paid one of all pages
+    expect_selected(page, "Servidor 03")
+    field(page, "Buscar").press_sequentially("Servidor 0")
+    expect(page.get_by_text("15 de 60 servidores")).to_be_visible()
+    expect_selected(page, "Servidor 03")
+    field(page, "Buscar").fill("Servidor 5")
+    expect(page.get_by_text("15 de 60 servidores")).to_be_visible()
+    expect(list_rows(page).nth(0)).to_contain_text("Servidor 5")
+    expect(page.get_by_text("Selecionado:")).to_have_count(0)
+    for button in ("Alterar", "Apagar", "Testar conexão", "Enviar teste", "Ativar", "Desativar", "Duplicar"):
+        expect(page.get_by_role("button", name=button, exact=True)).to_be_disabled()
+    field(page, "Buscar").fill("")
+    expect(page.get_by_text("60 de 60 servidores")).to_be_visible()
+    settled(page)
+    assert selected(page) == []
+
+
+def test_a_search_for_one_record_selects_it_visibly(page: Any, url: str, core: Mailcore) -> None:
+    for name in ("Ana", "Bia", "Caio"):
+        register(core, name)
+    open_list(page, url)
+    field(page, "Buscar").press_sequentially("bia")
+    expect(page.get_by_text("1 de 3 servidores")).to_be_visible()
+    expect_selected(page, "Bia")
+    expect(field(page, "Buscar")).to_be_focused()
+    page.keyboard.press("Tab")
+    list_rows(page).nth(0).focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Selecionado:")).to_have_count(0)
+    field(page, "Buscar").fill("")
+    expect(page.get_by_text("3 de 3 servidores")).to_be_visible()
+    settled(page)
+    assert selected(page) == []
+
+
+def test_a_save_turns_to_the_page_of_its_record_and_selects_it(page: Any, url: str, core: Mailcore) -> None:
+    for index in range(60):
+        register(core, f"Servidor {index:02}")
+    open_list(page, url)
+    list_rows(page).nth(0).dblclick()
+    field(page, "Descrição").fill("Zebra")
+    press(page, "Salvar")
+    expect(page.get_by_text("“Zebra” foi salvo.")).to_be_visible()
+    expect_selected(page, "Zebra")
+    expect(list_rows(page).last).to_be_in_viewport()
+    assert "pagina=2" in page.url
+
+
+def test_a_save_that_the_filters_hide_says_so(page: Any, url: str, core: Mailcore) -> None:
+    for name in ("Ana", "Bia", "Caio"):
+        register(core, name)
+    open_list(page, url, "?busca=a@x")
+    choose(page, "Situação", "Ativos")
+    list_rows(page).nth(0).dblclick()
+    page.locator("label").filter(has=page.get_by_role("checkbox", name="Ativo", exact=True)).click()
+    press(page, "Salvar")
+    expect(page.get_by_text("“Ana” não aparece com estes filtros.")).to_be_visible()
+    expect(page.get_by_text("2 de 3 servidores")).to_be_visible()
+    expect(page.get_by_text("Selecionado:")).to_have_count(0)
+
+
+def test_nothing_found_offers_to_take_the_filters_off(page: Any, url: str, core: Mailcore) -> None:
+    for name in ("Ana", "Bia"):
+        register(core, name)
+    open_list(page, url, "?busca=ninguem&conta=Paga")
+    expect(page.get_by_text("Nenhum servidor combina com a busca e os filtros.")).to_be_visible()
+    expect(page.get_by_text("0 de 2 servidores")).to_be_visible()
+    press(page, "Limpar filtros")
+    expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
+    expect(field(page, "Buscar")).to_have_value("")
+    expect(page.get_by_role("combobox", name="Conta")).to_have_value("Todas")
+    settled(page)
+    assert "?" not in page.url
+
+
+@pytest.mark.parametrize("way", ["button", "menu"])
+def test_enviar_teste_takes_the_selected_record_along(page: Any, url: str, core: Mailcore, way: str) -> None:
+    register(core, "Padrão da casa", is_default=True)
+    wanted = register(core, "Quitanda", from_address="sac@quitanda.example")
+    open_list(page, url)
+    select_row(page, 1)
+    if way == "button":
+        press(page, "Enviar teste")
+    else:
+        page.get_by_role("link", name="Enviar teste").click()
+    expect(page.get_by_role("combobox", name="Servidor")).to_have_value("Quitanda — sac@quitanda.example")
+    settled(page)
+    assert f"servidor={wanted}" in page.url
+
+
+# -- Several rows
+
+
+def test_ctrl_and_shift_select_several_and_a_plain_click_one(page: Any, url: str, core: Mailcore) -> None:
+    for index in range(8):
+        register(core, f"Servidor {index}")
+    open_list(page, url)
+    select_row(page, 1)
+    list_rows(page).nth(3).click(modifiers=["Shift"])
+    expect_selected(page, "Servidor 1", "Servidor 2", "Servidor 3")
+    list_rows(page).nth(6).click(modifiers=["Control"])
+    expect_selected(page, "Servidor 1", "Servidor 2", "Servidor 3", "Servidor 6")
+    list_rows(page).nth(2).click(modifiers=["Control"])
+    expect_selected(page, "Servidor 1", "Servidor 3", "Servidor 6")
+    for button, is_enabled in {
+        "Alterar": False,
+        "Enviar teste": False,
+        "Duplicar": False,
+        "Apagar": True,
+        "Testar conexão": True,
+        "Desativar": True,
+        "Ativar": False,
+    }.items():
+        expect(page.get_by_role("button", name=button, exact=True)).to_be_enabled(enabled=is_enabled)
+    page.keyboard.press("Shift+ArrowDown")
+    expect_selected(page, "Servidor 2", "Servidor 3")
+    page.keyboard.press("Control+a")
+    expect_selected(page, *(f"Servidor {index}" for index in range(8)))
+    list_rows(page).nth(4).click()
+    expect_selected(page, "Servidor 4")
+
+
+def test_several_are_deleted_by_name_and_the_history_stays(page: Any, url: str, core: Mailcore) -> None:
+    with SmtpPeer() as peer:
+        changes = {"host": peer.host, "port": peer.port, "security": Security.NONE, "requires_auth": False}
+        sender = register(core, "Ana", is_default=True, **changes)
+        message = compose(from_address="a@x.example", to=["b@y.example"], subject="Oi", text="Oi")
+        send = core.send(core.servers.get(sender), message)
+    for name in ("Bia", "Caio", "Duda"):
+        register(core, name)
+    open_list(page, url)
+    select_row(page, 0)
+    list_rows(page).nth(2).click(modifiers=["Control"])
+    expect_selected(page, "Ana", "Caio")
+    press(page, "Apagar")
+    dialog = page.get_by_role("dialog", name="Apagar 2 servidores")
+    for name in ("Ana", "Caio"):
+        expect(dialog.get_by_text(name, exact=True)).to_be_visible()
+    expect(dialog.get_by_text("Bia", exact=False)).to_have_count(1)  # who becomes the default
+    expect(dialog.get_by_text("os cadastros e as senhas guardadas")).to_be_visible()
+    expect(dialog.get_by_text("Fica: o histórico dos envios")).to_be_visible()
+    expect(dialog.get_by_text("O padrão passa a ser Bia")).to_be_visible()
+    dialog.get_by_role("button", name="Cancelar").focus()
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    assert len(names(core)) == 4
+    press(page, "Apagar")
+    dialog.get_by_role("button", name="OK").click()
+    expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
+    expect(page.get_by_text("2 servidores foram apagados.")).to_be_visible()
+    expect(page.get_by_text("O servidor padrão agora é “Bia”.")).to_be_visible()
+    assert names(core) == ["Bia", "Duda"]
+    assert core.ledger.get(send.id).server_name == "Ana"
+    expect(page.get_by_text("Selecionado")).to_have_count(0)
+
+
+def test_several_are_switched_off_and_on(page: Any, url: str, core: Mailcore) -> None:
+    ids = [register(core, name) for name in ("Ana", "Bia", "Caio")]
+    open_list(page, url)
+    select_row(page, 0)
+    list_rows(page).nth(1).click(modifiers=["Shift"])
+    expect_selected(page, "Ana", "Bia")
+    press(page, "Desativar")
+    expect(page.get_by_text("2 servidores foram desativados.")).to_be_visible()
+    expect(page.get_by_role("button", name="Desativar", exact=True)).to_be_disabled()
+    assert [core.servers.get(server_id).is_active for server_id in ids] == [False, False, True]
+    assert [row["Ativo"] for row in rows(page)] == ["Não", "Não", "Sim"]
+    expect_selected(page, "Ana", "Bia")
+    page.get_by_role("button", name="Ativar", exact=True).click()
+    expect(page.get_by_text("2 servidores foram ativados.")).to_be_visible()
+    changes = core.trail.read(server_id=ids[0]).changes
+    assert [(one.who, one.field) for one in changes[:2]] == [(changes[0].who, "is_active")] * 2
+    assert changes[0].who
+
+
+def test_the_default_server_is_not_switched_off(page: Any, url: str, core: Mailcore) -> None:
+    for name in ("Ana", "Bia"):
+        register(core, name, is_default=name == "Ana")
+    open_list(page, url)
+    select_row(page, 0)
+    page.keyboard.press("Control+a")
+    expect_selected(page, "Ana", "Bia")
+    press(page, "Desativar")
+    expect(page.get_by_text("“Ana” é o servidor padrão, e só um servidor ativo pode ser o padrão.")).to_be_visible()
+    assert all(server.is_active for server in core.servers.search(ServerQuery()).servers)
+
+
+def test_several_are_tested_and_the_rows_say_what_came_of_it(page: Any, url: str, core: Mailcore) -> None:
+    with SmtpPeer(users={"a@x.example": PASSWORD}) as peer:
+        here = {"host": peer.host, "port": peer.port, "security": Security.NONE}
+        register(core, "Boa", **here)
+        core.servers.create(
+            ServerDraft(name="Recusada", from_address="a@x.example", username="a@x.example", **here),
+            SecretStr("errada"),
+            actor=ME,
+        )
+        register(core, "Outra", **here)
+        open_list(page, url)
+        select_row(page, 0)
+        list_rows(page).nth(2).click(modifiers=["Control"])
+        expect_selected(page, "Boa", "Recusada")
+        press(page, "Testar conexão")
+        expect(page.get_by_text("1 funcionando e 1 com problema.")).to_be_visible()
+        settled(page)
+    states = {row["Descrição"]: row["Último teste"] for row in rows(page)}
+    assert states["Boa"] == "✓ Funcionando · agora"
+    assert states["Recusada"] == "✗ Com falha: senha recusada · agora"
+    assert states["Outra"] == "○ Nunca testado"
+    expect_selected(page, "Boa", "Recusada")
+    press(page, "Fechar o resultado")
+    expect(page.get_by_text("1 funcionando")).to_have_count(0)
+
+
+# -- The order
+
+
+def test_a_heading_sorts_the_whole_list_and_a_link_reopens_it(page: Any, url: str, core: Mailcore) -> None:
+    for index in range(60):
+        register(core, f"Servidor {index:02}", host=f"smtp{(index * 7) % 60:02}.x.example")
+    open_list(page, url)
+    page.get_by_role("button", name="Servidor", exact=True).click()
+    expect(page.get_by_role("columnheader", name="Servidor", exact=True)).to_have_attribute("aria-sort", "ascending")
+    expect(list_rows(page).nth(0)).to_contain_text("smtp00")
+    settled(page)
+    assert [row["Servidor"] for row in rows(page)] == [f"smtp{index:02}.x.example" for index in range(50)]
+    assert "ordem=host" in page.url
+    press(page, "Próxima página")
+    expect(list_rows(page).nth(0)).to_contain_text("smtp50")
+    page.get_by_role("button", name="Servidor", exact=True).click()
+    expect(list_rows(page).nth(0)).to_contain_text("smtp59")  # from its beginning
+    settled(page)
+    link = page.url
+    assert "ordem=-host" in link
+    page.goto("about:blank")
+    page.goto(link)
+    expect(list_rows(page).nth(0)).to_contain_text("smtp59")
+    expect(page.get_by_role("columnheader", name="Servidor", exact=True)).to_have_attribute("aria-sort", "descending")
+    list_rows(page).nth(0).dblclick()
+    press(page, "Cancelar")
+    expect(list_rows(page).nth(0)).to_contain_text("smtp59")
+    page.get_by_role("button", name="Descrição", exact=True).click()
+    expect(list_rows(page).nth(0)).to_contain_text("Servidor 00")
+    settled(page)
+    assert "ordem" not in page.url
+    open_list(page, url, "?ordem=secret_ref")
+    expect(list_rows(page).nth(0)).to_contain_text("Servidor 00")
+
+
+def test_the_list_is_sorted_by_what_is_used_of_the_quota(page: Any, url: str, core: Mailcore) -> None:
+    used = {"Ana": 10, "Bia": 95, "Caio": 0, "Duda": 100}
+    for name, units in used.items():
+        server = core.servers.get(register(core, name, daily_limit=100, username=f"{name}@x.example"))
+        if units:
+            core.settle(core.reserve(server, units), SendStatus.ACCEPTED)
+    register(core, "Sem limite")
+    open_list(page, url)
+    shown = {row["Descrição"]: row["Cota hoje"] for row in rows(page)}
+    assert shown == {**{name: f"{units} de 100" for name, units in used.items()}, "Sem limite": ""}
+    page.get_by_role("button", name="Cota hoje", exact=True).click()
+    expect(list_rows(page).nth(0)).to_contain_text("Caio")
+    settled(page)
+    assert [row["Descrição"] for row in rows(page)] == ["Caio", "Ana", "Bia", "Duda", "Sem limite"]
+    page.get_by_role("button", name="Cota hoje", exact=True).click()
+    expect(list_rows(page).nth(0)).to_contain_text("Duda")
+    settled(page)
+    assert [row["Descrição"] for row in rows(page)] == ["Duda", "Bia", "Ana", "Caio", "Sem limite"]
+    # Colour besides the words: full and near.
+    cells = [list_rows(page).nth(index).locator('[data-column="quota"]') for index in range(3)]
+    assert ["tone-bad" in cells[0].get_attribute("class"), "tone-warn" in cells[1].get_attribute("class")] == [True] * 2
+    colours = [cell.locator(".text").evaluate("(text) => getComputedStyle(text).color") for cell in cells]
+    assert len(set(colours)) == 3
+    widths = [cell.locator(".full").evaluate("(bar) => bar.style.width") for cell in cells]
+    assert widths == ["100%", "95%", "10%"]
+
+
+# -- What a row says
+
+
+def test_each_column_says_what_it_is_for(page: Any, url: str, core: Mailcore) -> None:
+    server_id = register(core, "Padaria", from_address="notas@padaria.example", daily_limit=1_500, is_default=True)
+    register(
+        core, "Volume", kind=Kind.ELASTIC_EMAIL, is_paid=True, is_active=False, port=None, from_address="v@x.example"
+    )
+    core.servers.record_check(core.servers.get(server_id), CheckState.FAILED, "auth")
+    with core.database.write() as session:
+        moment = (datetime.now(UTC) - timedelta(hours=2, minutes=5)).replace(tzinfo=None)
+        session.execute(text("UPDATE mail_server SET last_check_at = :at"), {"at": moment})
+    open_list(page, url)
+    heads = page.get_by_role("columnheader").all_text_contents()
+    assert heads == ["Seleção", *HEADINGS]
+    first, second = rows(page)
+    assert first == {
+        "Seleção": "",
+        "Descrição": "Padaria",
+        "Servidor": "smtp.x.example",
+        "Conta": "Gratuita",
+        "Cota hoje": "0 de 1.500",
+        "Último teste": "✗ Com falha: senha recusada · há 2 h",
+        "Ativo": "Sim",
+        "Padrão": "Padrão",
+    }
+    assert (second["Servidor"], second["Conta"], second["Ativo"]) == ("API da Elastic Email", "Paga", "Não")
+    below = list_rows(page).nth(0).locator(".below").all_text_contents()
+    assert below == ["notas@padaria.example", "587 · STARTTLS"]
+    row = list_rows(page).nth(0)
+    assert row.locator('[data-column="quota"]').evaluate("(cell) => getComputedStyle(cell).alignItems") == "flex-end"
+    colour = "(cell) => getComputedStyle(cell.querySelector('.text')).color"
+    failed = row.locator('[data-column="last_check"]').evaluate(colour)
+    assert failed != row.locator('[data-column="name"]').evaluate(colour)
+
+
+def test_the_other_fields_stand_behind_colunas_and_a_link_keeps_them(page: Any, url: str, core: Mailcore) -> None:
+    register(core, "Padaria", daily_limit=12_000, notes="Só à noite\ndepois das 22")
+    register(core, "Loja")
+    open_list(page, url)
+    press(page, "Colunas")
+    for name in ("Limite diário", "Observações", "Usuário"):
+        page.get_by_test_id("stPopoverBody").get_by_text(name, exact=True).click()
+        expect(page.get_by_role("columnheader", name=name)).to_be_visible()
+    settled(page)
+    link = page.url
+    page.goto("about:blank")
+    open_list(page, link.partition("?")[0].rstrip("/"), "?" + link.partition("?")[2])
+    shown = {row["Descrição"]: row for row in rows(page)}
+    assert shown["Padaria"]["Limite diário"] == "12.000"
+    assert shown["Padaria"]["Observações"] == "Só à noite depois das 22"
+    assert shown["Loja"]["Usuário"] == "a@x.example"
+    cell = list_rows(page).nth(1).locator('[data-column="daily_limit"]')
+    assert cell.evaluate("(cell) => getComputedStyle(cell).alignItems") == "flex-end"
+    page.get_by_role("button", name="Limite diário", exact=True).click()
+    expect(list_rows(page).nth(0)).to_contain_text("Padaria")
+
+
+def test_nothing_is_cut_without_an_ellipsis_and_its_whole_text(page: Any, url: str, core: Mailcore) -> None:
+    long = "Contabilidade Nossa Senhora da Conceição e Filhos, São Luís do Paraitinga – folha de pagamento e boletos"
+    register(core, long, host="smtp.contabilidade-nossa-senhora-da-conceicao-e-filhos.com.br.example")
+    for width in (1280, 1920, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        open_list(page, url)
+        cut = page.evaluate(
+            """() => [...document.querySelectorAll(".mailcore-rows :is(.text, .below)")]
+              .filter((one) => one.scrollWidth > one.clientWidth)
+              .map((one) => [getComputedStyle(one).textOverflow, one.title === one.textContent])"""
+        )
+        assert all(one == ["ellipsis", True] for one in cut)
+        assert cut or width == 1920
+        # Nothing sticks out of its cell either, nor out of the window.
+        over = page.evaluate(
+            """() => [...document.querySelectorAll(".mailcore-rows :is(td, th)")]
+              .filter((one) => one.scrollWidth > one.clientWidth + 1 && !one.classList.contains("mark"))
+              .map((one) => one.textContent)"""
+        )
+        assert over == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_width_of_the_window_is_used_up_to_1800(page: Any, url: str, core: Mailcore) -> None:
+    register(core, "Padaria")
+    for window, least, most in ((1280, 1150, 1280), (1920, 1650, 1800), (2400, 1650, 1800)):
+        page.set_viewport_size({"width": window, "height": 900})
+        open_list(page, url)
+        width = page.locator(".mailcore-rows").bounding_box()["width"]
+        assert least <= width <= most
+
+
+def test_at_400_pixels_a_row_is_a_card_that_works(page: Any, url: str, core: Mailcore) -> None:
+    for name in ("Ana", "Bia"):
+        register(core, name)
+    page.set_viewport_size({"width": 400, "height": 800})
+    open_list(page, url)
+    box = list_rows(page).nth(0).bounding_box()
+    assert box["width"] <= 400
+    for word in ("Ana", "smtp.x.example", "Gratuita", "○ Nunca testado"):
+        place = list_rows(page).nth(0).get_by_text(word, exact=True).bounding_box()
+        assert place["x"] + place["width"] <= 400
+    select_row(page, 1)
+    expect_selected(page, "Bia")
+    press(page, "Alterar")
+    expect(field(page, "Descrição")).to_have_value("Bia")
+
+
+def test_text_from_the_database_is_text(page: Any, url: str, core: Mailcore, console_errors: list[str]) -> None:
+    evil = '<img src=x onerror="window.hacked=1"> & <b>fim</b> **não** `código`'
+    register(core, evil, notes="<script>window.hacked=1</script>", username="<i>u</i>@x.example")
+    register(core, "Search")
+    open_list(page, url, "?colunas=notes,username")
+    assert rows(page)[0]["Descrição"] == evil
+    assert rows(page)[0]["Observações"] == "<script>window.hacked=1</script>"
+    assert rows(page)[1]["Descrição"] == "Search"
+    assert page.locator(".mailcore-rows :is(img, b, i, script)").count() == 0
+    select_row(page, 0)
+    expect(page.get_by_text(f"Selecionado: {evil}", exact=True)).to_be_visible()
+    assert page.evaluate("window.hacked") is None
+    assert console_errors == []
+
+
+def test_a_rerun_is_small_and_the_scripts_travel_once(
+    page: Any, url: str, core: Mailcore, page_frames: list[bytes]
+) -> None:
+    for index in range(60):
+        register(core, f"Padaria Nossa Senhora da Conceição {index:02}", host=f"smtp{index}.padaria.example")
+    open_list(page, url)
+    before = len(page_frames)
+    select_row(page, 4)
+    after = b"".join(page_frames[before:])
+    assert 0 < len(after) <= 50_000
+    assert b"class Table" not in after
+    assert b"class Table" in b"".join(page_frames[:before])
+
+
+def test_the_table_speaks_portuguese_and_fits_what_a_screen_reader_expects(page: Any, url: str, core: Mailcore) -> None:
+    for index in range(60):
+        register(core, f"Servidor {index:02}")
+    open_list(page, url, "?pagina=2")
+    told = json.loads(
+        page.evaluate(
+            """() => {
+              const table = document.querySelector(".mailcore-rows table");
+              const last = [...table.querySelectorAll("tbody tr")].at(-1);
+              const roles = [...table.querySelectorAll("[role]")].map((one) => one.getAttribute("role"));
+              return JSON.stringify({
+                role: table.getAttribute("role"), label: table.getAttribute("aria-label"),
+                several: table.getAttribute("aria-multiselectable"), rows: table.getAttribute("aria-rowcount"),
+                last: last.getAttribute("aria-rowindex"), roles: [...new Set(roles)].sort(),
+                hints: [...table.querySelectorAll("th button")].map((one) => one.title),
+              });
+            }"""
+        )
+    )
+    assert told == {
+        "role": "grid",
+        "label": "Servidores de e-mail",
+        "several": "true",
+        "rows": "61",
+        "last": "61",
+        "roles": ["columnheader", "gridcell", "row", "rowgroup"],
+        "hints": [f"Ordenar por {name}" for name in HEADINGS],
+    }

@@ -1,0 +1,95 @@
+"""Scripts compressed once, and no typeface that nobody sees: what a first visit fetches."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import anyio
+import pytest
+
+from ui.lean import Lean
+
+SCRIPT = b"export const answer = 42; // and so on\n" * 200
+PAGE = b"""<!DOCTYPE html><head><link
+  rel="preload"
+  href="./static/media/Serif.woff2"
+  as="font"
+  crossorigin
+/><link rel="modulepreload" href="./static/js/a.js"></head>"""
+
+
+class App:
+    """An application that counts its requests and answers in two pieces."""
+
+    def __init__(self, body: bytes, kind: bytes, status: int = 200) -> None:
+        self.body, self.kind, self.status, self.requests = body, kind, status, 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.requests += 1
+        headers = [(b"content-type", self.kind), (b"content-length", str(len(self.body)).encode()), (b"etag", b'"a"')]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body[:50], "more_body": True})
+        await send({"type": "http.response.body", "body": self.body[50:]})
+
+
+def ask(app: Any, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[bytes, bytes], bytes]:
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    anyio.run(app, {"type": "http", "method": method, "path": path, "headers": sent}, None, send)
+    return told[0]["status"], dict(told[0]["headers"]), b"".join(one.get("body", b"") for one in told[1:])
+
+
+def test_a_script_is_compressed_once_and_kept() -> None:
+    inner = App(SCRIPT, b"text/javascript")
+    lean = Lean(inner)
+    for _ in range(3):
+        status, headers, body = ask(lean, "/static/js/index.abc.js", accept_encoding="gzip, deflate, br")
+        assert (status, headers[b"content-encoding"], headers[b"vary"]) == (200, b"gzip", b"Accept-Encoding")
+        assert headers[b"content-length"] == str(len(body)).encode()
+        assert b"etag" not in headers
+        assert gzip.decompress(body) == SCRIPT
+        assert len(body) < len(SCRIPT) / 5
+    assert inner.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "method"),
+    [
+        ("/static/js/index.js", {}, "GET"),
+        ("/static/js/index.js", {"accept_encoding": "gzip", "range": "bytes=0-9"}, "GET"),
+        ("/static/js/index.js", {"accept_encoding": "gzip", "if_none_match": '"a"'}, "GET"),
+        ("/static/js/index.js", {"accept_encoding": "gzip"}, "HEAD"),
+        ("/static/media/Serif.woff2", {"accept_encoding": "gzip"}, "GET"),
+        ("/_stcore/health", {"accept_encoding": "gzip"}, "GET"),
+    ],
+)
+def test_the_rest_is_left_alone(path: str, headers: dict[str, str], method: str) -> None:
+    inner = App(SCRIPT, b"text/javascript")
+    for times in (1, 2):
+        status, told, body = ask(Lean(inner), path, method, **headers)
+        assert (status, body, told[b"etag"]) == (200, SCRIPT, b'"a"')
+        assert b"content-encoding" not in told
+        assert inner.requests == times
+
+
+def test_what_is_not_there_is_not_kept() -> None:
+    inner = App(b"not found " * 300, b"text/plain", 404)
+    lean = Lean(inner)
+    for _ in range(2):
+        assert ask(lean, "/static/js/gone.js", accept_encoding="gzip")[0] == 404
+    assert inner.requests == 2
+
+
+def test_the_page_asks_for_no_typeface_ahead_and_keeps_the_rest() -> None:
+    status, headers, body = ask(Lean(App(PAGE, b"text/html; charset=utf-8")), "/cotas", accept="text/html,*/*")
+    assert status == 200
+    assert b"font" not in body
+    assert b'<link rel="modulepreload" href="./static/js/a.js">' in body
+    assert headers[b"content-length"] == str(len(body)).encode()
+    plain = App(b"<p>nothing to take out</p>", b"text/html")
+    assert ask(Lean(plain), "/", accept="text/html")[2] == b"<p>nothing to take out</p>"

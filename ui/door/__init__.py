@@ -1,0 +1,1 @@
+"""The door: what stands before Streamlit and lets nobody through who has no right to be there."""

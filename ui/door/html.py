@@ -1,0 +1,135 @@
+"""The door's own pages: plain HTML without a script, in light and dark, for keyboard and screen reader."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
+from html import escape
+from importlib import resources
+from typing import NamedTuple
+
+from ui.door.knock import base_path
+
+APP = "Servidores de e-mail"
+
+
+class Way(NamedTuple):
+    """An identity provider one can enter with."""
+
+    name: str
+    label: str
+
+
+def sign_in_page(
+    *, fields: bool, ways: Sequence[Way], wanted: str, email: str = "", error: str = "", news: str = ""
+) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The page ``Entrar``; returns its body and headers.
+
+    Args:
+        fields: whether one can enter with e-mail and password.
+        ways: the identity providers.
+        wanted: the page of the app to go to afterwards.
+        email: what was typed, to be kept.
+    """
+    hidden = f'<input type="hidden" name="next" value="{escape(wanted)}">'
+    parts = [_note(error, "bad"), _note(news, "good")]
+    if fields:
+        focus_email, focus_password = ("", " autofocus") if email else (" autofocus", "")
+        parts.append(
+            f'<form method="post" action="{base_path()}/entrar">{hidden}'
+            '<label for="email">E-mail</label>'
+            f'<input id="email" name="email" type="text" inputmode="email" autocapitalize="none" spellcheck="false" '
+            f'autocomplete="username" required maxlength="320" value="{escape(email)}"{focus_email}>'
+            '<label for="password">Senha</label>'
+            '<input id="password" name="password" type="password" autocomplete="current-password" required '
+            f'maxlength="256"{focus_password}>'
+            '<button type="submit">Entrar</button></form>'
+        )
+    if fields and ways:
+        parts.append("<hr>")
+    parts += [
+        f'<form method="post" action="{base_path()}/entrar/com/{escape(way.name)}">{hidden}'
+        f'<button type="submit" class="other">Entrar com {escape(way.label)}</button></form>'
+        for way in ways
+    ]
+    if not fields and not ways:
+        parts.append("<p>Quem entra aqui é apresentado pelo proxy da empresa. Abra o programa pelo endereço dele.</p>")
+    if fields:
+        parts.append('<p class="hint">Esqueceu a senha? Peça a um administrador um link para criar outra.</p>')
+    return _page("Entrar", parts)
+
+
+def password_page(*, link: str, error: str = "") -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The page on which somebody sets their password."""
+    return _page(
+        "Criar senha",
+        [
+            _note(error, "bad"),
+            f'<form method="post" action="{base_path()}/entrar/senha">',
+            f'<input type="hidden" name="link" value="{escape(link)}">',
+            '<label for="password">Nova senha</label>',
+            '<input id="password" name="password" type="password" autocomplete="new-password" required autofocus',
+            ' maxlength="256" aria-describedby="rule">',
+            '<label for="again">Repita a senha</label>',
+            '<input id="again" name="again" type="password" autocomplete="new-password" required maxlength="256">',
+            '<button type="submit">Gravar senha</button></form>',
+            '<p class="hint" id="rule">Pelo menos 12 caracteres. Uma frase que só você diria serve bem.</p>',
+        ],
+    )
+
+
+def leave_page() -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The page that asks before it ends a session, for who followed a link to it."""
+    return _page(
+        "Sair",
+        [
+            "<p>Encerrar a sua sessão neste navegador?</p>",
+            f'<form method="post" action="{base_path()}/entrar/sair"><button type="submit">Sair</button></form>',
+        ],
+    )
+
+
+def back_page() -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The page shown to who signed in again beside a page that still stands open."""
+    return _page(
+        "Você entrou",
+        [
+            "<p>Volte para a aba em que estava: o que foi digitado continua lá.</p>",
+            f'<p><a class="button" href="{base_path()}/">Abrir o programa aqui</a></p>',
+        ],
+    )
+
+
+def refusal_page(sentence: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """A page that says why nobody passes."""
+    return _page("Não foi possível entrar", [_note(sentence, "bad")])
+
+
+def _note(sentence: str, kind: str) -> str:
+    return f'<p class="note {kind}" role="alert">{escape(sentence)}</p>' if sentence else ""
+
+
+def _page(title: str, parts: Sequence[str]) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    css, digest = _style()
+    body = (
+        f'<!DOCTYPE html><html lang="pt-BR"><head><meta charset="utf-8"><title>{title} · {APP}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
+        f'<link rel="icon" href="data:,"><style>{css}</style></head>'
+        f'<body><main><p class="app">{APP}</p><h1>{title}</h1>{"".join(parts)}</main></body></html>'
+    )
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+    return body.encode(), [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-security-policy", policy.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        # Not “no-referrer”: with that a browser posts forms with “Origin: null”, and the check of it would fail.
+        (b"referrer-policy", b"same-origin"),
+    ]
+
+
+@cache
+def _style() -> tuple[str, str]:
+    css = resources.files("ui.door").joinpath("door.css").read_text("utf-8")
+    return css, b64encode(sha256(css.encode()).digest()).decode()

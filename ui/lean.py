@@ -1,0 +1,101 @@
+"""What a browser that comes for the first time has to fetch, made less.
+
+Streamlit sends its scripts uncompressed, because compressing them anew for each visitor costs more than it brings;
+here each is compressed once a process and kept. They have their content's hash in their name and never change. The
+page also asks for a typeface of 170 kB that this program's theme does not use: that line is taken out.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_SCRIPT_OR_STYLE = re.compile(r"/static/[^?]+\.(js|css)$")
+_FONT_AHEAD = re.compile(rb'<link\s+rel="preload"[^>]*as="font"[^>]*>')
+_LEVEL = 6
+_SMALLEST = 1_000
+"""Bytes below which there is nothing to gain."""
+_MOST_KEPT = 16_000_000
+"""Bytes of compressed scripts kept: several times what all pages together need."""
+
+_Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class _Whole:
+    """One answer, collected."""
+
+    status: int = 0
+    headers: _Headers = field(default_factory=list)
+    body: bytes = b""
+
+    async def hear(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], list(message.get("headers", []))
+        else:
+            self.body += message.get("body", b"")
+
+    def header(self, name: bytes) -> bytes:
+        return next((value for key, value in self.headers if key.lower() == name), b"")
+
+    def changed(self, body: bytes, *more: tuple[bytes, bytes]) -> _Whole:
+        """The same with another body; its old length and mark say nothing any more."""
+        kept = [pair for pair in self.headers if pair[0].lower() not in (b"content-length", b"etag")]
+        return _Whole(self.status, [*kept, (b"content-length", str(len(body)).encode()), *more], body)
+
+    async def say(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+class Lean:
+    """ASGI middleware; it leaves alone whatever is no script, style sheet or page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._kept: dict[str, _Whole] = {}
+        self._size = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        asked = {name.lower(): value for name, value in scope["headers"]}
+        if _SCRIPT_OR_STYLE.search(scope["path"]):
+            if b"gzip" in asked.get(b"accept-encoding", b"") and not asked.keys() & {b"range", b"if-none-match"}:
+                await self._compressed(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+        elif b"text/html" in asked.get(b"accept", b""):
+            await self._page(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _compressed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        answer = self._kept.get(path)
+        if answer is None:
+            answer = _Whole()
+            await self._app(scope, receive, answer.hear)
+            if answer.status == 200 and not answer.header(b"content-encoding") and len(answer.body) > _SMALLEST:
+                body = await anyio.to_thread.run_sync(gzip.compress, answer.body, _LEVEL)
+                answer = answer.changed(body, (b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding"))
+                if self._size + len(body) <= _MOST_KEPT and path not in self._kept:
+                    self._kept[path] = answer
+                    self._size += len(body)
+        await answer.say(send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = _Whole()
+        await self._app(scope, receive, answer.hear)
+        if answer.header(b"content-type").startswith(b"text/html") and _FONT_AHEAD.search(answer.body):
+            answer = answer.changed(_FONT_AHEAD.sub(b"", answer.body))
+        await answer.say(send)
