@@ -117,7 +117,7 @@ def test_a_session_that_ends_says_so_and_what_was_typed_stays(core: Mailcore, ap
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(field(page, "Descrição")).to_have_value("Padaria digitada")
     press(page, "Salvar")
-    expect(page.get_by_text("Servidor: preencha este campo.").first).to_be_visible()
+    expect(page.get_by_text("Servidor: preencha com o endereço do servidor").first).to_be_visible()
 
 
 def test_signing_out_leads_to_the_door_and_the_way_back_is_closed(app: RunningApp, page: Any) -> None:

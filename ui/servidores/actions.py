@@ -74,6 +74,7 @@ def test_connection(core: Mailcore, selected: list[MailServer], *, start: bool) 
         result, _ = watch(
             begun.job, f"Testando “{plain(server.name)}”", lambda heard: core.check(server, heard, actor=actor)
         )
+        CHECK_BEGUN.forget()  # the next press is another test
         LAST_CHECK.set(ListCheck(server, result))
         st.rerun()  # the table above shows the state from before the test
     if start and selected:
