@@ -194,6 +194,10 @@ class SecretStore:
         backend, name = self._locate(ref)
         with _keyring_faults():
             if not ref.startswith("database:"):
+                head = backend.get_password(SERVICE, name) or ""
+                for number in range(int(head.removeprefix(_PARTS)) if head.startswith(_PARTS) else 0):
+                    with contextlib.suppress(PasswordDeleteError):
+                        backend.delete_password(SERVICE, f"{name}.{number}")
                 # A crash may have left pieces without the entry that counts them.
                 with contextlib.suppress(PasswordDeleteError):
                     for number in count():

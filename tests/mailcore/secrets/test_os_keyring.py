@@ -153,3 +153,41 @@ def test_a_secret_that_left_the_keyring_is_said_to_be_gone(
         core.servers.secret(server)
     mended: Any = core.servers.update(server, draft_of(server), SecretStr(SECRET), actor=ME).server
     assert core.servers.secret(mended) == SecretStr(SECRET)
+
+
+class WindowsKeyring(DesktopKeyring):
+    """Keeps 2,560 bytes of UTF-16 in an entry, as Windows' credential manager does."""
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if len(password.encode("utf-16-le")) > 2_560:
+            raise OSError(1783, "CredWrite", "The stub received bad data")
+        super().set_password(service, username, password)
+
+
+@pytest.mark.parametrize("secret", ["x" * 1_200, "r" * 1_201, "0.AXoA" * 700, "😀" * 1_000])
+def test_a_long_secret_is_cut_into_pieces_and_leaves_none_behind(start: Callable[..., Mailcore], secret: str) -> None:
+    backend = WindowsKeyring()
+    keyring.set_keyring(backend)
+    core = start("os")
+    ref = core.secrets.put(SecretStr(secret))
+    assert core.secrets.get(ref) == SecretStr(secret)
+    assert (len(backend.held) > 1) is (len(secret) != 1_200)
+    core.secrets.drop(ref)
+    assert backend.held == {}
+
+
+def test_a_long_secret_that_lost_a_piece_is_lost(start: Callable[..., Mailcore]) -> None:
+    backend = WindowsKeyring()
+    keyring.set_keyring(backend)
+    core = start("os")
+    ref = core.secrets.put(SecretStr("r" * 3_000))
+    backend.held.pop(("mailcore", ref.partition(":")[2] + ".1"))
+    with pytest.raises(SecretError, match="não está mais no chaveiro"):
+        core.secrets.get(ref)
+    core.secrets.drop(ref)
+    assert backend.held == {}
+    core.secrets.put(SecretStr("r" * 3_000))
+    for key in [key for key in backend.held if "." not in key[1]]:
+        backend.held.pop(key)  # a crash before the entry that counts the pieces
+    start("os")
+    assert backend.held == {}
