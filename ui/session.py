@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import MailServer, Send
     from mailcore.transports.base import Step
     from ui.cadastro.form import ServerForm
-    from ui.servidores.actions import ListCheck
+    from ui.servidores.actions import Begun, ListCheck
     from ui.servidores.portfolio import Run
 
 T = TypeVar("T")
@@ -119,6 +119,7 @@ ONLY: Key[int | None] = Key("only_id", None)
 SAVED: Key[int | None] = Key("saved_id", None)
 """The record the form has just saved, to be shown."""
 DELETING: Key[tuple[int, ...]] = Key("deleting", ())
+CHECK_BEGUN: Key[Begun | None] = Key("list_check_begun", None)
 LAST_CHECK: Key[ListCheck | None] = Key("list_check", None)
 PORTFOLIO_RUN: Key[Run | None] = Key("portfolio_run", None)
 CHOSEN_SUGGESTION: Key[tuple[int, Suggestion] | None] = Key("chosen_suggestion", None)

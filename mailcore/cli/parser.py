@@ -6,8 +6,9 @@ import argparse
 import sys
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from mailcore.cli.portuguese import in_portuguese
 from mailcore.registry.fields import FIELD, FIELDS, Group, Option, Sort, kinds_with
 from mailcore.transports import kinds
 
@@ -45,7 +46,7 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that speaks Portuguese where argparse lets it, and takes no abbreviated options."""
+    """A parser that speaks Portuguese, and takes no abbreviated options."""
 
     def __init__(self, **keywords: Any) -> None:
         keywords |= {"allow_abbrev": False, "add_help": False, "formatter_class": _Formatter}
@@ -59,6 +60,11 @@ class _Parser(argparse.ArgumentParser):
             default=argparse.SUPPRESS,
             help="um único documento JSON na saída padrão",
         )
+
+    def error(self, message: str) -> NoReturn:
+        """Say in Portuguese what is wrong with the call, with how it is used, and end in 2."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: erro: {in_portuguese(message)}\n")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -73,10 +73,12 @@ def _message(args: Namespace, server: MailServer) -> OutgoingMessage:
 
     Raises:
         ValidationError: an address or a text cannot stand in a message.
-        WrongUseError: the file cannot be read, or an option says nothing beside it.
+        WrongUseError: there is no text, the file cannot be read, or an option says nothing beside it.
     """
     to, cc, bcc = ([address for text in texts for address in split_addresses(text)] for texts in _recipients(args))
     if args.eml is None:
+        if not (args.text or "").strip():
+            raise WrongUseError("Falta a mensagem: use --text com o texto, ou --eml com um arquivo. Nada foi enviado.")
         return compose(
             from_address=server.from_address,
             from_name=server.from_name,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.clients import cause_of
-from mailcore.diagnosis.cutting import pieces_of, speaks_of_trouble, words_in_log
+from mailcore.diagnosis.cutting import code_named, pieces_of, speaks_of_trouble, words_in_log
 from mailcore.diagnosis.normalise import folded
 from mailcore.diagnosis.pasted import paragraphs
 from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, elsewhere, in_general, known_words, texts
@@ -231,9 +232,16 @@ def _in_words(paragraph: Paragraph, read: _Read) -> list[FoundReply]:
                 return _said(words, line, read) or _spoken_of(words)
 
             diagnosis = read.once(words, diagnose)
+        if diagnosis is None and (code := code_named(words)):
+            diagnosis = replace(_of_code(code, read.phase, read.provider), reply=words)
         if diagnosis is not None:
             found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
+
+
+@lru_cache(256)
+def _of_code(code: str, phase: str, provider: str) -> Diagnosis:
+    return classify(code, phase=phase, provider=provider)
 
 
 def _our_own(text: str) -> Diagnosis | None:
@@ -256,9 +264,13 @@ def _key(reply: str) -> str:
 
 def _once_each(found: list[FoundReply]) -> list[FoundReply]:
     once: list[tuple[str, FoundReply]] = []
+    place_of: dict[str, int] = {}
     for reply in found:
         key = _key(reply.reply)
-        place = next((place for place, (known, _) in enumerate(once) if _is_same(known, key)), None)
+        place = place_of.get(key)
+        if place is None:
+            place = next((place for place, (known, _) in enumerate(once) if _is_same(known, key)), None)
+        place_of[key] = len(once) if place is None else place
         if place is None:
             once.append((key, reply))
         else:

@@ -1,7 +1,8 @@
 """An account on hold: nothing is tried through it until the provider takes mail again, or a person lifts it.
 
-A refusal for quota, whatever its code, holds the account until its window frees. Refused logins in a row hold it
-until somebody looks: a provider that sees a wrong password again and again blocks the account.
+A refusal for quota, whatever its code, holds the account until its window frees; one for an hourly limit, for an
+hour. Refused logins in a row hold it until somebody looks: a provider that sees a wrong password again and again
+blocks the account.
 """
 
 from __future__ import annotations
@@ -92,6 +93,10 @@ def note_result(account: LockedAccount, result: SendResult, now: datetime) -> No
     if reason is not None and reason.category == "quota":
         if not waits_for_person:
             _hold(account, reason, now, _end_of_hold(account, result.host, now))
+    elif reason is not None and reason.hold_minutes:
+        until = now + timedelta(minutes=reason.hold_minutes)
+        if not waits_for_person and (state.held_until is None or state.held_until < until):
+            _hold(account, reason, now, until)
     elif result.status is SendStatus.ACCEPTED:
         # One begun before the hold says nothing of whether the provider takes mail again.
         is_news = state.held_since is None or result.begun_at > state.held_since

@@ -239,9 +239,9 @@ def _network_cause(error: BaseException) -> str:
 def _tls_cause(error: BaseException) -> str:
     words = str(error).lower()
     for said, cause in (
-        ("ee key too small", "tls_weak_key"),
-        ("ca key too small", "tls_weak_authority"),
-        ("ca md too weak", "tls_weak_authority"),
+        ("ee certificate key too weak", "tls_weak_key"),
+        ("ca certificate key too weak", "tls_weak_authority"),
+        ("ca signature digest algorithm too weak", "tls_weak_authority"),
         ("dh key too small", "tls_weak_dh"),
         ("not yet valid", "tls_not_yet_valid"),
         ("expired", "tls_expired"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import MailServer
 
 _MOST_SHOWN = 100
-_SECOND_CLICK = 1.0
+_SECOND_CLICK = 2.0
 """Seconds within which a press is the second half of a double click."""
 _ATTENTION_SECONDS = 300
 

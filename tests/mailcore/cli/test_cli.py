@@ -397,6 +397,26 @@ def test_wrong_options_end_in_2(cli: Callable[..., Ran], arguments: list[str]) -
     assert ran.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["send", "--to", "bia@exemplo.org"], "erro: falta informar: --server"),
+        (["servers", "show"], "erro: falta informar: ID"),
+        (["servers", "bogus"], "'bogus' não é um valor possível; use um destes: "),
+        (["servers", "list", "--lim", "3"], "erro: isto não é uma opção daqui: --lim 3"),
+        (["servers", "edit", "1", "--paid", "--free"], "--free: não vale junto com --paid"),
+        (["servers", "show", "0"], "ID: não há servidor com o número"),
+        (["servers", "list", "--limit"], "--limit: precisa de um valor"),
+    ],
+)
+def test_a_wrong_call_is_told_in_one_language(cli: Callable[..., Ran], arguments: list[str], sentence: str) -> None:
+    ran = cli(*arguments)
+    assert ran.code == 2
+    assert ran.err.startswith("uso: ")
+    assert sentence in ran.err
+    assert not re.search(r"\b(usage|error|argument|required|invalid|expected|choose)\b", ran.err)
+
+
 # ---------------------------------------------------------------------- servers
 
 
@@ -565,11 +585,11 @@ def test_what_is_wrong_use_of_send(cli: Callable[..., Ran], server: int, peer: S
     eml.write_text("Subject: x\n\nOi\n")
     send = ["send", "--json", "--server"]
     for arguments in (
-        [*send, 99, "--to", "bia@exemplo.org"],
-        [*send, server],
-        [*send, server, "--to", ""],
-        [*send, server, "--to", "bia"],
-        [*send, server, "--to", "bia@exemplo.org", "--subject", "a\nb"],
+        [*send, 99, "--text", "Oi", "--to", "bia@exemplo.org"],
+        [*send, server, "--text", "Oi"],
+        [*send, server, "--text", "Oi", "--to", ""],
+        [*send, server, "--text", "Oi", "--to", "bia"],
+        [*send, server, "--text", "Oi", "--to", "bia@exemplo.org", "--subject", "a\nb"],
         [*send, server, "--to", "bia@exemplo.org", "--eml", tmp_path / "gone.eml"],
         [*send, server, "--to", "bia@exemplo.org", "--eml", tmp_path],
         [*send, server, "--to", "bia@exemplo.org", "--eml", eml, "--subject", "x"],
@@ -580,17 +600,26 @@ def test_what_is_wrong_use_of_send(cli: Callable[..., Ran], server: int, peer: S
     assert peer.connections == 0
 
 
+@pytest.mark.parametrize("empty", [[], ["--subject", "Oi"], ["--text", ""], ["--text", " \n"]])
+def test_a_message_without_text_or_file_is_not_sent(
+    cli: Callable[..., Ran], server: int, peer: SmtpPeer, empty: list[str]
+) -> None:
+    ran = cli("send", "--server", server, "--to", "bia@exemplo.org", *empty, "--json")
+    assert (ran.code, ran.out, peer.connections) == (2, "", 0)
+    assert "use --text com o texto, ou --eml com um arquivo" in ran.err
+
+
 def test_our_own_rules_end_in_3(cli: Callable[..., Ran], server: int, peer: SmtpPeer) -> None:
-    own = cli("send", "--server", server, "--to", USER.upper(), "--json")
+    own = cli("send", "--server", server, "--to", USER.upper(), "--text", "Oi", "--json")
     assert (own.code, own.document["status"], own.document["diagnosis"]["code"]) == (
         *(3, "rejected_by_rule", "same_address"),
     )
     assert cli("servers", "edit", server, "--same-address", "warn", "--inactive").code == 0
-    off = cli("send", "--server", server, "--to", "bia@exemplo.org", "--json")
+    off = cli("send", "--server", server, "--to", "bia@exemplo.org", "--text", "Oi", "--json")
     assert (off.code, off.document["diagnosis"]["code"]) == (3, "inactive")
     assert peer.connections == 0
     assert cli("servers", "edit", server, "--active").code == 0
-    warned = cli("send", "--server", server, "--to", USER, "--json")
+    warned = cli("send", "--server", server, "--to", USER, "--text", "Oi", "--json")
     assert (warned.code, len(warned.document["warnings"])) == (0, 1)
     assert warned.document["warnings"][0] in warned.err
     assert len(peer.inbox) == 1
@@ -598,14 +627,14 @@ def test_our_own_rules_end_in_3(cli: Callable[..., Ran], server: int, peer: Smtp
 
 def test_a_refusal_ends_in_4_with_the_diagnosis(cli: Callable[..., Ran], server: int, peer: SmtpPeer) -> None:
     peer.script["RCPT"] = Say("550 5.1.1 no such user \x1b[31mred")
-    ran = cli("send", "--server", server, "--to", "bia@exemplo.org", "--json")
+    ran = cli("send", "--server", server, "--text", "Oi", "--to", "bia@exemplo.org", "--json")
     assert (ran.code, ran.document["status"]) == (4, "refused")
     diagnosis = ran.document["diagnosis"]
     assert list(diagnosis) == DIAGNOSIS_KEYS.split()
     assert (diagnosis["category"], diagnosis["field"]) == ("recipient", None)
     assert "no such user" in diagnosis["reply"]
     assert diagnosis["remedy"] in ran.err
-    plain = cli("send", "--server", server, "--to", "bia@exemplo.org")
+    plain = cli("send", "--server", server, "--text", "Oi", "--to", "bia@exemplo.org")
     assert "no such user" in plain.out
     assert "\x1b" not in plain.out + plain.err
 
@@ -614,7 +643,18 @@ def test_a_failed_send_is_tried_anew_under_its_key(cli: Callable[..., Ran], serv
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert cli("servers", "edit", server, "--port", unused.getsockname()[1]).code == 0
-        send = ["send", "--server", server, "--to", "bia@exemplo.org", "--idempotency-key", "k", "--json"]
+        send = [
+            "send",
+            "--server",
+            server,
+            "--text",
+            "Oi",
+            "--to",
+            "bia@exemplo.org",
+            "--idempotency-key",
+            "k",
+            "--json",
+        ]
         failed = cli(*send)
     assert (failed.code, failed.document["status"], failed.document["diagnosis"]["category"]) == (
         4,
@@ -631,7 +671,7 @@ def test_an_answer_that_never_comes_ends_in_5_and_is_not_repeated(
     cli: Callable[..., Ran], server: int, peer: SmtpPeer
 ) -> None:
     peer.script["."] = [Drop()]
-    send = ["send", "--server", server, "--to", "bia@exemplo.org", "--idempotency-key", "k", "--json"]
+    send = ["send", "--server", server, "--text", "Oi", "--to", "bia@exemplo.org", "--idempotency-key", "k", "--json"]
     first = cli(*send)
     assert (first.code, first.document["status"], first.document["diagnosis"]["code"]) == (5, "uncertain", "uncertain")
     assert cli(*send).document == first.document
@@ -653,9 +693,12 @@ def test_a_send_still_under_way_elsewhere_is_uncertain(cli: Callable[..., Ran], 
                 at=datetime.now(UTC),
             )
         )
-    ran = cli("send", "--server", server, "--to", "bia@exemplo.org", "--idempotency-key", "k", "--json")
+    ran = cli("send", "--server", server, "--text", "Oi", "--to", "bia@exemplo.org", "--idempotency-key", "k", "--json")
     assert (ran.code, ran.document["status"], peer.connections) == (5, "uncertain", 0)
-    assert "incerto" in cli("send", "--server", server, "--to", "bia@exemplo.org", "--idempotency-key", "k").out
+    assert (
+        "incerto"
+        in cli("send", "--server", server, "--text", "Oi", "--to", "bia@exemplo.org", "--idempotency-key", "k").out
+    )
 
 
 # ---------------------------------------------------------------------- secrets, faults
@@ -667,7 +710,7 @@ def test_rotating_leaves_only_the_first_key_needed(cli: Callable[..., Ran], monk
         add = ["servers", "add", "--name", "Peer", "--host", peer.host, "--port", peer.port, "--security", "none"]
         monkeypatch.setenv("MAILCORE_SECRET_KEYS", old)
         number = cli(*add, "--from", USER, "--username", USER, "--secret-stdin", "--json", stdin=SECRET).document["id"]
-        send = ["send", "--server", number, "--to", "bia@exemplo.org"]
+        send = ["send", "--server", number, "--text", "Oi", "--to", "bia@exemplo.org"]
 
         monkeypatch.setenv("MAILCORE_SECRET_KEYS", new)
         wrong = cli(*send)
@@ -720,7 +763,7 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
 
 def test_log_shows_what_was_sent_newest_first(cli: Callable[..., Ran], server: int, peer: SmtpPeer) -> None:
     for to in ("bia@outro.example", "caio@outro.example"):
-        assert cli("send", "--server", server, "--to", to).code == 0
+        assert cli("send", "--server", server, "--text", "Oi", "--to", to).code == 0
     sent = cli("log", "--json").document
     assert [row["recipients"] for row in sent] == [["caio@outro.example"], ["bia@outro.example"]]
     assert list(sent[0]) == SEND_KEYS.split()
@@ -750,7 +793,7 @@ QUOTA_KEYS = "server_ids account limit unit window used remaining state frees bl
 def test_quota_of_all_and_of_one(cli: Callable[..., Ran], server: int, peer: SmtpPeer) -> None:
     assert cli("quota", "--json").document[0]["limit"] is None
     assert cli("servers", "edit", server, "--daily-limit", 2).code == 0
-    first = cli("send", "--server", server, "--to", "bia@outro.example", "--json").document
+    first = cli("send", "--server", server, "--text", "Oi", "--to", "bia@outro.example", "--json").document
     (quota,) = cli("quota", "--json", "--server", server).document
     assert list(quota) == QUOTA_KEYS.split()
     assert (quota["server_ids"], quota["limit"], quota["unit"], quota["window"]) == (
@@ -764,7 +807,7 @@ def test_quota_of_all_and_of_one(cli: Callable[..., Ran], server: int, peer: Smt
     sent_at = datetime.fromisoformat(first["at"])
     assert (datetime.fromisoformat(freeing["at"]) - sent_at, freeing["units"]) == (timedelta(hours=24), 1)
 
-    refused = cli("send", "--server", server, "--to", "a@b.example", "--to", "c@d.example", "--json")
+    refused = cli("send", "--server", server, "--text", "Oi", "--to", "a@b.example", "--to", "c@d.example", "--json")
     assert (refused.code, refused.document["status"]) == (3, "rejected_by_rule")
     assert refused.document["frees_at"] == freeing["at"]
     assert refused.document["diagnosis"]["code"] == "quota_full"
@@ -831,7 +874,7 @@ def test_an_interrupted_send_says_how_far_it_had_come(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(SmtpSession, step, interrupt)
-    ran = cli("send", "--server", server, "--to", "bia@outro.example", "--json")
+    ran = cli("send", "--server", server, "--text", "Oi", "--to", "bia@outro.example", "--json")
     assert (ran.code, ran.out) == (code, "")
     assert said in ran.err
     assert [row["status"] for row in cli("log", "--json").document] == [status]
