@@ -130,6 +130,10 @@ NEW, EDIT, DUPLICATE, SEND = Key("new", False), Key("edit", False), Key("duplica
 FORM: Key[ServerForm | None] = Key("cadastro", None)
 FORM_TAB = Key("cadastro_tab", "Geral")
 """The open tab. The same widget for every form, so that the next form's fields take the places of the last."""
+SAVED_AND_CONTINUED = Key("cadastro_seguinte", "")
+"""The form that "Salvar e continuar" opened last."""
+DRAFTS_ENDED: Key[tuple[str, ...]] = Key("drafts_ended", ())
+"""Openings of the form whose typing is saved or given up."""
 OFFER_FILLED = Key("offer_filled", False)
 MX_ASKED: Key[tuple[str, float, Future[list[str]]] | None] = Key("mx_asked", None)
 
