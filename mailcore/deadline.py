@@ -13,6 +13,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+_END_SECONDS = 5.0
+"""For a thread whose work was ended from outside to notice."""
+
 
 class Deadline:
     """A moment by which a step must be over; never later than that of the whole it is a part of."""
@@ -36,13 +39,17 @@ class Deadline:
         return left
 
 
-def call_within(seconds: float, function: Callable[[], T]) -> T:
+def call_within(seconds: float, function: Callable[[], T], give_up: Callable[[], None] | None = None) -> T:
     """Return ``function()``, which cannot be interrupted itself, or give up waiting for it.
 
     It runs in a daemon thread, so a call that never ends keeps neither the caller nor the process.
 
+    Args:
+        give_up: ends what the function does, from outside; its thread is waited for then, for it ends at once. What
+            the function returns after all is returned.
+
     Raises:
-        TimeoutError: it was not over in time; it may still be running.
+        TimeoutError: it was not over in time; without ``give_up`` it may still be running.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -56,6 +63,11 @@ def call_within(seconds: float, function: Callable[[], T]) -> T:
     thread = threading.Thread(target=run, daemon=True, name="mailcore-bounded-call")
     thread.start()
     thread.join(seconds)
+    if give_up is not None and thread.is_alive():
+        give_up()
+        thread.join(_END_SECONDS)
+        if errors:
+            raise TimeoutError("the call took too long") from errors[0]
     if errors:
         raise errors[0]
     if not results:

@@ -1,4 +1,4 @@
-"""How text is folded, so that neither accents nor case matter in a search or in a duplicate check."""
+"""How text is folded, so that neither accents nor case matter in a search or in a duplicate check; and numbers."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def fold(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.replace("\0", "").casefold())
     plain = "".join(char for char in decomposed if not unicodedata.combining(char))
     return " ".join(plain.split())
+
+
+def thousands(number: int) -> str:
+    """Return a number as it is written in Brazil: 10.000."""
+    return f"{number:,}".replace(",", ".")

@@ -104,13 +104,15 @@ def show_plan(plan: ImportPlan) -> None:
     if sentence := IMPORT_LATE.get():
         st.warning(f"{plain(sentence)} Nada foi importado. Confira abaixo o que mudaria agora.", icon=":material/sync:")
     if plan.errors:
-        count = len(plan.errors)
+        count = plan.error_count
         found = "um erro" if count == 1 else f"{number(count)} erros"
         st.error(
             f"O arquivo tem **{found}**, e nada dele será importado. Corrija, salve e escolha o arquivo de novo.",
             icon=":material/error:",
         )
         _sentences(plan, plan.errors)
+        if plan.more_errors:
+            st.caption(plan.more_errors)
         return
     st.markdown(
         f"O arquivo registra **{_servers(len(plan.created), 'novo')}**, altera **{_servers(len(plan.changed))}** e "
@@ -119,7 +121,7 @@ def show_plan(plan: ImportPlan) -> None:
         else "Tudo o que está no arquivo já está registrado assim: não há nada a importar."
     )
     if plan.warnings:
-        with st.expander(f"Avisos ({number(len(plan.warnings))})", icon=":material/warning:", expanded=True):
+        with st.expander(f"Avisos ({number(plan.warning_count)})", icon=":material/warning:", expanded=True):
             _sentences(plan, plan.warnings)
     if plan.changed:
         st.subheader("Alterados")
@@ -142,7 +144,7 @@ def import_pressed(core: Mailcore, plan: ImportPlan) -> None:
             apply_import(core.servers, plan, actor=current_actor())
             # At once: with the next thing drawn, a second press may already end this run.
             _forget()
-            IMPORT_DONE.set((len(plan.created), len(plan.changed), len(plan.warnings)))
+            IMPORT_DONE.set((len(plan.created), len(plan.changed), plan.warning_count))
             IMPORT_NONCE.set(uuid4().hex)
     except (ConflictError, NotFoundError, ValidationError) as error:
         IMPORT_PLAN.forget()  # to be worked out anew

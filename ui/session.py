@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import MailServer, Send
     from mailcore.transports.base import Step
     from ui.cadastro.form import ServerForm
-    from ui.servidores.actions import ListCheck
+    from ui.servidores.actions import Begun, ListCheck
     from ui.servidores.portfolio import Run
 
 T = TypeVar("T")
@@ -98,6 +98,12 @@ USERS_LINK: Key[tuple[str, str]] = Key("users_link", ("", ""))
 """A new link to set a password and whose it is, shown once."""
 ENTRIES_PAGE = Key("users_trail_page", 1)
 
+# Aplicativos OAuth
+APPS_NONCE = Key("apps_nonce", 0)
+"""Counts up with each application registered: the next form begins empty."""
+APPS_ERRORS: Key[tuple[str, ...]] = Key("apps_errors", ())
+APPS_REMOVING: Key[int | None] = Key("apps_removing", None)
+
 # Servidores de e-mail
 LIST_SEARCH = Key("busca", "")
 LIST_KIND = Key("tipo", "")
@@ -119,6 +125,7 @@ ONLY: Key[int | None] = Key("only_id", None)
 SAVED: Key[int | None] = Key("saved_id", None)
 """The record the form has just saved, to be shown."""
 DELETING: Key[tuple[int, ...]] = Key("deleting", ())
+CHECK_BEGUN: Key[Begun | None] = Key("list_check_begun", None)
 LAST_CHECK: Key[ListCheck | None] = Key("list_check", None)
 PORTFOLIO_RUN: Key[Run | None] = Key("portfolio_run", None)
 CHOSEN_SUGGESTION: Key[tuple[int, Suggestion] | None] = Key("chosen_suggestion", None)
@@ -135,6 +142,8 @@ SAVED_AND_CONTINUED = Key("cadastro_seguinte", "")
 DRAFTS_ENDED: Key[tuple[str, ...]] = Key("drafts_ended", ())
 """Openings of the form whose typing is saved or given up."""
 OFFER_FILLED = Key("offer_filled", False)
+OAUTH_PASTED = Key("oauth_pasted", "")
+"""The address at which the provider's page ended, pasted."""
 MX_ASKED: Key[tuple[str, float, Future[list[str]]] | None] = Key("mx_asked", None)
 
 # Enviar teste

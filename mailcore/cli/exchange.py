@@ -17,14 +17,14 @@ from mailcore.labels import inside
 from mailcore.registry.exchange import apply_import, to_csv, to_json
 from mailcore.registry.exchange_file import MAX_BYTES
 from mailcore.registry.fields import FIELD
+from mailcore.text import thousands
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from mailcore.errors import FieldChange
-    from mailcore.labels import inside
+    from mailcore.registry.exchange import ImportPlan, Remark
     from mailcore.registry.fields import Field
-from mailcore.registry.exchange import ImportPlan, Remark
 
 _MOST_SHOWN = 60
 """Characters of a value in a line about a change: notes and certificates are long."""
@@ -51,12 +51,18 @@ def import_(args: Namespace) -> Exit:
         "changed": counts[1],
         "errors": [{"line": row.line, "column": row.column or None, "message": row.message} for row in plan.errors],
     }
+    if plan.more_errors:
+        document["more_errors"] = plan.error_count - len(plan.errors)
     if args.json or not plan.errors:
         output.show(args, document, lambda: _summary(plan, is_dry_run=args.dry_run))
     for remark in () if plan.errors else plan.warnings:
         say(f"Atenção: {_where(plan, remark)}: {remark.message}")
+    if not plan.errors and plan.warning_count > len(plan.warnings):
+        say(f"E mais {thousands(plan.warning_count - len(plan.warnings))} avisos, fora da lista.")
     for remark in plan.errors:
         say(f"{_where(plan, remark)}: {remark.message}")
+    if plan.more_errors:
+        say(plan.more_errors)
     if plan.errors:
         say("Nada do arquivo foi importado.")
     return Exit.WRONG_USE if plan.errors else Exit.DONE

@@ -14,15 +14,13 @@ from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.log import aware
 from mailcore.cli.opening import open_mailcore
 from mailcore.health.service_figures import WAIT_SECONDS
-from mailcore.quota.external_use import Entry
+from mailcore.quota.external_use import MAX_BYTES, Entry
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from mailcore import Mailcore
     from mailcore.quota.rules import Quota
-
-_MOST_BYTES = 20_000_000
 
 
 def quota(args: Namespace) -> Exit:
@@ -59,7 +57,7 @@ def _from_file(args: Namespace, core: Mailcore) -> list[Entry]:
         raise WrongUseError("--units e --at não valem com --file: estão no arquivo.")
     try:
         with Path(args.file).open("rb") as file:
-            data = file.read(_MOST_BYTES)
+            data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise WrongUseError(f"O arquivo “{args.file}” não pôde ser lido. Confira o caminho.") from error
     return core.read_external_use(data)

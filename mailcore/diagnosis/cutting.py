@@ -35,7 +35,7 @@ class Piece:
 
 _REPLY = re.compile(
     r"""
-      (?<![\w.@/+=$,-])(?<!\w:)(?<!\d:[ ])\#?
+      (?<![\w.@/+=$,-])(?<!\w:)\#?
       (?P<code>[45]\d\d)
       (?:(?P<more>-)(?=\S) | [)\]]?(?:\s?[:;,]|\s[-–—]|\.(?!\d))?(?=[\s)\]"'<]|$))
       \s?(?:[\#(\[]?(?P<enhanced>[245]\.\d{1,3}\.\d{1,3})(?:[)\]:]|(?![\d.]*\d)))?
@@ -68,7 +68,7 @@ _NOT_BEFORE = re.compile(
     r"|protocolo|chamado|nf-?e?|nota|n[º°o]|item|total|fila|queue|job|session|thread|process|processo|cep|ramal|sala"
     r"|apto|r\$|us\$|art(?:igo)?|lei|mais de|cerca de|at[eé]|para|of|de|em|in|took|after|http/\d(?:\.\d)?|http|html"
     r"|windows|office|outlook|20\d\d)"
-    r"|\d[:/,.]|\d{1,2}h)[ \t:=#.\[(-]{0,3}$",
+    r"|\d{1,2}h)[ \t:=#.\[(-]{0,3}$|\d[:/,.]$",
     re.IGNORECASE,
 )
 _UNITS = re.compile(
@@ -227,6 +227,21 @@ def _with_words_before(words: str, before: str) -> str:
     return f"{code[0]} {said}" if said and code and known_words(said) is not None else words
 
 
+_CODE_NAMED = re.compile(
+    r"\b(?:erro|error|c[oó]digo|code|falh\w+ com|failed with|recus\w+ com|smtp)[ ]{0,2}"
+    r"(?:smtp|n[uú]mero|n[ºo°.]{0,2}|de|o|a|number|code|c[oó]digo|erro|error|:|#|é|is|[ ]){0,6}"
+    r"(?P<code>4[25]\d|5[0-5]\d)(?![\w.,:/-]*\d)"
+    r"(?! ?(?:%|reais|pessoas|clientes|mil)\b)",
+    re.IGNORECASE,
+)
+
+
+def code_named(text: str) -> str:
+    """Return a reply code that somebody only names ("aparece o erro 535"), or nothing."""
+    match = _CODE_NAMED.search(text)
+    return match["code"] if match and int(match["code"]) in _CODES else ""
+
+
 # ---------------------------------------------------------------- replies without a code
 _LOG_WITHOUT_CODE = re.compile(
     r"""
@@ -235,7 +250,7 @@ _LOG_WITHOUT_CODE = re.compile(
         (?:[ ][THXCPFS]=\S*(?:[ ]\[[\w.:]+\](?::\d+)?)?){0,8}(?:[ ]defer)?(?:[ ]\(-?\d+\))?(?:[ ]H=\S+)?:?[ ]
       | rejected[ ](?:RCPT|MAIL|connection|after[ ]DATA|EHLO|HELO)\b[^:]{0,120}:[ ]  # Exim's reject log
       | \bX-Postfix;[ ] | \bx-unix;[ ] | \bLocal[ ]reason:[ ]
-      | \bstatus=(?:bounced|deferred|undeliverable)[ ]\((?!host[ ])                  # Postfix
+      | \bstatus=(?:bounced|deferred|undeliverable)[ ]\((?!host[ ]\S+\[)            # Postfix
       | \bsaid:[ ] | \bresponded:[ ] | \brespondeu:[ ]                            # Thunderbird and others
       | \bserver[ ]response(?:[ ]was)?:[ ] | \bresposta[ ]do[ ]servidor(?:[ ]foi)?:[ ]
     )
@@ -258,6 +273,14 @@ _TROUBLE = re.compile(
 )
 
 
+_ABOUT_MAIL = re.compile(
+    r"mail|messag|mensag|mensaje|smtp|servidor|server|recipient|destinat|sender|sending|remetente|mailbox|caixa|\buser"
+    r"|usuario|senha|password|login|autentic|authentic|spam|relay|\bspf|dkim|dmarc|\btls|\bssl|dominio|domain|\bhost"
+    r"|\benvio|\benvi|\bip\b"
+)
+
+
 def speaks_of_trouble(text: str) -> bool:
-    """Whether a line without any code sounds like an error at all."""
-    return bool(_TROUBLE.search(folded(text)))
+    """Whether a line without any code sounds like an error at all, and like one of mail."""
+    line = folded(text)
+    return bool(_TROUBLE.search(line) and _ABOUT_MAIL.search(line))

@@ -9,22 +9,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.clients import cause_of
-from mailcore.diagnosis.cutting import pieces_of, speaks_of_trouble, words_in_log
+from mailcore.diagnosis.cutting import code_named, pieces_of, speaks_of_trouble, words_in_log
 from mailcore.diagnosis.normalise import folded
 from mailcore.diagnosis.pasted import paragraphs
 from mailcore.diagnosis.replies import Diagnosis, as_one_line, classify, elsewhere, in_general, known_words, texts
 from mailcore.transports import kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mailcore.diagnosis.cutting import Piece
     from mailcore.diagnosis.pasted import Line, Paragraph
+    from mailcore.vocabulary import Kind
 
 MAX_FOUND = 50
 """Replies explained at most."""
+_MAX_READ = 4 * MAX_FOUND
+"""Different replies of one text that are read; several may turn out to be the same."""
 _MAX_BESIDE = 10
 _MOSTLY = 0.7
 """How much of the shorter of two tellings has to be the same from the beginning."""
@@ -54,29 +60,62 @@ def explain(text: str, *, phase: str = "", provider: str = "") -> list[FoundRepl
         provider: whose they are (an id of the catalogue); else the hosts named beside each tell.
     """
     parts = paragraphs(text)
+    read = _Read(phase, provider)
     found = [
-        reply
-        for part in parts
-        for reply in _replies(part, phase, provider) or _api_errors(part) or _in_log(part, phase, provider)
+        reply for part in parts for reply in _replies(part, read) or _api_errors(part, read) or _in_log(part, read)
     ]
     if not found:
-        found = [reply for part in parts for reply in _in_words(part, phase, provider)]
+        read = _Read(phase, provider)
+        found = [reply for part in parts for reply in _in_words(part, read)]
     return _once_each(found)[:MAX_FOUND]
 
 
+class _Read:
+    """What the caller knows of the replies, and those that were read already.
+
+    Reading a reply takes milliseconds, and a log has thousands of lines: the same words are read once, and only so
+    many different ones, of which :data:`MAX_FOUND` are shown.
+    """
+
+    def __init__(self, phase: str, provider: str) -> None:
+        self.phase = phase
+        self.provider = provider
+        self._known: dict[str, Diagnosis | None] = {}
+
+    def once(self, words: str, diagnose: Callable[[], Diagnosis | None]) -> Diagnosis | None:
+        """What these words mean; None for those that mean nothing, and for more than are read."""
+        key = _key(words)
+        if key not in self._known and len(self._known) < _MAX_READ:
+            self._known[key] = diagnose()
+        return self._known.get(key)
+
+
 # ---------------------------------------------------------------- replies
-def _replies(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
+def _replies(paragraph: Paragraph, read: _Read) -> list[FoundReply]:
     pieces = pieces_of(paragraph)
     if not pieces:
         return []
     text = "\n".join(line.text for line in paragraph)
+    begins = [0, *accumulate(len(line.text) + 1 for line in paragraph)]
     addresses, hosts = _beside(text)
+    at_all = _phase_in_words(text)
+    near = {provider for host in hosts if (provider := provider_id(host))}
+    if "gsmtp" in text:
+        near.add("google_workspace")
+    only = near.pop() if len(near) == 1 else ""
     found = []
     for piece in pieces:
-        line = paragraph[min(piece.line, len(paragraph) - 1)]
-        at = phase or _phase_in_words(line.text) or _phase_in_words(text) or line.phase
-        whose = provider or _provider_beside(piece, paragraph, text, hosts)
-        found.append(FoundReply(piece.words, classify(piece.words, phase=at, provider=whose), addresses, hosts))
+        place = min(piece.line, len(paragraph) - 1)
+
+        def diagnose(piece: Piece = piece, place: int = place) -> Diagnosis:
+            line = paragraph[place]
+            phase = read.phase or _phase_in_words(line.text) or at_all or line.phase
+            before = text[max(begins[place], piece.at - 2_000) : piece.at]
+            return classify(piece.words, phase=phase, provider=read.provider or _named_last(before) or only)
+
+        diagnosis = read.once(piece.words, diagnose)
+        if diagnosis is not None:
+            found.append(FoundReply(piece.words, diagnosis, addresses, hosts))
     return found
 
 
@@ -114,55 +153,59 @@ def _beside(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(addresses)[:_MAX_BESIDE], tuple(hosts)[:_MAX_BESIDE]
 
 
-def _provider_beside(piece: Piece, paragraph: Paragraph, text: str, hosts: tuple[str, ...]) -> str:
-    """Whose reply it is: of the host named last before it on its line, else of the only one named anywhere near."""
-    begins = sum(len(line.text) + 1 for line in paragraph[: piece.line])
-    before = [provider_id(host.lower()) for host in _HOST.findall(text[begins : piece.at][-2_000:])]
-    if named := next((name for name in reversed(before) if name), ""):
-        return named
-    near = {name for host in hosts if (name := provider_id(host))}
-    if "gsmtp" in text:
-        near.add("google_workspace")
-    return near.pop() if len(near) == 1 else ""
+def _named_last(text: str) -> str:
+    """Whose reply it is: of the host named last before it on its line."""
+    before = [provider_id(host.lower()) for host in _HOST.findall(text)]
+    return next((provider for provider in reversed(before) if provider), "")
 
 
 # ---------------------------------------------------------------- services with an API of their own
 _HTTP_STATUS = re.compile(r"\b(?:HTTP[/\d. ]{0,6}|status(?:[ _]code)?[\"']?\s?[:=]?\s?)([45]\d\d)\b", re.IGNORECASE)
 
 
-def _api_errors(paragraph: Paragraph) -> list[FoundReply]:
+def _api_errors(paragraph: Paragraph, read: _Read) -> list[FoundReply]:
     """Errors in the form of a service's API, as in {"Error": "APIKey Expired"}."""
     text = "\n".join(line.text for line in paragraph)
     status = _HTTP_STATUS.search(text)
+    beside = _beside(text)
     found = []
     for kind in kinds():
         for match in kind.error_form.finditer(text) if kind.error_form else ():
             words = match[1].replace('\\"', '"').replace("\\/", "/")
-            diagnosis = classify(f"{status[1]} {words}" if status else words, kind=kind.id)
-            found.append(FoundReply(words, replace(diagnosis, reply=words), *_beside(text)))
+
+            def diagnose(words: str = words, kind_id: Kind = kind.id) -> Diagnosis:
+                return classify(f"{status[1]} {words}" if status else words, kind=kind_id)
+
+            diagnosis = read.once(words, diagnose)
+            if diagnosis is not None:
+                found.append(FoundReply(words, replace(diagnosis, reply=words), *beside))
     return found
 
 
 # ---------------------------------------------------------------- no code: only words
-def _in_log(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
+def _in_log(paragraph: Paragraph, read: _Read) -> list[FoundReply]:
     """Replies without a code in the logs of Exim, cPanel and Postfix, and where a program repeats one."""
     found = []
     for line in paragraph:
         words = words_in_log(line.text)
         if not words:
             continue
-        # These are a server's words for sure, and even its commonplaces count.
-        diagnosis = _said(words, line, phase, provider, least=1) or _spoken_of(words)
+
+        def diagnose(words: str = words, line: Line = line) -> Diagnosis | None:
+            # These are a server's words for sure, and even its commonplaces count.
+            return _said(words, line, read, least=1) or _spoken_of(words)
+
+        diagnosis = read.once(words, diagnose)
         if diagnosis is not None:
             found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
 
 
-def _said(words: str, line: Line, phase: str, provider: str, *, least: float | None = None) -> Diagnosis | None:
-    at = phase or _phase_in_words(line.text) or line.phase
+def _said(words: str, line: Line, read: _Read, *, least: float | None = None) -> Diagnosis | None:
+    at = read.phase or _phase_in_words(line.text) or line.phase
     if least is None:
-        return known_words(words, phase=at, provider=provider)
-    return known_words(words, phase=at, provider=provider, least=least)
+        return known_words(words, phase=at, provider=read.provider)
+    return known_words(words, phase=at, provider=read.provider, least=least)
 
 
 def _spoken_of(text: str, *, only_sure: bool = False) -> Diagnosis | None:
@@ -177,13 +220,19 @@ def _spoken_of(text: str, *, only_sure: bool = False) -> Diagnosis | None:
     return elsewhere(known.code, reply=text, evidence=(known.words,))
 
 
-def _in_words(paragraph: Paragraph, phase: str, provider: str) -> list[FoundReply]:
+def _in_words(paragraph: Paragraph, read: _Read) -> list[FoundReply]:
     found = []
     for line in paragraph:
         words = line.text[:500]
         diagnosis = _our_own(words) or _spoken_of(words, only_sure=True)
         if diagnosis is None and speaks_of_trouble(words):
-            diagnosis = _said(words, line, phase, provider) or _spoken_of(words)
+
+            def diagnose(words: str = words, line: Line = line) -> Diagnosis | None:
+                return _said(words, line, read) or _spoken_of(words)
+
+            diagnosis = read.once(words, diagnose)
+        if diagnosis is None and (code := code_named(words)):
+            diagnosis = replace(classify(code, phase=read.phase, provider=read.provider), reply=words)
         if diagnosis is not None:
             found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
@@ -202,10 +251,15 @@ _CODES_AND_MARKS = re.compile(
 )
 
 
+def _key(reply: str) -> str:
+    """What is the same in two tellings of one reply: its words, without codes, marks and ids."""
+    return " ".join(_CODES_AND_MARKS.sub(" ", folded(as_one_line(reply))).split())
+
+
 def _once_each(found: list[FoundReply]) -> list[FoundReply]:
     once: list[tuple[str, FoundReply]] = []
     for reply in found:
-        key = " ".join(_CODES_AND_MARKS.sub(" ", folded(as_one_line(reply.reply))).split())
+        key = _key(reply.reply)
         place = next((place for place, (known, _) in enumerate(once) if _is_same(known, key)), None)
         if place is None:
             once.append((key, reply))

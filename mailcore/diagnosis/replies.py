@@ -19,7 +19,7 @@ import re
 
 from mailcore.diagnosis.certificates import with_certificate
 from mailcore.diagnosis.decide import decide
-from mailcore.diagnosis.normalise import Reply, as_one_line, normalise
+from mailcore.diagnosis.normalise import Reply, as_one_line, folded, normalise
 from mailcore.diagnosis.providers import at_provider, own_meaning
 from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagnosis_for, elsewhere, in_general, texts
 from mailcore.diagnosis.vocabulary import vocabulary
@@ -87,7 +87,7 @@ def known_words(text: str, *, phase: str = "", provider: str = "", least: float 
     read = normalise(text)
     own = own_meaning(read, provider)
     if own is not None:
-        return diagnosis_for(at_provider(own[0], provider), reply=text, evidence=(own[1],))
+        return diagnosis_for(at_provider(own[0], provider), reply=text, evidence=(_as_written(text, own[1]),))
     said = decide(read, phase, vocabulary())
     if not said.phrases or said.weight < least:
         return None
@@ -98,11 +98,17 @@ def _of(reply: Reply, as_given: str, phase: str, kind: Kind, provider: str) -> D
     if (told := kind_of(kind).code_of_status(reply.code)) is not None:
         code, evidence = _by_service(reply, told)
     elif (own := own_meaning(reply, provider)) is not None and not _excused(own[0], phase, reply):
-        code, evidence = own[0], (own[1],)
+        code, evidence = own[0], (_as_written(as_given, own[1]),)
     else:
         decision = decide(reply, phase, vocabulary())
         code, evidence = decision.code, decision.evidence
     return diagnosis_for(at_provider(code, provider), reply=as_given, evidence=evidence)
+
+
+def _as_written(reply: str, words: str) -> str:
+    line = as_one_line(reply)
+    begins = folded(line).find(words)
+    return line[begins : begins + len(words)] if begins >= 0 else words
 
 
 def _excused(code: str, phase: str, reply: Reply) -> bool:

@@ -63,6 +63,11 @@ class Diagnosis:
         """
         return bool(texts().get(self.code, {}).get("refuses_credentials", False))
 
+    @property
+    def hold_minutes(self) -> int:
+        """For how many minutes nothing more is taken, where that is less than a day's limit: 60 for an hourly one."""
+        return int(texts().get(self.code, {}).get("hold_minutes", 0))
+
 
 def diagnosis_for(code: str, *, reply: str = "", evidence: tuple[str, ...] = ()) -> Diagnosis:
     """Return the diagnosis of a known code, say of a rule of our own (``inactive``, ``same_address``).

@@ -144,11 +144,13 @@ def _cut_at_boundary(part: Part, level: int) -> None:
     boundary = part.boundary
     if not boundary:
         raise UnwritableError("diz ter partes (multipart) e não diz o que as separa (boundary).")
-    written_mark = re.escape(b"--" + boundary.encode("utf-8"))
-    mark = re.compile(rb"(?:\A|(?<=[\r\n]))" + written_mark + rb"(--)?[ \t]*(?=[\r\n]|\Z)")
+    # Begins with a literal, which is looked for many times as fast as a line's beginning.
+    mark = re.compile(re.escape(b"--" + boundary.encode("utf-8")) + rb"(--)?[ \t]*(?=[\r\n]|\Z)")
     pieces: list[bytes] = []
     begins: int | None = None
     for found in mark.finditer(part.body):
+        if found.start() and part.body[found.start() - 1] not in b"\r\n":
+            continue
         # The line end before a mark belongs to the mark (RFC 2046 §5.1.1).
         before = _LINE_END_LAST.sub(b"", part.body[begins or 0 : found.start()])
         if begins is None:

@@ -21,7 +21,14 @@ def with_whole_line_ends(raw: bytes) -> bytes:
 
     A bare CR or LF would let two servers see different messages (CVE-2023-51764, "SMTP smuggling").
     """
-    return _LINE_END.sub(b"\r\n", raw)
+    if has_whole_line_ends(raw):
+        return raw
+    return _LINE_END.sub(b"\r\n", raw) if b"\r" in raw else raw.replace(b"\n", b"\r\n")
+
+
+def has_whole_line_ends(raw: bytes) -> bool:
+    """Whether every CR is followed by an LF and every LF follows a CR."""
+    return raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r")
 
 
 def carries(content: bytes, *, eight_bit: bool) -> bool:

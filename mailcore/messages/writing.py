@@ -63,6 +63,8 @@ class _Writer:
         return b"".join(each.line() for each in fields) + b"\r\n" + body
 
     def _body(self, part: Part) -> tuple[list[Field], bytes]:
+        if part.is_multipart and not self.is_signed and part.content_type != "multipart/signed":
+            return self._multipart(part)
         whole = with_whole_line_ends(part.body)
         if self.is_signed or part.content_type == "multipart/signed":
             if not carries(whole, eight_bit=self.eight_bit):
@@ -70,8 +72,6 @@ class _Writer:
                     "está assinada, e o texto precisaria ser recodificado: a assinatura deixaria de valer."
                 )
             return part.fields, whole
-        if part.is_multipart:
-            return self._multipart(part)
         if part.content_type.startswith("message/"):
             return self._attached_message(part, whole)
         return self._leaf(part, whole)

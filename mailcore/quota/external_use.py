@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailcore.actor import Actor, needs
 from mailcore.csv_cells import read_cell
-from mailcore.csv_files import UnreadableError, decoded, delimiter_of, is_spreadsheet, rows
+from mailcore.csv_files import MOST_COLUMNS, UnreadableError, delimiter_of, is_spreadsheet, rows, text_file
 from mailcore.errors import FieldError, ValidationError
 from mailcore.quota import usage
 from mailcore.quota.locked_account import LockedAccount
 from mailcore.quota.usage import Amount
 from mailcore.rights import Right
-from mailcore.text import fold
+from mailcore.text import fold, thousands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +31,9 @@ _INSERT = """
 INSERT INTO external_use (account_key, server_id, at, units, noted_at, noted_by)
 VALUES (:account, :server, :at, :units, :noted_at, :noted_by)
 """
+MAX_BYTES = 20_000_000
 _MOST_LINES = 100_000
+_MOST_TOLD = 100
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _AHEAD = timedelta(minutes=5)
 """Clocks differ a little; more than this ahead is a mistake."""
@@ -103,34 +104,49 @@ def read_csv(data: bytes, servers: Iterable[MailServer], settings: QuotaSettings
         ValidationError: with a sentence for each line that cannot be used; of such a file nothing is taken.
     """
     by_id = {server.id: server for server in servers}
-    text = None if is_spreadsheet(data) else decoded(data)
-    if text is None:
+    if len(data) > MAX_BYTES:
+        raise _refused(f"O arquivo é grande demais; cabem até {MAX_BYTES // 1_000_000} MB.")
+    file = None if is_spreadsheet(data) else text_file(data)
+    if file is None:
         raise _refused("O arquivo não é um CSV de texto. Salve-o como CSV em UTF-8.")
+    entries: list[Entry] = []
+    errors: list[FieldError] = []
+    more = 0
     try:
-        found = list(islice(rows(text, delimiter_of(text, lambda name: fold(name) in COLUMNS)), _MOST_LINES + 2))
+        found = rows(file, delimiter_of(file, lambda name: fold(name) in COLUMNS))
+        places = _places(next(found, (1, []))[1])
+        for number, (line, cells) in enumerate(found, 1):
+            if number > _MOST_LINES:
+                raise _refused(f"O arquivo tem mais de {thousands(_MOST_LINES)} linhas; divida-o.")
+            row = {name: read_cell(cells[at]).strip() for name, at in places.items() if at < len(cells)}
+            try:
+                entries.append(_entry(row, by_id, settings))
+            except ValueError as error:  # ValidationError is one
+                if len(errors) < _MOST_TOLD:
+                    errors.append(FieldError("file", f"Linha {line}: {error}"))
+                else:
+                    more += 1
     except UnreadableError as error:
         raise _refused(f"Linha {error.line}: {error}") from None
-    header = [fold(name) for name in found[0][1]] if found else []
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        raise _refused(f"Linha 1: faltam as colunas {', '.join(missing)}. Use server_id, at e units.")
-    twice = [name for name in COLUMNS if header.count(name) > 1]
-    if twice:
-        raise _refused(f"Linha 1: há mais de uma coluna {twice[0]}. Apague uma delas.")
-    if len(found) > _MOST_LINES + 1:
-        raise _refused(f"O arquivo tem mais de {_MOST_LINES} linhas; divida-o.")
-    entries, errors = [], []
-    for line, cells in found[1:]:
-        row = {name: read_cell(text).strip() for name, text in zip(header, cells, strict=False)}
-        try:
-            entries.append(_entry(row, by_id, settings))
-        except ValueError as error:  # ValidationError is one
-            errors.append(FieldError("file", f"Linha {line}: {error}"))
+    if more:
+        errors.append(FieldError("file", f"E mais {thousands(more)} {'linha' if more == 1 else 'linhas'} com erro."))
     if errors:
         raise ValidationError(errors)
     if not entries:
         raise _refused("O arquivo não tem nenhuma linha abaixo do cabeçalho.")
     return entries
+
+
+def _places(header: list[str]) -> dict[str, int]:
+    """Where each column stands."""
+    names = [fold(name) for name in header[:MOST_COLUMNS]]
+    missing = [name for name in COLUMNS if name not in names]
+    if missing:
+        raise _refused(f"Linha 1: faltam as colunas {', '.join(missing)}. Use server_id, at e units.")
+    twice = [name for name in COLUMNS if names.count(name) > 1]
+    if twice:
+        raise _refused(f"Linha 1: há mais de uma coluna {twice[0]}. Apague uma delas.")
+    return {name: names.index(name) for name in COLUMNS}
 
 
 def _refused(sentence: str) -> ValidationError:

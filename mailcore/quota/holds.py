@@ -1,7 +1,8 @@
 """An account on hold: nothing is tried through it until the provider takes mail again, or a person lifts it.
 
-A refusal for quota, whatever its code, holds the account until its window frees. Refused logins in a row hold it
-until somebody looks: a provider that sees a wrong password again and again blocks the account.
+A refusal for quota, whatever its code, holds the account until its window frees; one for an hourly limit, for an
+hour. Refused logins in a row hold it until somebody looks: a provider that sees a wrong password again and again
+blocks the account.
 """
 
 from __future__ import annotations
@@ -92,6 +93,10 @@ def note_result(account: LockedAccount, result: SendResult, now: datetime) -> No
     if reason is not None and reason.category == "quota":
         if not waits_for_person:
             _hold(account, reason, now, _end_of_hold(account, result.host, now))
+    elif reason is not None and reason.hold_minutes:
+        until = now + timedelta(minutes=reason.hold_minutes)
+        if not waits_for_person and (state.held_until is None or state.held_until < until):
+            _hold(account, reason, now, until)
     elif result.status is SendStatus.ACCEPTED:
         # One begun before the hold says nothing of whether the provider takes mail again.
         is_news = state.held_since is None or result.begun_at > state.held_since
@@ -179,6 +184,11 @@ def refuse_pause(state: AccountState) -> None:
         HeldError: it was.
     """
     if state.held_since is not None and state.held_until is None:
+        if state.held_code.startswith("oauth_"):
+            raise HeldError(
+                "A conta está em pausa, porque a autorização dela não vale mais. Abra o cadastro e "
+                "clique em “Autorizar”."
+            )
         raise HeldError(
             "A conta está em pausa, porque o login foi recusado várias vezes seguidas. Corrija a senha no cadastro, ou "
             "teste só este servidor."
@@ -197,6 +207,16 @@ def lift(database: Database, server: MailServer, *, actor: Actor) -> None:
         if state.held_since is not None:
             note_lifted(session, server, state.held_code, actor=actor)
         session.execute(update(Account).where(Account.key == server.account_key).values(**_FREE))
+
+
+def pause(session: Session, key: str, code: str, reply: str) -> None:
+    """Put an account on hold until a person acts, for a reason other than refused passwords."""
+    account = session.get(Account, key, with_for_update=True)
+    if account is None:
+        account = Account(key=key, auth_failures=0)
+        session.add(account)
+    account.held_since, account.held_until = datetime.now(UTC), None
+    account.held_code, account.held_reply = code, reply[:2_000]
 
 
 def forgive_logins(session: Session, key: str) -> None:

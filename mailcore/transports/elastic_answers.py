@@ -47,8 +47,9 @@ def says_try_again(answer: Answer) -> bool:
 
 
 def count(value: Any) -> int:
-    """Return a figure of an answer; 0 for what is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    """Return a figure of an answer; 0 for what is none, or none that a database could keep."""
+    is_figure = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
+    return value if is_figure else 0
 
 
 def unreadable_cause(answer: Answer) -> str:

@@ -12,23 +12,21 @@ import json
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from mailcore.deadline import Deadline, call_within
 from mailcore.errors import ConfigurationError
 from mailcore.transports.base import TransportError
+from mailcore.transports.elastic_http import Call, new_session
 from mailcore.transports.scrub import scrubber
 from mailcore.vocabulary import Outcome
 
@@ -36,7 +34,9 @@ DEFAULT_URL = "https://api.elasticemail.com"
 
 _MAX_ANSWER = 2_000_000
 _MAX_SESSIONS = 64
-_CONNECTIONS = 20  # at once per account, by the service's own rule
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SLOWEST = 20_000
+"""Bytes a second of the slowest uplink that a message is to arrive over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Limits:
     read: float = 60
     """Between two pieces of an answer."""
     whole: float = 120
-    """One request from beginning to end, resolving included."""
+    """One request from beginning to end, resolving included, besides what its size takes."""
     retry: float = 20
     """For trying again where the service says that it is safe, all attempts together."""
 
@@ -143,20 +143,25 @@ class ElasticEmailClient:
         if body is not None:
             all_headers["Content-Type"] = "application/json"
 
+        call = Call()
+
         def exchange() -> Answer:
-            with _session(self._base, self._key).request(
-                method,
-                self._base + path,
-                headers=all_headers,
-                data=body,
-                timeout=(self.limits.connect, self.limits.read),
-                allow_redirects=False,  # requests would carry the key along
-                stream=True,
-            ) as response:
+            with (
+                call,
+                _session(self._base, self._key).request(
+                    method,
+                    self._base + path,
+                    headers=all_headers,
+                    data=body,
+                    timeout=(self.limits.connect, self.limits.read),
+                    allow_redirects=False,  # requests would carry the key along
+                    stream=True,
+                ) as response,
+            ):
                 return self._answer(response)
 
         try:
-            return call_within(self.limits.whole, exchange)
+            return call_within(self.limits.whole + len(content or b"") / _SLOWEST, exchange, call.give_up)
         except Exception as error:  # noqa: BLE001 - whatever a library raises decides no outcome
             cause = _network_cause(error)
         # Raised out here, for that exception holds the request, and so the key.
@@ -171,11 +176,7 @@ class ElasticEmailClient:
             if len(raw) > _MAX_ANSWER:
                 break
         text = raw.decode("utf-8", "replace")
-        body: Any = None
-        with suppress(ValueError, RecursionError):
-            body = json.loads(text)
-        if not isinstance(body, dict | list):
-            body = None
+        body = _json(text)
         return Answer(
             status=response.status_code,
             body=body,
@@ -183,6 +184,16 @@ class ElasticEmailClient:
             retry_after=_seconds_in(response.headers.get("Retry-After", "")),
             replayed=response.headers.get("Idempotency-Replayed", "").lower() == "true",
         )
+
+
+def _json(text: str) -> dict[str, Any] | list[Any] | None:
+    """Read an answer; half of a pair of surrogates, which is no text, becomes a question mark."""
+    body: Any = None
+    with suppress(ValueError, RecursionError):
+        body = json.loads(text)
+        if _SURROGATE.search(text):
+            body = json.loads(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
+    return body if isinstance(body, dict | list) else None
 
 
 def _words(body: Any, text: str) -> str:
@@ -204,10 +215,10 @@ def _seconds_in(header: str) -> float | None:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
 
 
 def _network_cause(error: BaseException) -> str:
@@ -228,9 +239,9 @@ def _network_cause(error: BaseException) -> str:
 def _tls_cause(error: BaseException) -> str:
     words = str(error).lower()
     for said, cause in (
-        ("ee key too small", "tls_weak_key"),
-        ("ca key too small", "tls_weak_authority"),
-        ("ca md too weak", "tls_weak_authority"),
+        ("ee certificate key too weak", "tls_weak_key"),
+        ("ca certificate key too weak", "tls_weak_authority"),
+        ("ca signature digest algorithm too weak", "tls_weak_authority"),
         ("dh key too small", "tls_weak_dh"),
         ("not yet valid", "tls_not_yet_valid"),
         ("expired", "tls_expired"),
@@ -270,21 +281,12 @@ def _session(base_url: str, key: str) -> requests.Session:
     """Return the account's session: kept connections, no cookies, no .netrc, no key in it."""
     account = hmac.digest(_sessions_salt, f"{base_url}\0{key}".encode(), hashlib.sha256)
     with _sessions_lock:
-        session = _sessions.pop(account, None) or _new_session(base_url)
+        session = _sessions.pop(account, None) or new_session(
+            # A proxy of the environment is for the internet, not for a stand-in on this machine.
+            trust_env=not _is_loopback(urlsplit(base_url).hostname or "")
+        )
         _sessions[account] = session
         while len(_sessions) > _MAX_SESSIONS:
             # Not closed: another thread may be using it; it goes when nobody does.
             _sessions.popitem(last=False)
-    return session
-
-
-def _new_session(base_url: str) -> requests.Session:
-    session = requests.Session()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # An own (empty) authentication keeps requests from sending what a .netrc has for the host.
-    session.auth = cast("Callable[..., requests.PreparedRequest]", lambda request: request)
-    # A proxy of the environment is for the internet, not for a stand-in on this machine.
-    session.trust_env = not _is_loopback(urlsplit(base_url).hostname or "")
-    session.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0))
-    session.mount("http://", HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0))
     return session

@@ -49,6 +49,7 @@ MAX_RECIPIENTS = 50
 """Of one transactional message; more are answered with 413."""
 
 
+_MOST_ID = 255
 MOST_RETRIES = 5
 """How often a request is made once more where the service says that it did not look at it."""
 
@@ -184,7 +185,7 @@ class ElasticEmailTransport(Transport):
     def _receipt(self, answer: Answer) -> Receipt:
         transaction, message_id = answer.get("TransactionID"), answer.get("MessageID")
         if answer.status < 300 and not answer.is_error and (transaction or message_id):
-            return Receipt(answer.text, str(transaction or message_id))
+            return Receipt(answer.text, _identifier(transaction or message_id))
         raise self._failure("message", cause_of(answer), answer, outcome_of(answer))
 
     # ------------------------------------------------------------------ afterwards
@@ -254,13 +255,23 @@ def _named(answer: dict[str, Any], names: Mapping[str, tuple[str, ...]]) -> dict
     given = {
         name.lower(): value
         for name, value in answer.items()
-        if isinstance(value, int | float | str) and not isinstance(value, bool) and value != ""
+        if isinstance(value, int | float | str) and not isinstance(value, bool) and value != "" and _is_sane(value)
     }
     return {
         ours: next(given[name] for name in theirs if name in given)
         for ours, theirs in names.items()
         if any(name in given for name in theirs)
     }
+
+
+def _is_sane(value: float | str) -> bool:
+    """Whether a figure is one that anybody can work with: finite, and not of hundreds of digits."""
+    return isinstance(value, str) or abs(value) < 2**53
+
+
+def _identifier(given: object) -> str:
+    """Return the service's id of a message as it can be kept: no line feed, no NUL, and no novel."""
+    return "".join(char for char in str(given) if char.isprintable())[:_MOST_ID]
 
 
 def _as_key(given: str) -> str:

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailcore.messages.transfer import carries
+from mailcore.messages.transfer import carries, has_whole_line_ends
 from mailcore.transports.base import (
     CHECK_SECONDS,
     Connection,
@@ -69,7 +69,7 @@ class SmtpTransport(Transport):
 
     def prepare(self, message: OutgoingMessage) -> OutgoingMessage:
         """Refuse a message whose bytes no server could be handed; what hangs on the server is told after EHLO."""
-        is_whole = message.content.endswith(b"\r\n") and not re.search(rb"\r(?!\n)|(?<!\r)\n", message.content)
+        is_whole = message.content.endswith(b"\r\n") and has_whole_line_ends(message.content)
         if not is_whole or not carries(message.content, eight_bit=True):
             raise TransportError(phase="data", cause="message_unwritable")
         return message

@@ -78,7 +78,7 @@ class Table {
 
   draw() {
     const { label, columns, rows, first, total, several, selectable } = this.data;
-    const hadFocus = this.box.contains(document.activeElement);
+    const focused = this.box.contains(document.activeElement) ? document.activeElement : null;
     const ids = rows.map(([id]) => id).join();
     const scrolled = ids === this.ids ? this.box.scrollTop : 0; // other rows are read from the top
     this.ids = ids;
@@ -106,7 +106,13 @@ class Table {
     this.box.replaceChildren(table);
     this.box.scrollTop = scrolled;
     this.body = table.tBodies[0];
-    if (hadFocus) (this.find(this.focused) ?? this.body.rows[0])?.focus({ preventScroll: true });
+    if (focused) this.refocus(focused.dataset.sort);
+  }
+
+  // The rows were drawn anew: the keyboard goes on from the same heading, or the same record.
+  refocus(heading) {
+    const same = heading ? this.box.querySelector(`[data-sort="${heading}"]`) : this.find(this.focused);
+    (same ?? this.body.rows[0])?.focus({ preventScroll: true });
   }
 
   mark(role) {

@@ -161,10 +161,15 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
     draft, secret = draft_of_form(form), typed_secret(form)
     try:
         if form.opened is None:
-            saved = core.servers.create(draft, secret, actor=current_actor())
+            saved = core.servers.create(draft, secret, actor=current_actor(), authorization=form.authorization)
         else:
             saved = core.servers.update(
-                form.opened, draft, secret, remove_secret=form.remove_secret, actor=current_actor()
+                form.opened,
+                draft,
+                secret,
+                remove_secret=form.remove_secret,
+                actor=current_actor(),
+                authorization=form.authorization,
             )
     except ValidationError as error:
         _blame(form, error)
@@ -179,7 +184,7 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
         form.fault = str(error)
         return False
     form.saved = True
-    if form.tested is not None and form.tested.is_of(draft, secret, form.opened):
+    if form.tested is not None and form.tested.is_of(draft, secret, form):
         with suppress(MailcoreError):  # it is saved; that its test is not noted need not be said
             note_result(core.servers, saved.server, form.tested.result)
     forget()
@@ -275,14 +280,14 @@ def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
         _clear_messages(form)
         draft, secret, opened = draft_of_form(form), typed_secret(form), form.opened
         form.tested = None
-        actor = current_actor()
+        actor, key = current_actor(), form.authorization
         try:
             result, _ = watch(
                 uuid4().hex,
                 "Testando a conexão",
-                lambda on_step: core.check_draft(draft, secret, opened, on_step, actor=actor),
+                lambda on_step: core.check_draft(draft, secret, opened, on_step, actor=actor, authorization=key),
             )
-            form.check, form.tested = result, Tested(draft, secret, opened, result)
+            form.check, form.tested = result, Tested(draft, secret, opened, key, result)
         except ValidationError as error:
             _blame(form, error)
         except MailcoreError as error:

@@ -22,16 +22,19 @@ from mailcore.registry.drafts import ServerDraft, default_same_address, draft_of
 from mailcore.registry.fields import FIELD, FIELDS, Field, Sort, Tab, rows_of
 from mailcore.transports import kind_of, kinds
 from mailcore.transports.smtp_kind import automatic_security, suggested_port
-from mailcore.vocabulary import Security
+from mailcore.vocabulary import Auth, Security
 from ui import words
+from ui.cadastro import oauth
 from ui.cadastro.offers import offer, password_advice
 from ui.formats import plain
 from ui.session import FORM_TAB, form_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from mailcore.health.check import CheckResult
+    from mailcore.oauth.authorizing import Begun
     from mailcore.storage.tables import MailServer
     from mailcore.transports.kind import ServerKind
     from ui.cadastro.drafts import Draft
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 GENERAL, AUTHENTICATION = Tab.GENERAL.value, Tab.AUTHENTICATION.value
 _KEPT_PLACEHOLDER = "•••••••• (mantida)"
 
-_WIDGET = {"security": "ssl", "security_auto": "ssl_mode"}
+_WIDGET = {"security": "ssl", "security_auto": "ssl_mode", "auth": "auth"}
 """Fields whose widget says something else than their value: encrypted or not, and how."""
 _WIDGETS = tuple(_WIDGET.get(row.name, row.name) for row in FIELDS if row.sort is not Sort.SECRET)
 _AUTOMATIC = "Automático"
@@ -57,11 +60,13 @@ class Tested:
     draft: ServerDraft
     secret: SecretStr | None
     opened: MailServer | None
+    authorization: str
     result: CheckResult
 
-    def is_of(self, draft: ServerDraft, secret: SecretStr | None, opened: MailServer | None) -> bool:
+    def is_of(self, draft: ServerDraft, secret: SecretStr | None, form: ServerForm) -> bool:
         """Whether exactly this was tested."""
-        return (self.draft, self.secret, self.opened) == (draft, secret, opened)
+        before = (self.draft, self.secret, self.opened, self.authorization)
+        return before == (draft, secret, form.opened, form.authorization)
 
 
 @dataclass
@@ -88,6 +93,15 @@ class ServerForm:
     pointed: bool = False
     tries: int = 0
     drawn: bool = False
+    begun: Begun | None = None
+    """An authorisation that waits for the person at the provider's page."""
+    begun_for: tuple[str, str, str] = ("", "", "")
+    """Application, host and user name it is for."""
+    authorization: str = ""
+    """The key of one that was given in this form."""
+    authorized: tuple[str, datetime] | None = None
+    """By whom and when."""
+    oauth_fault: str = ""
     chose_same_address: bool = False
     """The person chose it: it no longer follows "Conta"."""
     chose_account: bool = False
@@ -151,7 +165,10 @@ def draft_of_form(form: ServerForm) -> ServerDraft:
         "security": _security(encrypted, mode, values["port"]),
         "security_auto": encrypted and mode is None,
         "requires_auth": kind_of(values["kind"]).always_logs_in or values["requires_auth"],
+        "auth": _auth(form, logs_in=bool(values["requires_auth"])),
     }
+    if values["auth"] is not Auth.OAUTH2:
+        values["oauth_app_id"] = ""
     return ServerDraft(**values)
 
 
@@ -189,7 +206,11 @@ def authentication_fields(form: ServerForm) -> None:
 
 
 def _rows(form: ServerForm, tab: Tab) -> None:
-    for row in rows_of(tab, _value(form, "kind")):
+    hidden = "secret" if _uses_oauth(form) else "oauth_app_id"
+    for whole in rows_of(tab, _value(form, "kind")):
+        row = [item for item in whole if item.name != hidden]
+        if not row:
+            continue
         if any(item.name == "from_address" for item in row):
             _sender(form, row)
         elif all(item.sort is Sort.FLAG or item.name == "security" for item in row):
@@ -200,6 +221,18 @@ def _rows(form: ServerForm, tab: Tab) -> None:
             _beside(form, row)
         if any(item.name == "security" for item in row):
             _warn_of_plain(form)
+        if any(item.name == "oauth_app_id" for item in row):
+            oauth.show_authorization(form, draft_of_form(form))
+
+
+def _auth(form: ServerForm, *, logs_in: bool) -> Auth:
+    if not logs_in:
+        return Auth.NONE
+    return Auth.PASSWORD if _value(form, "auth") == oauth.PASSWORD else Auth.OAUTH2
+
+
+def _uses_oauth(form: ServerForm) -> bool:
+    return "auth" in _kind(form).fields and _auth(form, logs_in=_logs_in(form)) is Auth.OAUTH2
 
 
 def _beside(form: ServerForm, row: list[Field]) -> None:
@@ -232,6 +265,10 @@ def _draw(form: ServerForm, row: Field) -> None:
     """One field's widget, by its sort, and what there is to complain of it."""
     if row.name == "security_auto":
         _mode(form, row)
+    elif row.name == "auth":
+        _login_form(form, row)
+    elif row.name == "oauth_app_id":
+        _app(form, row)
     elif row.sort is Sort.SECRET:
         _secret(form, _kind(form))
     elif row.sort is Sort.FLAG or row.name == "security":
@@ -296,10 +333,13 @@ def put(form: ServerForm, values: Mapping[str, Any]) -> None:
 def shown_at_first(form: ServerForm) -> dict[str, str | bool]:
     """What each field showed when the form began, as the browser has it; no password."""
     start = _as_typed(form.start)
-    return {name: _shown(name, _starting_value(start, name)) for name in _WIDGETS}
+    # Not the application: it is shown by a name, which need not be one's own.
+    return {name: _shown(name, _starting_value(start, name)) for name in _WIDGETS if name != "oauth_app_id"}
 
 
 def _shown(name: str, value: Any) -> str | bool:
+    if name == "auth":
+        return oauth.login_label(value)
     row = FIELD.get(name)
     if isinstance(value, bool) and not (row and row.choices):
         return value
@@ -310,6 +350,8 @@ def value_of_shown(name: str, shown: object) -> Any:
     """Return the value of a field that the browser shows so, or None where no value of it looks like that."""
     if name == "ssl_mode":
         return shown if shown in _SSL_MODES else None
+    if name == "auth":
+        return next((choice for choice in oauth.LOGIN_FORMS if oauth.login_label(choice) == shown), None)
     row = FIELD.get(name)
     if row is None or row.sort is Sort.FLAG:
         return shown if isinstance(shown, bool) else None
@@ -408,6 +450,37 @@ def _mode(form: ServerForm, row: Field) -> None:
     _error(form, row.name)
 
 
+def _login_form(form: ServerForm, row: Field) -> None:
+    st.selectbox(
+        row.label,
+        oauth.LOGIN_FORMS,
+        format_func=oauth.login_label,
+        key=field_key(row.name),
+        help=field_help(row.name),
+        disabled=not _logs_in(form),
+        persist_state="page",
+        filter_mode=None,
+    )
+    _error(form, row.name)
+
+
+def _app(form: ServerForm, row: Field) -> None:
+    apps = oauth.apps_of(_value(form, "auth"))
+    current = form_field(row.name).get()
+    if current not in apps:  # of another provider, or none yet
+        form_field(row.name).set(next(iter(apps), ""))
+    st.selectbox(
+        row.label,
+        list(apps) or [""],
+        format_func=lambda number: apps[number].name if number in apps else "(nenhum registrado)",
+        key=field_key(row.name),
+        help=field_help(row.name),
+        persist_state="page",
+        filter_mode=None,
+    )
+    _error(form, row.name)
+
+
 def _check(form: ServerForm, row: Field) -> None:
     name = _WIDGET.get(row.name, row.name)
     st.checkbox(
@@ -435,6 +508,8 @@ def _value(form: ServerForm, name: str) -> Any:
 def _starting_value(start: ServerDraft, name: str) -> Any:
     if name == "ssl":
         return start.security is not Security.NONE
+    if name == "auth":
+        return oauth.provider_of(start.oauth_app_id) if start.auth is Auth.OAUTH2 else oauth.PASSWORD
     return _ssl_mode(start) if name == "ssl_mode" else getattr(start, name)
 
 
@@ -447,6 +522,7 @@ def _as_typed(start: ServerDraft) -> ServerDraft:
         same_address=start.same_address or default_same_address(start.is_paid),
         security=_security(start.security is not Security.NONE, _SSL_MODES[_ssl_mode(start)], str(start.port or "")),
         requires_auth=kind_of(start.kind).always_logs_in or start.requires_auth,
+        auth=start.auth if kind_of(start.kind).always_logs_in or start.requires_auth else Auth.NONE,
     )
 
 

@@ -38,9 +38,10 @@ T = TypeVar("T")
 SESSION_OVER = 4401
 """Closing code of a page's WebSocket whose session ended (4000 to 4999 are an application's own)."""
 _OPEN = re.compile(r"/(_stcore/health|entrar(/.*)?|oauth2callback|auth/logout)")
-_MEDIA = re.compile(rb"/media/([0-9a-f]{56})")
+_MEDIA = re.compile(rb"/media/([0-9a-f]{32})")
 _UPLOAD = re.compile(rb"/_stcore/upload_file/([0-9a-f-]{36})")
-_FILE_PATH = re.compile(r"/(?:media/([0-9a-f]{56})|_stcore/upload_file/([0-9a-f-]{36})/)")
+_FILE_PATH = re.compile(r"/(?:media|_stcore/upload_file)/([^/.]*)")
+"""Streamlit names a file by a hash of what is in it, and a place to upload to by the page's session."""
 
 
 class Gate:
@@ -90,7 +91,7 @@ class Gate:
         found = _FILE_PATH.match(knock.path) if entered is not None else None
         if found is None or entered is None:
             return False
-        return not self._keeper.gave_file(entered.user_id, found[1] or found[2])
+        return not self._keeper.gave_file(entered.user_id, found[1])
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send, entered: Entered | None, knock: Knock) -> None:
         """An open page: who is there is asked again before each of its messages."""

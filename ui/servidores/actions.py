@@ -15,7 +15,7 @@ from ui.jobs import watch
 from ui.listview.table import counted
 from ui.outcome import show_check
 from ui.servidores.portfolio import test_these
-from ui.session import CHOSEN_SUGGESTION, DUPLICATE, EDIT, LAST_CHECK, NEW, OPENED, SELECTED, SEND
+from ui.session import CHECK_BEGUN, CHOSEN_SUGGESTION, DUPLICATE, EDIT, LAST_CHECK, NEW, OPENED, SELECTED, SEND
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -23,17 +23,25 @@ if TYPE_CHECKING:
     from mailcore.health.probing import Suggestion
     from mailcore.storage.tables import MailServer
 
-_SECOND_CLICK = 1.0
-"""Seconds within which a press is the second half of a double click."""
+_SECOND_CLICK = 2.0
+"""Seconds within which a press is the second half of a double click: it joins what the first one began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A test of one record, under way or over."""
+
+    server_id: int
+    job: str = field(default_factory=lambda: uuid4().hex)
+    at: float = field(default_factory=monotonic)
 
 
 @dataclass(frozen=True, slots=True)
 class ListCheck:
-    """The last test of one record from the list."""
+    """The outcome of the last test of one record from the list."""
 
     server: MailServer
     result: CheckResult
-    ended: float = field(default_factory=monotonic)
 
 
 def leave_if_asked() -> None:
@@ -59,14 +67,15 @@ def test_connection(core: Mailcore, selected: list[MailServer], *, start: bool) 
     last = LAST_CHECK.get()
     if start and len(selected) == 1:
         (server,) = selected
-        if last is None or last.server.id != server.id or monotonic() - last.ended > _SECOND_CLICK:
-            actor = current_actor()
-            result, _ = watch(
-                uuid4().hex,
-                f"Testando “{plain(server.name)}”",
-                lambda heard: core.check(server, heard, actor=actor),
-            )
-            LAST_CHECK.set(ListCheck(server, result))
+        begun, actor = CHECK_BEGUN.get(), current_actor()
+        if begun is None or begun.server_id != server.id or monotonic() - begun.at > _SECOND_CLICK:
+            begun = Begun(server.id)
+            CHECK_BEGUN.set(begun)
+        result, _ = watch(
+            begun.job, f"Testando “{plain(server.name)}”", lambda heard: core.check(server, heard, actor=actor)
+        )
+        CHECK_BEGUN.forget()  # the next press is another test
+        LAST_CHECK.set(ListCheck(server, result))
         st.rerun()  # the table above shows the state from before the test
     if start and selected:
         LAST_CHECK.forget()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import MailServer
 
 _MOST_SHOWN = 100
-_SECOND_CLICK = 1.0
+_SECOND_CLICK = 2.0
 """Seconds within which a press is the second half of a double click."""
 _ATTENTION_SECONDS = 300
 
@@ -159,7 +159,7 @@ def _list_attention(core: Mailcore, found: Attention) -> None:
     today = datetime.now(UTC).date()
     for server, stops in found.passwords:
         words = "não aceita mais senha" if stops <= today else f"aceita senha até {stops:%d/%m/%Y}"
-        _link(server.id, server.name, f"{server.host} {words}")
+        _link(server.id, server.name, f"{server.host} {words}: abrir “Forma de login”", field="auth")
 
 
 def _link(server_id: int, name: str, words: str, *, field: str | None = None) -> None:

@@ -340,6 +340,7 @@ def test_it_says_which_words_decided() -> None:
 def test_words_are_shown_as_they_were_written() -> None:
     found = classify("550 A caixa do destinatário está Cheia")
     assert any("Cheia" in piece for piece in found.evidence)
+    assert classify("550 5.4.5 Daily User Sending limit exceeded.").evidence == ("Daily User Sending limit",)
 
 
 # ---------------------------------------------------------------- where the evidence is thin

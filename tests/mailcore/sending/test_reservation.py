@@ -794,6 +794,28 @@ def test_a_refusal_for_quota_holds_the_account_whatever_its_code(core: Mailcore,
         assert json.loads(held.diagnosis)["reply"] == account.held_reply != ""
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "451 4.7.1 Domain exemplo.com.br has exceeded the max emails per hour (200/200 (100%)) allowed.",
+        "550 5.7.1 Limite de envio por hora excedido",
+        "450 4.2.1 You have sent more than 100 messages per hour",
+    ],
+)
+def test_an_hourly_limit_holds_the_account_for_an_hour(core: Mailcore, peer: SmtpPeer, reply: str) -> None:
+    server = at_peer(core, peer)
+    peer.script["."] = Say(reply)
+    assert core.send(server, message()).status == "refused"
+    peer.script.clear()
+    contacts = peer.connections
+    held = core.send(server, message())
+    assert (held.status, code_of(held)) == ("rejected_by_rule", "account_on_hold")
+    assert peer.connections == contacts, "nobody is contacted"
+    (account,) = (row for row in rows(core, Account) if row.key == server.account_key)
+    assert account.held_since is not None
+    assert account.held_until == account.held_since + HOUR == held.frees_at
+
+
 def test_a_quota_refusal_of_some_recipients_holds_the_account_too(core: Mailcore, peer: SmtpPeer) -> None:
     server = at_peer(core, peer)
     peer.script["RCPT"] = [None, Say("550 5.4.5 Daily user sending limit exceeded."), None]

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
+from mailcore.diagnosis.explain import explain
 from mailcore.diagnosis.replies import diagnose
 from mailcore.health.check import check
 from mailcore.messages.compose import OutgoingMessage, compose, from_eml
@@ -372,3 +373,15 @@ def test_words_about_a_mechanism_are_told_from_words_about_a_password() -> None:
     from mailcore.transports.smtp_login import is_about_the_mechanism
 
     assert not is_about_the_mechanism(Reply(535, "535 5.7.8 authentication failed, bad password for this type of user"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: EE certificate key too weak", "tls_weak_key"),
+        ("certificate verify failed: CA signature digest algorithm too weak (_ssl.c:1006)", "tls_weak_authority"),
+        ("ssl.SSLError: [SSL: DH_KEY_TOO_SMALL] dh key too small (_ssl.c:1006)", "tls_weak_dh"),
+    ],
+)
+def test_what_other_programs_say_of_weak_tls_is_understood_too(words: str, code: str) -> None:
+    assert [found.diagnosis.code for found in explain(words)] == [code]

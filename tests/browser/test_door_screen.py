@@ -1,0 +1,206 @@
+"""The door in Chromium: Entrar by keyboard, the end of a session in an open page, Usuários, roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from mailcore import Mailcore
+from tests.actors import ME
+from tests.browser.conftest import RunningApp, StartApp
+from tests.browser.door_client import ANA, BIA, CAIO, PASSWORD, env_of, open_core, register
+from tests.browser.driver import expect, field, press, settled
+
+OVER = "Sua sessão terminou. O que foi digitado continua nesta tela."
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("door-screen") / "data"
+
+
+@pytest.fixture(scope="module")
+def core(folder: Path) -> Iterator[Mailcore]:
+    with open_core(folder) as opened:
+        register(opened)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def app(core: Mailcore, folder: Path, module_streamlit_server: StartApp) -> RunningApp:
+    return module_streamlit_server("app.py", env_of(folder))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_tries(core: Mailcore) -> None:
+    with core.database.write() as session:
+        session.execute(text("DELETE FROM sign_in_tries"))
+
+
+def sign_in(page: Any, app: RunningApp, email: str, path: str = "/") -> None:
+    page.goto(f"{app.url}{path}")
+    field(page, "E-mail").fill(email)
+    field(page, "Senha").fill(PASSWORD)
+    press(page, "Entrar")
+
+
+def test_one_enters_with_the_keyboard_and_lands_where_one_wanted(app: RunningApp, page: Any) -> None:
+    page.goto(f"{app.url}/envios?periodo=Tudo")
+    expect(page).to_have_title("Entrar · Servidores de e-mail")
+    expect(field(page, "E-mail")).to_be_focused()
+    page.keyboard.type(ANA)
+    page.keyboard.press("Tab")
+    page.keyboard.type("errada")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("E-mail ou senha não conferem.")
+    expect(field(page, "E-mail")).to_have_value(ANA)
+    expect(field(page, "Senha")).to_be_focused()
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Envios")).to_be_visible()
+    assert page.url == f"{app.url}/envios?periodo=Tudo"
+    expect(page.get_by_text("Ana Souza", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_door_can_be_read_in_light_and_dark(app: RunningApp, page: Any, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{app.url}/entrar")
+    colours = page.evaluate(
+        """() => [...document.querySelectorAll("h1, label, button, .hint, input")].map((el) => {
+          const solid = (e) => {
+            const c = getComputedStyle(e).backgroundColor;
+            return c !== "rgba(0, 0, 0, 0)" ? c : solid(e.parentElement);
+          };
+          return [getComputedStyle(el).color, solid(el)];
+        })"""
+    )
+    assert len(colours) >= 5
+    for front, back in colours:
+        assert contrast(front, back) >= 4.5, (front, back)
+
+
+def contrast(front: str, back: str) -> float:
+    def light(colour: str) -> float:
+        parts = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((light(front), light(back)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_a_session_that_ends_says_so_and_what_was_typed_stays(core: Mailcore, app: RunningApp, page: Any) -> None:
+    sign_in(page, app, BIA, "/cadastro")
+    field(page, "Descrição").fill("Padaria digitada")
+    settled(page)
+    core.access.users.end_sessions(core.access.users.get(BIA, actor=ME), actor=ME)
+    press(page, "Salvar")
+    expect(page.get_by_role("alert").filter(has_text=OVER)).to_be_visible()
+    expect(field(page, "Descrição")).to_have_value("Padaria digitada")
+    # Streamlit's own dialog about the connection comes after some tries, in English: it must not cover this.
+    page.wait_for_function("document.querySelectorAll('[role=dialog]').length > 0", timeout=60_000)
+    expect(page.get_by_text("Connection error")).to_be_hidden()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Entrar de novo").click()
+    other = opened.value
+    field(other, "E-mail").fill(BIA)
+    field(other, "Senha").fill(PASSWORD)
+    press(other, "Entrar")
+    expect(other.get_by_text("Volte para a aba em que estava")).to_be_visible()
+    other.close()
+    expect(page.get_by_text(OVER)).to_have_count(0, timeout=60_000)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(field(page, "Descrição")).to_have_value("Padaria digitada")
+    press(page, "Salvar")
+    expect(page.get_by_text("Servidor: preencha com o endereço do servidor").first).to_be_visible()
+
+
+def test_signing_out_leads_to_the_door_and_the_way_back_is_closed(app: RunningApp, page: Any) -> None:
+    sign_in(page, app, BIA)
+    expect(page.get_by_role("heading", name="Servidores de e-mail")).to_be_visible()
+    press(page, "Sair")
+    expect(page.get_by_text("Você saiu.")).to_be_visible()
+    assert page.context.cookies() == [] or all(
+        cookie["name"] != "mailcore_session" for cookie in page.context.cookies()
+    )
+    page.goto(f"{app.url}/")
+    expect(page.get_by_role("button", name="Entrar")).to_be_visible()
+
+
+def test_an_administrator_keeps_the_users(core: Mailcore, app: RunningApp, page: Any) -> None:
+    sign_in(page, app, ANA, "/usuarios")
+    expect(page.get_by_role("heading", name="Usuários")).to_be_visible()
+    press(page, "Novo usuário")
+    dialog = page.get_by_role("dialog")
+    field(dialog, "Nome").fill("Davi Melo")
+    field(dialog, "E-mail").fill("davi@exemplo.com.br")
+    press(dialog, "Salvar")
+    expect(dialog).to_have_count(0)
+    link = page.get_by_test_id("stCode").inner_text().strip()
+    assert link.startswith(f"{app.url}/entrar/senha?link=")
+    user = core.access.users.get("davi@exemplo.com.br", actor=ME)
+    assert (user.name, user.role, user.password_hash) == ("Davi Melo", "analyst", "")
+
+    other = page.context.browser.new_context(locale="pt-BR").new_page()
+    other.goto(link)
+    field(other, "Nova senha").fill(PASSWORD)
+    field(other, "Repita a senha").fill(PASSWORD)
+    press(other, "Gravar senha")
+    expect(other.get_by_text("Senha gravada. Entre com ela.")).to_be_visible()
+    field(other, "E-mail").fill("davi@exemplo.com.br")
+    field(other, "Senha").fill(PASSWORD)
+    press(other, "Entrar")
+    expect(other.get_by_text("Davi Melo", exact=True)).to_be_visible()
+    other.context.close()
+
+    press(page, "Apagar")
+    press(page.get_by_role("dialog"), "OK")
+    expect(page.get_by_text("“Davi Melo” foi apagado.")).to_be_visible()
+    assert "davi@exemplo.com.br" not in [one.email for one in core.access.users.everybody(actor=ME)]
+    page.get_by_text("Entradas e recusas").click()
+    expect(page.get_by_text("Usuário apagado").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("email", "menu"),
+    [
+        (ANA, {"Cadastro": True, "Enviar teste": True, "Usuários": True}),
+        (BIA, {"Cadastro": True, "Enviar teste": True, "Usuários": False}),
+        (CAIO, {"Cadastro": False, "Enviar teste": False, "Usuários": False}),
+    ],
+)
+def test_the_menu_offers_what_the_role_may(app: RunningApp, page: Any, email: str, menu: dict[str, bool]) -> None:
+    page.set_viewport_size({"width": 1800, "height": 900})
+    sign_in(page, app, email, "/cotas")
+    expect(page.get_by_role("heading", name="Cotas")).to_be_visible()
+    settled(page)
+    for name, is_offered in menu.items():
+        expect(page.get_by_role("link", name=name, exact=True)).to_have_count(int(is_offered))
+    for path, name in (("cadastro", "Cadastro"), ("enviar_teste", "Enviar teste"), ("usuarios", "Usuários")):
+        page.goto(f"{app.url}/{path}")
+        expect(page.get_by_role("heading").first).to_be_visible()
+        settled(page)
+        refused = page.get_by_text("Seu papel não permite isto.")
+        expect(refused).to_have_count(int(not menu[name]))
+        if not menu[name]:
+            expect(page.get_by_text("Ana Souza")).to_be_visible()
+
+
+def test_a_form_on_another_site_signs_nobody_in(app: RunningApp, page: Any) -> None:
+    """The page of another site (localhost is not 127.0.0.1) posts the right pair: nobody is signed in by it."""
+    page.goto(f"http://localhost:{app.port}/_stcore/health")
+    page.evaluate(
+        """([url, email, password]) => {
+          document.body.innerHTML = `<form method="post" action="${url}/entrar">
+            <input name="email" value="${email}"><input name="password" value="${password}"></form>`;
+          document.forms[0].submit();
+        }""",
+        [app.url, ANA, PASSWORD],
+    )
+    expect(page.get_by_text("Este formulário não veio desta página.")).to_be_visible()
+    assert page.context.cookies(app.url) == []

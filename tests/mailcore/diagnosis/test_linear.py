@@ -1,0 +1,70 @@
+"""Explaining costs what the text is long and no more, whatever stands in it."""
+
+from __future__ import annotations
+
+import string
+import time
+
+import pytest
+
+from mailcore.diagnosis.explain import explain
+
+MEGABYTE = 1_000_000
+LETTERS = string.ascii_lowercase
+
+
+def different(number: int) -> str:
+    return LETTERS[number % 26] + LETTERS[number // 26 % 26] + LETTERS[number // 676 % 26]
+
+
+TEXTS = {
+    "different replies": "".join(
+        f"550 5.1.1 <x@x.br> mailbox unknown user {different(number)} rejected denied\n" for number in range(17_000)
+    ),
+    "a log": "".join(
+        f"Nov 23 10:00:{number % 60:02} mx postfix/smtp[{number}]: A{number}: to=<a{number}@x.com>, relay=mx.x.com:25, "
+        f"status=bounced (host mx.x.com said: 550 5.1.1 user {different(number)} unknown (in reply to RCPT TO))\n"
+        for number in range(6_000)
+    ),
+    "paragraphs of trouble": "error x failure\n\n",
+    "words": "error failure blocked quota exceeded\n",
+    "codes": "550 ",
+    "a reply that goes on": "550-x\n",
+    "python": "(550, b'",
+    "exim": "** a R=b T=c H=d ",
+    "json": '{"Error": "x',
+    "login": "334 abcd\n",
+    "quotes": ">",
+    "soft breaks": "=\n",
+    "tags": "<p ",
+    "hosts": "a.",
+    "addresses": "a@b.",
+    "passwords": "://a:b",
+    "one word": "a",
+    "brackets": "host mx.a.com[1.2.3.4] said: 4",
+}
+
+
+def filled(text: str, size: int) -> str:
+    return (text * (size // len(text) + 1))[:size]
+
+
+def cost(text: str) -> float:
+    """CPU seconds of this thread, the better of two: a busy machine takes caches away, not time."""
+    took = []
+    for _ in range(2):
+        began = time.thread_time()
+        explain(text)
+        took.append(time.thread_time() - began)
+    return min(took)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_megabyte_costs_little(name: str) -> None:
+    assert cost(filled(TEXTS[name], MEGABYTE)) < 4  # 2 s where nobody else is at work
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_twice_the_text_is_at_most_twice_the_work(name: str) -> None:
+    half, whole = (cost(filled(TEXTS[name], size)) for size in (75_000, 150_000))
+    assert whole < 3 * half + 0.1

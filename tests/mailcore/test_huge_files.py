@@ -1,0 +1,131 @@
+"""Twenty megabytes of anything cost little memory and time; the first hundred faults are told, the rest counted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mailcore import Mailcore
+from mailcore.errors import ValidationError
+from mailcore.registry.exchange import plan_import
+from mailcore.registry.exchange_file import MAX_BYTES, MAX_RECORDS
+from mailcore.registry.remarks import MOST_TOLD
+from mailcore.settings import Settings
+
+
+@pytest.fixture
+def sqlite_core(tmp_path: Path) -> Iterator[Mailcore]:
+    core = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
+    yield core
+    core.close()
+
+
+HEADER = b"id;name;host;port;security;from_address\n"
+MOST_MEGABYTES = 300
+MOST_CPU_SECONDS = 20
+
+PLAN = """
+import json, resource, sys
+from pathlib import Path
+from mailcore import Mailcore
+from mailcore.errors import ValidationError
+from mailcore.registry.exchange import plan_import
+from mailcore.settings import Settings
+core = Mailcore(Settings(data_dir=Path(sys.argv[1]), keyring="database"))
+data = sys.stdin.buffer.read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+if sys.argv[2] == "external":
+    try:
+        core.read_external_use(data)
+    except ValidationError as error:
+        told = counted = len(error.errors)
+else:
+    plan = plan_import(core.database, data)
+    told, counted = len(plan.errors), plan.error_count
+seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+core.close()
+# Not ru_maxrss, which begins with what the parent had before the exec.
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(json.dumps([told, counted, seconds, int(peak.split()[1]) / 1024]))
+"""
+
+
+def filled(piece: bytes, head: bytes = b"", tail: bytes = b"") -> bytes:
+    """Twenty megabytes of one piece, again and again."""
+    return head + piece * ((MAX_BYTES - len(head) - len(tail)) // len(piece)) + tail
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "rows too short": lambda: filled(b"x\n", HEADER),
+    "bad rows": lambda: filled(b";;;x;y;a@\n", HEADER),
+    "empty lines": lambda: filled(b"\n", HEADER),
+    "a row without end": lambda: filled(b";", HEADER),
+    "a cell without end": lambda: filled(b'"\n";', HEADER),
+    "unknown columns": lambda: filled(b"coluna;"),
+    "wide characters": lambda: filled(b"x;x\n", HEADER, "😀".encode()),
+    "empty objects": lambda: filled(b"{},", b"[", b"{}]"),
+    "bad objects": lambda: filled(b'{"name":"","port":"x","security":"q"},', b"[", '{"name":"😀"}]'.encode()),
+    "nested": lambda: filled(b"[],", b'[{"name":[', b"[]]}]"),
+    "brackets without end": lambda: filled(b"["),
+    "unknown members": lambda: b"[" + b",".join(b'{"k%d":1}' % number for number in range(1_200_000)) + b"]",
+    "quotes without end": lambda: filled(b'\\"', b'[{"name":"'),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
+@pytest.mark.parametrize("name", FILES)
+def test_twenty_megabytes_of_anything(name: str, tmp_path: Path) -> None:
+    told, counted, seconds, megabytes = planned(FILES[name](), tmp_path)
+    assert 1 <= told <= MOST_TOLD
+    assert counted >= told
+    assert megabytes <= MOST_MEGABYTES
+    assert seconds <= MOST_CPU_SECONDS
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
+def test_twenty_megabytes_of_external_use(tmp_path: Path) -> None:
+    told, _, seconds, megabytes = planned(filled(b"x,y,z\n", b"server_id,at,units\n"), tmp_path, "external")
+    assert told == 1
+    assert megabytes <= MOST_MEGABYTES
+    assert seconds <= MOST_CPU_SECONDS
+
+
+def planned(data: bytes, folder: Path, what: str = "servers") -> tuple[int, int, float, float]:
+    done = subprocess.run(
+        [sys.executable, "-c", PLAN, str(folder), what],
+        cwd=Path(__file__).parents[2],
+        input=data,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    told, counted, seconds, megabytes = json.loads(done.stdout)
+    return told, counted, seconds, megabytes
+
+
+def test_the_first_hundred_faults_are_told_and_the_rest_is_counted(sqlite_core: Mailcore) -> None:
+    rows = b"".join(b";n%d;h.example;25;none;a%d@b.example\n" % (number, number) for number in range(50))
+    plan = plan_import(sqlite_core.database, HEADER + rows + b"x\n" * 130)
+    assert [remark.line for remark in plan.errors] == list(range(52, 152))
+    assert plan.error_count == 130
+    assert plan.more_errors == "E mais 30 erros, fora da lista."
+    assert (len(plan.created), plan.does_something) == (50, False)
+
+
+def test_of_use_elsewhere_too(sqlite_core: Mailcore) -> None:
+    with pytest.raises(ValidationError) as caught:
+        sqlite_core.read_external_use(b"server_id,at,units\n" + b"x,y,z\n" * 130)
+    assert len(caught.value.errors) == 101
+    assert caught.value.errors[-1].message == "E mais 30 linhas com erro."
+
+
+def test_a_file_of_too_many_servers_is_not_read_to_its_end(sqlite_core: Mailcore) -> None:
+    rows = b"".join(b";n%d;h.example;25;none;a@b.example\n" % number for number in range(MAX_RECORDS + 1))
+    plan = plan_import(sqlite_core.database, HEADER + rows)
+    assert ["mais de 20.000 servidores" in remark.message for remark in plan.errors] == [True]
+    assert len(plan.created) == MAX_RECORDS
