@@ -74,7 +74,7 @@ class Mailcore:
         """Whether opening it made the database: nothing was ever registered there."""
         self.secrets = SecretStore(self.database, settings)
         self.secrets.prepare()
-        self.servers = Servers(self.database, self.secrets)
+        self.servers = Servers(self.database, self.secrets, settings)
         self.servers.accounts.identify()
         self.access = Access(self.database, settings)
         self.trail = Trail(self.database)
@@ -86,7 +86,7 @@ class Mailcore:
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
-        self._housekeeping = Housekeeping(self.database, self.access, settings.retention_days)
+        self._housekeeping = Housekeeping(self.database, self.access, self.servers.authorizing, settings.retention_days)
         self.tidy()
 
     def __repr__(self) -> str:
@@ -144,9 +144,10 @@ class Mailcore:
         on_step: StepListener = ignore_steps,
         *,
         actor: Actor = THIS_COMPUTERS_USER,
+        authorization: str = "",
     ) -> CheckResult:
         """Check what is typed and not saved; see :meth:`mailcore.health.checks.Checks.check_draft`."""
-        return self._checks.check_draft(draft, typed, opened, on_step, actor=actor)
+        return self._checks.check_draft(draft, typed, opened, on_step, actor=actor, authorization=authorization)
 
     def attention(self) -> Attention:
         """Return what will stop working soon; see :func:`mailcore.health.portfolio.attention`."""

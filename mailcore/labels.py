@@ -7,10 +7,12 @@ of server and the steps of a check are called what :mod:`mailcore.transports` sa
 from __future__ import annotations
 
 from mailcore.vocabulary import (
+    Auth,
     ChangeAction,
     CheckState,
     LimitUnit,
     LimitWindow,
+    OAuthMode,
     QuotaState,
     SameAddress,
     Security,
@@ -81,6 +83,10 @@ CATEGORY = {
     "dns": "DNS",
     "network": "Rede",
 }
+
+
+AUTH = {Auth.NONE: "Sem login", Auth.PASSWORD: "Senha", Auth.OAUTH2: "OAuth2"}
+OAUTH_MODE = {OAuthMode.DELEGATED: "Pessoa autoriza", OAuthMode.APPLICATION: "Aplicativo sozinho"}
 
 
 def inside(label: str) -> str:

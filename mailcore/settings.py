@@ -15,7 +15,7 @@ from typing import Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mailcore.errors import ConfigurationError
@@ -76,6 +76,15 @@ class Settings(BaseSettings):
     """Fernet keys separated by commas: the first encrypts, all decrypt. Empty: the data folder's file."""
     elastic_email_url: str = "https://api.elasticemail.com"
     """Root above ``/v2`` and ``/v4``; plain http only for this machine."""
+    microsoft_login_url: str = "https://login.microsoftonline.com"
+    """Root above ``/TENANT/oauth2/v2.0/…``; plain http only for this machine, as for the two below."""
+    google_auth_url: str = "https://accounts.google.com/o/oauth2/v2/auth"
+    """Google's page of consent, the whole address."""
+    google_token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
+    """Where Google gives tokens, the whole address."""
+    public_url: str = ""
+    """The address people open this program by, where a proxy stands in front: ``https://correio.exemplo.com.br``. The
+    return address of OAuth2 is made from it, never from a request's header."""
     ehlo_name: str = ""
     """What this program calls itself before mail servers (EHLO). Empty: this machine's full name, else its address."""
     timezone: str = "America/Sao_Paulo"
@@ -162,6 +171,18 @@ class Settings(BaseSettings):
         if days == 1:
             raise ValueError("MAILCORE_RETENTION_DAYS: use 0 (guardar tudo) ou pelo menos 2 dias.")
         return days
+
+    @field_validator("microsoft_login_url", "google_auth_url", "google_token_url", "public_url")
+    @classmethod
+    def _safe_for_tokens(cls, url: str, about: ValidationInfo) -> str:
+        parts = urlsplit(url)
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+        if url and not (parts.hostname and is_safe and not parts.query and not parts.fragment):
+            raise ValueError(
+                f"MAILCORE_{str(about.field_name).upper()}: use um endereço https:// (http:// só vale para esta "
+                "máquina), senão códigos e tokens viajariam legíveis."
+            )
+        return url.rstrip("/")
 
     @field_validator("elastic_email_url")
     @classmethod

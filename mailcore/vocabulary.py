@@ -47,6 +47,35 @@ class Security(StrEnum):
     SSL_TLS = "ssl_tls"
 
 
+class Auth(StrEnum):
+    """How a record logs in."""
+
+    NONE = "none"
+    PASSWORD = "password"  # noqa: S105
+    OAUTH2 = "oauth2"
+
+
+class OAuthState(StrEnum):
+    """How the authorisation of a record stands."""
+
+    NONE = "none"
+    """Nobody has authorised yet, or what it was for has changed since."""
+    AUTHORIZED = "authorized"
+    REFUSED = "refused"
+    """The provider said no, and not because of age."""
+    EXPIRED = "expired"
+    """It was good once: somebody has to authorise again."""
+
+
+class OAuthMode(StrEnum):
+    """Who gives an application its rights."""
+
+    DELEGATED = "delegated"
+    """A person signs in and consents."""
+    APPLICATION = "application"
+    """It works alone, by an administrator's grant."""
+
+
 class Outcome(StrEnum):
     """What is known of a message that did not come back as accepted."""
 

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
 
-_NEEDS = {"cadastro": Right.OPERATE, "enviar_teste": Right.OPERATE, "usuarios": Right.ADMINISTER}
+_NEEDS = {
+    "cadastro": Right.OPERATE,
+    "enviar_teste": Right.OPERATE,
+    "usuarios": Right.ADMINISTER,
+    "aplicativos_oauth": Right.ADMINISTER,
+}
 """The right a page needs, by its address; any other may be seen by everybody who is in."""
 
 
@@ -33,6 +38,7 @@ def navigation() -> StreamlitPage:
         _page("explicar_um_erro", "Explicar um erro"),
         _page("alteracoes", "Alterações"),
         _page("importar", "Importar e exportar"),
+        _page("aplicativos_oauth", "Aplicativos OAuth"),
         _page("ajuda", "Ajuda"),
     ]
     if signed_in() is not None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mailcore.transports.base import Step
 
 FIELD_LABELS = {
-    name: LABELS[name] for name in ("host", "port", "security", "username", "secret", "from_address", "daily_limit")
+    name: LABELS[name]
+    for name in ("host", "port", "security", "auth", "username", "secret", "from_address", "daily_limit")
 }
 """What a Diagnosis may blame."""
 

@@ -98,6 +98,12 @@ USERS_LINK: Key[tuple[str, str]] = Key("users_link", ("", ""))
 """A new link to set a password and whose it is, shown once."""
 ENTRIES_PAGE = Key("users_trail_page", 1)
 
+# Aplicativos OAuth
+APPS_NONCE = Key("apps_nonce", 0)
+"""Counts up with each application registered: the next form begins empty."""
+APPS_ERRORS: Key[tuple[str, ...]] = Key("apps_errors", ())
+APPS_REMOVING: Key[int | None] = Key("apps_removing", None)
+
 # Servidores de e-mail
 LIST_SEARCH = Key("busca", "")
 LIST_KIND = Key("tipo", "")
@@ -132,6 +138,8 @@ FORM: Key[ServerForm | None] = Key("cadastro", None)
 FORM_TAB = Key("cadastro_tab", "Geral")
 """The open tab. The same widget for every form, so that the next form's fields take the places of the last."""
 OFFER_FILLED = Key("offer_filled", False)
+OAUTH_PASTED = Key("oauth_pasted", "")
+"""The address at which the provider's page ended, pasted."""
 MX_ASKED: Key[tuple[str, float, Future[list[str]]] | None] = Key("mx_asked", None)
 
 # Enviar teste

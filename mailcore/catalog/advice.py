@@ -57,13 +57,13 @@ def _password(provider: Provider, today: date) -> str:
     if login == "retired" and ends is not None:
         return (
             f"Este provedor não aceita mais senha, nem senha de app, desde {ends:%d/%m/%Y}: nenhuma senha vai "
-            "funcionar. Use outro servidor de envio."
+            "funcionar. Em “Forma de login”, escolha OAuth2 e autorize."
         )
     if login == "ends" and ends is not None:
         if today <= ends:
             return (
                 f"O login com senha vai parar de funcionar {_moment(ends)}, a não ser que o administrador da empresa "
-                "o ligue de novo."
+                "o ligue de novo. Em “Forma de login”, OAuth2 continua valendo."
             )
         return (
             f"O login com senha vem desligado desde {_moment(ends, bare=True)}: ele só funciona se o administrador da "

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str) -> Command:
     # Imported here, because these load the database library: --help and wrong use answer without it.
-    from mailcore.cli import admin, backup, check, exchange, log, quota, send, servers, users
+    from mailcore.cli import admin, authorize, backup, check, exchange, log, oauth, quota, send, servers, users
 
     commands: dict[str, Command] = {
         "servers list": servers.list_servers,
@@ -65,6 +65,7 @@ def _command(name: str) -> Command:
         "servers edit": servers.edit,
         "servers delete": servers.delete,
         "servers check": check.check,
+        "servers authorize": authorize.authorize,
         "servers suggest": admin.suggest,
         "servers export": exchange.export,
         "servers import": exchange.import_,
@@ -74,6 +75,9 @@ def _command(name: str) -> Command:
         "quota": quota.quota,
         "quota add-external": quota.add_external,
         "secrets rotate": admin.rotate_secrets,
+        "oauth apps list": oauth.list_apps,
+        "oauth apps add": oauth.add,
+        "oauth apps remove": oauth.remove,
         "users list": users.list_users,
         "users add": users.add,
         "users edit": users.edit,

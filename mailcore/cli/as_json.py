@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.health.check import CheckResult
     from mailcore.quota.rules import Quota
-    from mailcore.storage.tables import LoginSession, Send, User
+    from mailcore.storage.tables import LoginSession, OAuthApp, Send, User
 
 _DIAGNOSIS = ("category", "code", "title", "cause", "remedy", "field", "reply")
 
@@ -113,6 +113,19 @@ def quota_document(quota: Quota, zone: ZoneInfo) -> Document:
         "frees": [{"at": moment(freed.at, zone), "units": freed.units} for freed in quota.frees],
         "blocked_until": moment(held.held_until, zone) if held else None,
         "unavailable": [{"figure": name, "reason": reason} for name, reason in quota.unavailable],
+    }
+
+
+def app_document(app: OAuthApp) -> Document:
+    """Return a registered application; of its secret only whether there is one."""
+    return {
+        "id": app.id,
+        "name": app.name,
+        "provider": app.provider,
+        "client_id": app.client_id,
+        "tenant": app.tenant or None,
+        "mode": app.mode.value,
+        "has_secret": app.secret_ref is not None,
     }
 
 

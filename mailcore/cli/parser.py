@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from mailcore.registry.fields import Field
 
+OAUTH_PROVIDERS = ("microsoft", "google")
+OAUTH_MODES = ("delegated", "application")
 EXPORT_FORMATS = ("csv", "json")
 STATUSES = ("accepted", "refused", "failed", "uncertain", "rejected_by_rule")
 ROLES = ("admin", "support", "analyst")
@@ -88,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         "cifra de novo, com a primeira chave, todas as senhas guardadas no banco",
         "secrets ",
     )
+    _oauth(commands)
     _users(commands)
     _command(commands, "doctor", "mostra as configurações em vigor e o que não está em ordem")
     backup = _command(commands, "backup", "copia o banco de dados, também com o programa aberto; a chave fica à parte")
@@ -157,6 +160,12 @@ def _servers(commands: _Commands) -> None:
     which.add_argument("--all", action="store_true", help="todos os ativos, lado a lado")
     which.add_argument("--rcpt", metavar="ENDEREÇO", help="pergunta também por este destinatário; nada é enviado")
 
+    authorize = _command(group, "authorize", "autoriza por OAuth2: diz aonde ir e espera até terminar", "servers ")
+    _id(authorize)
+    authorize.common.add_argument(
+        "--device", action="store_true", help="por um código, digitado em qualquer máquina (só Microsoft)"
+    )
+
     export = _command(group, "export", "escreve todos os servidores, sem as senhas", "servers ")
     export.add_argument_group("como").add_argument(
         "--format", choices=EXPORT_FORMATS, default="csv", help="csv, se não for dado"
@@ -204,7 +213,7 @@ def _field(group: argparse._ArgumentGroup, row: Field, option: Option) -> None:
         group.add_argument(option.flag, dest=row.name, metavar=option.metavar, help=option.help)
 
 
-_OF_A_USER = {"password": "--password-stdin", "email": "EMAIL"}
+_OF_A_USER = {"password": "--password-stdin", "email": "EMAIL", "client_secret": "--secret-stdin", "app": "ID"}
 
 
 def option_of(field: str) -> str:
@@ -269,6 +278,31 @@ def _quota(commands: _Commands) -> None:
     what.add_argument("--units", metavar="N", type=_count, help="quantas unidades")
     what.add_argument("--at", metavar="QUANDO", type=_moment, help="quando saíram (agora, se não for dado)")
     what.add_argument("--file", metavar="CSV", help="um arquivo com as colunas server_id, at e units")
+
+
+def _oauth(commands: _Commands) -> None:
+    group = _group(_group(commands, "oauth", "login por OAuth2"), "apps", "os aplicativos registrados nos provedores")
+    _command(group, "list", "lista os aplicativos, sem os segredos", "oauth apps ")
+    add = _command(group, "add", "registra um aplicativo", "oauth apps ")
+    what = add.add_argument_group("o aplicativo")
+    what.add_argument("--name", metavar="NOME", required=True, help="como a tela o chama, único")
+    what.add_argument("--provider", choices=OAUTH_PROVIDERS, required=True, help="quem dá as autorizações")
+    what.add_argument("--client-id", metavar="ID", required=True, help="o ID do cliente, como o provedor o mostra")
+    what.add_argument("--tenant", metavar="ID", default="", help="o ID do diretório (Microsoft)")
+    what.add_argument(
+        "--mode",
+        choices=OAUTH_MODES,
+        default=OAUTH_MODES[0],
+        help="delegated (uma pessoa autoriza, como nasce) ou application (trabalha sozinho)",
+    )
+    what.add_argument(
+        "--secret-stdin",
+        action="store_true",
+        help="lê da entrada padrão o segredo, ou o arquivo JSON da conta de serviço",
+    )
+    remove = _command(group, "remove", "apaga um aplicativo e o segredo dele", "oauth apps ")
+    remove.add_argument_group("qual").add_argument("id", metavar="ID", type=_count, help="número do aplicativo")
+    remove.common.add_argument("--yes", action="store_true", help="não pergunta antes")
 
 
 def _users(commands: _Commands) -> None:

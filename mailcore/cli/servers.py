@@ -18,7 +18,7 @@ from mailcore.registry.document import server_document
 from mailcore.registry.drafts import ServerDraft, draft_of, secret_label
 from mailcore.registry.fields import FIELD, FIELDS, Field, fields_of, kinds_with
 from mailcore.registry.search import PAGE_SIZE, ServerQuery
-from mailcore.vocabulary import Kind
+from mailcore.vocabulary import Auth, Kind
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -121,6 +121,12 @@ def _changed(draft: ServerDraft, args: Namespace) -> ServerDraft:
         values["security_auto"] = False
     if "username" in values:
         values["requires_auth"] = bool(values["username"].strip())
+    if "auth" in values:
+        values["requires_auth"] = values["auth"] is not Auth.NONE
+        if values["auth"] is Auth.NONE:
+            values["auth"] = Auth.PASSWORD  # what it begins with, should the login be wanted again
+    if "oauth_app_id" in values and "auth" not in values:
+        values |= {"auth": Auth.OAUTH2, "requires_auth": True}
     if args.secret_stdin:
         values["requires_auth"] = True  # a password with no user name: the rules ask for the name
     changed = replace(draft, **values)

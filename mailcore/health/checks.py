@@ -60,7 +60,8 @@ class Checks:
         """
         state = state_in(self._database, server.account_key)
         refuse_probing(state, server.host, self._settings.zone)
-        connection = connection_for(server, self._servers.secret(server), self._settings)
+        token = self._servers.tokens.source_for(server)
+        connection = connection_for(server, self._servers.secret(server), self._settings, token)
         result = check(connection, on_step, recipient=recipient, probe=probe)
         category = result.diagnosis.category if result.diagnosis else None
         if recipient and category == "recipient":
@@ -99,10 +100,12 @@ class Checks:
         on_step: StepListener = ignore_steps,
         *,
         actor: Actor,
+        authorization: str = "",
     ) -> CheckResult:
         """Check what is typed and not saved; note nothing.
 
         Args:
+            authorization: the key of what was authorised in the form, or empty.
             typed: the password typed, or None to use the one of ``opened`` if it may be used.
             opened: the record the form was opened on, or None for a new one.
 
@@ -112,7 +115,8 @@ class Checks:
         """
         cleaned = clean_for_check(draft)
         secret = self._servers.secret_for(opened, cleaned, typed)
-        return check(connection_for(cleaned, secret, self._settings), on_step)
+        token = self._servers.tokens.source_for_draft(cleaned, opened, authorization, actor)
+        return check(connection_for(cleaned, secret, self._settings, token), on_step)
 
     def attention(self) -> Attention:
         """Return what will stop working soon; see :func:`mailcore.health.portfolio.attention`."""

@@ -18,6 +18,7 @@ from mailcore.deadline import Deadline
 from mailcore.errors import MailcoreError
 from mailcore.storage.tables import MailServer
 from mailcore.transports.tls import EXPIRY_WARNING_DAYS
+from mailcore.vocabulary import Auth
 
 if TYPE_CHECKING:
     from mailcore.health.check import CheckResult
@@ -132,7 +133,7 @@ def attention(database: Database, *, now: datetime | None = None, limit: int = 5
     soon = (now or datetime.now(UTC)) + timedelta(days=EXPIRY_WARNING_DAYS)
     ends = password_login_ends()
     certificate = [MailServer.is_active, MailServer.certificate_ends_at < soon]
-    password = [MailServer.is_active, MailServer.host.in_(ends), MailServer.username != ""]
+    password = [MailServer.is_active, MailServer.host.in_(ends), MailServer.auth == Auth.PASSWORD]
     with database.read() as session:
         certificates = session.scalars(
             select(MailServer).where(*certificate).order_by(MailServer.certificate_ends_at).limit(limit)

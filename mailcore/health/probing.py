@@ -76,7 +76,7 @@ def suggestions_for(connection: Connection, error: TransportError, whole: Deadli
         return _names_of(connection, error.certificate, whole)
     if _looks_like_a_wrong_door(connection, error):
         return _other_doors(connection, whole)
-    if _looks_like_a_wrong_user(connection, error):
+    if connection.token is None and _looks_like_a_wrong_user(connection, error):
         return _other_user(connection, whole)
     return ()
 

@@ -184,6 +184,11 @@ def refuse_pause(state: AccountState) -> None:
         HeldError: it was.
     """
     if state.held_since is not None and state.held_until is None:
+        if state.held_code.startswith("oauth_"):
+            raise HeldError(
+                "A conta está em pausa, porque a autorização dela não vale mais. Abra o cadastro e "
+                "clique em “Autorizar”."
+            )
         raise HeldError(
             "A conta está em pausa, porque o login foi recusado várias vezes seguidas. Corrija a senha no cadastro, ou "
             "teste só este servidor."
@@ -202,6 +207,16 @@ def lift(database: Database, server: MailServer, *, actor: Actor) -> None:
         if state.held_since is not None:
             note_lifted(session, server, state.held_code, actor=actor)
         session.execute(update(Account).where(Account.key == server.account_key).values(**_FREE))
+
+
+def pause(session: Session, key: str, code: str, reply: str) -> None:
+    """Put an account on hold until a person acts, for a reason other than refused passwords."""
+    account = session.get(Account, key, with_for_update=True)
+    if account is None:
+        account = Account(key=key, auth_failures=0)
+        session.add(account)
+    account.held_since, account.held_until = datetime.now(UTC), None
+    account.held_code, account.held_reply = code, reply[:2_000]
 
 
 def forgive_logins(session: Session, key: str) -> None:

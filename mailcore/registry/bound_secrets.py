@@ -9,16 +9,42 @@ from mailcore.errors import FieldError, ValidationError
 from mailcore.registry.drafts import Cleaned, ServerDraft, check_secret, clean, invisible_in, secret_label
 from mailcore.registry.fields import LABELS, SECRET_BOUND
 from mailcore.transports import kind_of
+from mailcore.vocabulary import Auth, OAuthState
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
+    from sqlalchemy.orm import Session
 
+    from mailcore.secrets.store import SecretStore
     from mailcore.storage.tables import MailServer
 
 
 def draft_logs_in(draft: ServerDraft) -> bool:
     """Return whether a record as typed logs in."""
     return draft.requires_auth or kind_of(draft.kind).always_logs_in
+
+
+def draft_needs_secret(draft: ServerDraft) -> bool:
+    """Return whether a record as typed logs in with a password or key, and so not with a token."""
+    return draft_logs_in(draft) and draft.auth is not Auth.OAUTH2
+
+
+def authorization_lost(stored: MailServer, draft: ServerDraft) -> bool:
+    """Return whether a change takes a record's authorisation away: it was given for these values."""
+    bound = ("auth", "oauth_app_id", "host", "username")
+    return stored.oauth_state is not OAuthState.NONE and any(
+        getattr(stored, name) != getattr(draft, name) for name in bound
+    )
+
+
+def forget_authorization(session: Session, secrets: SecretStore, server: MailServer) -> list[str]:
+    """Within a transaction: make it a record that nobody authorised; return what to drop after it."""
+    lost = [server.oauth_ref] if server.oauth_ref else []
+    for ref in lost:
+        secrets.release(session, ref)
+    server.oauth_ref, server.oauth_state = None, OAuthState.NONE
+    server.oauth_user, server.oauth_at, server.oauth_code = "", None, ""
+    return lost
 
 
 def clean_with_secret(draft: ServerDraft, secret: SecretStr | None, *, needed: bool = False) -> Cleaned:
@@ -39,7 +65,7 @@ def clean_with_secret(draft: ServerDraft, secret: SecretStr | None, *, needed: b
             check_secret(secret, label)
         except ValidationError as error:
             errors += error.errors
-    elif needed:
+    elif needed and draft.auth is not Auth.OAUTH2:
         hint = f" Se o servidor não pede login, desmarque {LABELS['requires_auth']}."
         hint = "" if kind_of(draft.kind).always_logs_in else hint
         errors.append(FieldError("secret", f"{label}: preencha este campo.{hint}"))

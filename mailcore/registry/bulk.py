@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from mailcore.actor import Actor, needs
 from mailcore.audit import note_changed, note_created, note_deleted
 from mailcore.errors import FieldError, RecordGoneError, ValidationError
-from mailcore.registry.bound_secrets import moved
+from mailcore.oauth.authorizing import refuse_foreign_host
+from mailcore.registry.bound_secrets import authorization_lost, draft_needs_secret, forget_authorization, moved
 from mailcore.registry.default_server import hand_on, heir_of, make_way
 from mailcore.registry.drafts import clean
 from mailcore.registry.fields import LABELS
@@ -25,8 +28,9 @@ from mailcore.registry.rows import (
     values_of,
 )
 from mailcore.rights import Right
-from mailcore.storage.tables import MailServer
+from mailcore.storage.tables import MailServer, OAuthApp
 from mailcore.text import fold
+from mailcore.vocabulary import Auth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +71,7 @@ class Bulk:
         with doubles(), self._database.write() as session:
             stored = _lock_unchanged(session, [opened for opened, _ in drafts if opened is not None])
             _make_room(session, stored, drafts, actor)
+            _need_apps(session, [draft for _, draft in drafts])
             now = datetime.now(UTC)
             servers = [stored[opened.id] if opened else MailServer(version=1, created_at=now) for opened, _ in drafts]
             for server, (opened, draft) in zip(servers, drafts, strict=True):
@@ -74,8 +79,8 @@ class Bulk:
                 if opened is None:
                     fill(server, draft, actor=actor)
                     session.add(server)
-                elif lost := self._change(session, server, opened, draft, actor):
-                    released.append(lost)
+                else:
+                    released += self._change(session, server, opened, draft, actor)
             session.flush()  # for the new ids
             for server, (opened, _) in zip(servers, drafts, strict=True):
                 if opened is None:
@@ -95,14 +100,14 @@ class Bulk:
             for server in going:
                 note_deleted(session, server, actor=actor)
                 session.delete(server)
-                if server.secret_ref:
-                    self._secrets.release(session, server.secret_ref)
+                for ref in _refs(server):
+                    self._secrets.release(session, ref)
             session.flush()
             if heir is not None:
                 hand_on(session, heir, actor=actor)
         for server in going:
-            if server.secret_ref:
-                self._secrets.drop(server.secret_ref)
+            for ref in _refs(server):
+                self._secrets.drop(ref)
         return DeletedMany(going, heir)
 
     @needs(Right.OPERATE)
@@ -122,9 +127,13 @@ class Bulk:
 
     def _change(
         self, session: Session, server: MailServer, opened: MailServer, draft: ServerDraft, actor: Actor
-    ) -> str | None:
-        """Change one record; return its secret, if it loses it."""
-        lost = None if draft.requires_auth and not moved(opened, draft) else opened.secret_ref
+    ) -> list[str]:
+        """Change one record; return the secrets it loses."""
+        keeps = draft_needs_secret(draft) and not moved(opened, draft)
+        lost = None if keeps else opened.secret_ref
+        authorization: list[str] = []
+        if authorization_lost(server, draft):
+            authorization = forget_authorization(session, self._secrets, server)
         if lost is not None:
             self._secrets.release(session, lost)
             server.secret_ref = None
@@ -133,7 +142,28 @@ class Bulk:
         fill(server, draft, actor=actor)
         note_changed(session, server, values_of(opened), values_of(server), actor=actor, secret=lost is not None)
         server.version += 1
-        return lost
+        return [*([lost] if lost else []), *authorization]
+
+
+def _need_apps(session: Session, drafts: list[ServerDraft]) -> None:
+    """Refuse applications that are not registered here, and hosts that are not their provider's."""
+    apps = {app.id: app for app in session.scalars(select(OAuthApp))}
+    for draft in drafts:
+        if draft.auth is not Auth.OAUTH2:
+            continue
+        app = apps.get(int(draft.oauth_app_id or 0))
+        if app is None:
+            sentence = (
+                f"{LABELS['oauth_app_id']}: “{draft.name}” usa o aplicativo {draft.oauth_app_id}, que não está "
+                "registrado aqui. Registre-o antes, ou troque o número."
+            )
+            raise ValidationError([FieldError("oauth_app_id", sentence)])
+        refuse_foreign_host(draft.host, app.provider)
+
+
+def _refs(server: MailServer) -> list[str]:
+    """Where its secrets are: password or key, and refresh token."""
+    return [ref for ref in (server.secret_ref, server.oauth_ref) if ref]
 
 
 def _default_stays_active(server: MailServer) -> ValidationError:

@@ -17,6 +17,7 @@ Document = dict[str, Any]
 
 CHECK = ("state", "at", "category")
 TIMES = ("created_at", "updated_at")
+OAUTH = ("oauth_state", "oauth_user")
 ONLY_IN_FILES = tuple(row for row in FIELDS if row.in_file and not row.in_document)
 _KEYS = tuple(row for row in FIELDS if row.sort is Sort.SECRET or (row.in_file and row.in_document))
 
@@ -31,6 +32,8 @@ def server_document(server: MailServer, zone: ZoneInfo) -> Document:
             "at": moment(server.last_check_at, zone),
             "category": server.last_check_category,
         },
+        "oauth_state": server.oauth_state.value,
+        "oauth_user": server.oauth_user or None,
         "created_at": moment(server.created_at, zone),
         "updated_at": moment(server.updated_at, zone),
     }
@@ -44,7 +47,7 @@ def file_document(server: MailServer, zone: ZoneInfo) -> Document:
 def file_columns() -> tuple[str, ...]:
     """Return the columns of a CSV file, in its order: the keys of the document, the check's spread out."""
     check = [f"last_check_{name}" for name in CHECK]
-    return ("id", *map(_key, _KEYS), *check, *TIMES, *(row.name for row in ONLY_IN_FILES))
+    return ("id", *map(_key, _KEYS), *check, *OAUTH, *TIMES, *(row.name for row in ONLY_IN_FILES))
 
 
 def json_value(server: MailServer, row: Field) -> Any:

@@ -16,7 +16,7 @@ from mailcore.errors import FieldError, ValidationError
 from mailcore.messages.addresses import parse_address
 from mailcore.registry.fields import FIELD, FIELDS, LABELS, STORED, Field, Sort, without
 from mailcore.transports import kind_of
-from mailcore.vocabulary import DEFAULT_KIND, Kind, LimitUnit, LimitWindow, SameAddress, Security
+from mailcore.vocabulary import DEFAULT_KIND, Auth, Kind, LimitUnit, LimitWindow, SameAddress, Security
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,8 @@ class ServerDraft:
     ca_pem: str = ""
     requires_auth: bool = True
     username: str = ""
+    auth: Auth = Auth.PASSWORD
+    oauth_app_id: int | str | None = None
     from_address: str = ""
     from_name: str = ""
     reply_to: str = ""

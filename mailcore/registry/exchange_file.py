@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mailcore.csv_cells import cell, read_cell, text_of
 from mailcore.csv_files import MOST_COLUMNS, TextFile, UnreadableError, delimiter_of, is_spreadsheet, rows, text_file
 from mailcore.json_files import NESTED, NoListError, NotJsonError, TooManyMembersError, items
-from mailcore.registry.document import CHECK, TIMES, file_columns, file_document
+from mailcore.registry.document import CHECK, OAUTH, TIMES, file_columns, file_document
 from mailcore.registry.fields import FIELDS as TABLE
 from mailcore.registry.fields import IN_FILES
 from mailcore.registry.remarks import Remarks
@@ -40,7 +40,7 @@ FIELDS = IN_FILES
 """Fields of a :class:`mailcore.registry.drafts.ServerDraft` that a file sets."""
 
 CSV_COLUMNS = file_columns()
-_READ_ONLY = frozenset({"has_secret", "last_check", *(f"last_check_{name}" for name in CHECK), *TIMES})
+_READ_ONLY = frozenset({"has_secret", "last_check", *(f"last_check_{name}" for name in CHECK), *OAUTH, *TIMES})
 _COLUMN_OF = {
     **{fold(row.label): row.name for row in TABLE if row.in_file},
     **{fold(row.column.heading): row.name for row in TABLE if row.in_file and row.column},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from mailcore.errors import FieldChange, ValidationError
+from mailcore.registry.bound_secrets import authorization_lost
 from mailcore.registry.drafts import ServerDraft, clean, draft_of, logs_in, secret_label
 from mailcore.registry.fields import (
     FIELD,
@@ -29,6 +30,7 @@ from mailcore.registry.rows import among
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold, thousands
 from mailcore.transports.smtp_kind import automatic_security
+from mailcore.vocabulary import Auth, OAuthState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +43,7 @@ _NEEDED = tuple(row.name for row in FIELDS if row.needed)
 _MOST_ID = 2**31 - 1
 _BATCH = 500
 _MOST_WARNINGS = 1_000
+_TO_AUTHORIZE = "Falta autorizar: abra o cadastro depois de importar e clique em “Autorizar”."
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +300,9 @@ class Planning:
             line_of.setdefault(key, line)
 
     def _warn_of_new(self, new: NewServer) -> None:
-        if new.draft.requires_auth:
+        if new.draft.auth is Auth.OAUTH2:
+            self._warn(new.line, "", _TO_AUTHORIZE)
+        elif new.draft.requires_auth:
             self._warn(new.line, "", f"Falta a {_secret_name(new.draft)}: digite-a no cadastro depois de importar.")
 
     def _warn_of_change(self, change: ChangedServer) -> None:
@@ -306,6 +311,9 @@ class Planning:
             moved = ", ".join(LABELS[item.field] for item in change.changes if item.field in SECRET_BOUND)
             after = " Digite-a de novo no cadastro depois de importar." if change.draft.requires_auth else ""
             self._warn(change.line, "", f"A senha guardada será apagada, porque muda {moved}.{after}")
+        elif change.draft.auth is Auth.OAUTH2:
+            if authorization_lost(change.server, change.draft) or change.server.oauth_state is OAuthState.NONE:
+                self._warn(change.line, "", _TO_AUTHORIZE)
         elif change.draft.requires_auth and change.server.secret_ref is None:
             self._warn(change.line, "", f"Falta a {what}: digite-a no cadastro depois de importar.")
 

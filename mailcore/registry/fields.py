@@ -17,7 +17,7 @@ from mailcore import labels
 from mailcore.registry.field import Column, Field, Group, Option, Place, Sort, Tab
 from mailcore.text import fold
 from mailcore.transports import KIND_LABELS, kind_of, kinds
-from mailcore.vocabulary import DEFAULT_KIND, Kind, LimitUnit, LimitWindow, Security
+from mailcore.vocabulary import DEFAULT_KIND, Auth, Kind, LimitUnit, LimitWindow, Security
 
 if TYPE_CHECKING:
     from mailcore.transports.kind import ServerKind
@@ -179,6 +179,30 @@ FIELDS = (
         ),
         in_file=False,
         stored=False,
+    ),
+    Field(
+        name="auth",
+        label="Forma de login",
+        sort=Sort.CHOICE,
+        default=Auth.PASSWORD,
+        choices=labels.AUTH,
+        place=Place(Tab.AUTHENTICATION, 12),
+        column=Column("Forma de login", 110),
+        option=Option("--auth", Group.LOGIN, "password (como nasce, se há usuário), oauth2 ou none"),
+        check_bound=True,
+        of_connection=True,
+    ),
+    Field(
+        name="oauth_app_id",
+        label="Aplicativo",
+        sort=Sort.NUMBER,
+        default=None,
+        least=1,
+        complaint="use o número de um aplicativo registrado (oauth apps list).",
+        place=Place(Tab.AUTHENTICATION, 22),
+        option=Option("--oauth-app", Group.LOGIN, "número do aplicativo registrado, com --auth oauth2", "ID"),
+        check_bound=True,
+        of_connection=True,
     ),
     Field(
         name="from_address",

@@ -13,14 +13,23 @@ from sqlalchemy import select, update
 from mailcore.actor import Actor, needs
 from mailcore.arguments import need, need_count
 from mailcore.audit import note_changed, note_created
-from mailcore.errors import NotFoundError, RecordGoneError, SecretError, StorageError
+from mailcore.errors import FieldError, NotFoundError, RecordGoneError, SecretError, StorageError, ValidationError
+from mailcore.oauth.apps import Apps
+from mailcore.oauth.authorizing import Authorizing, refuse_foreign_host
+from mailcore.oauth.tokens import TokenKeeper
 from mailcore.quota.holds import forgive_logins
 from mailcore.registry.accounts import Accounts
-from mailcore.registry.bound_secrets import clean_with_secret, draft_logs_in, refuse_moved
+from mailcore.registry.bound_secrets import (
+    authorization_lost,
+    clean_with_secret,
+    draft_needs_secret,
+    forget_authorization,
+    refuse_moved,
+)
 from mailcore.registry.bulk import Bulk, DeletedMany
 from mailcore.registry.default_server import heir_of, make_way
 from mailcore.registry.drafts import ServerDraft, check_secret, draft_of, secret_label
-from mailcore.registry.fields import FIELD
+from mailcore.registry.fields import FIELD, LABELS
 from mailcore.registry.remembered import Remembered
 from mailcore.registry.rows import (
     among,
@@ -36,6 +45,7 @@ from mailcore.registry.search import ServerQuery, conditions, find, place_of
 from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
 from mailcore.text import fold
+from mailcore.vocabulary import Auth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -44,6 +54,7 @@ if TYPE_CHECKING:
 
     from mailcore.registry.bulk import Change
     from mailcore.secrets.store import SecretStore
+    from mailcore.settings import Settings
     from mailcore.storage.database import Database
     from mailcore.vocabulary import CheckState
 
@@ -83,9 +94,12 @@ class Servers:
     What is returned is detached from the database: plain values that stay as they were read.
     """
 
-    def __init__(self, database: Database, secrets: SecretStore) -> None:
+    def __init__(self, database: Database, secrets: SecretStore, settings: Settings) -> None:
         self._database = database
         self._secrets = secrets
+        self.apps = Apps(database, secrets, settings)
+        self.authorizing = Authorizing(database, secrets, self.apps)
+        self.tokens = TokenKeeper(database, secrets, self.apps, self.authorizing)
         self._remembered = Remembered()
         self.accounts = Accounts(database, secrets)
         self._bulk = Bulk(database, secrets, self.accounts)
@@ -178,8 +192,13 @@ class Servers:
             return session.scalar(select(MailServer).where(MailServer.is_default))
 
     @needs(Right.OPERATE)
-    def create(self, draft: ServerDraft, secret: SecretStr | None = None, *, actor: Actor) -> Saved:
+    def create(
+        self, draft: ServerDraft, secret: SecretStr | None = None, *, actor: Actor, authorization: str = ""
+    ) -> Saved:
         """Register a server together with its secret.
+
+        Args:
+            authorization: the key of what was authorised in the form, see :class:`mailcore.oauth.authorizing.Begun`.
 
         Raises:
             ArgumentError: an argument is of another type.
@@ -188,7 +207,9 @@ class Servers:
             StorageError: the database could not be written; nothing was registered.
         """
         _need_draft(draft, secret)
-        cleaned = clean_with_secret(draft, secret, needed=draft_logs_in(draft))
+        cleaned = clean_with_secret(draft, secret, needed=draft_needs_secret(draft))
+        self._need_app(cleaned.draft)
+        secret = secret if draft_needs_secret(cleaned.draft) else None
         account = self.accounts.key_of(cleaned.draft, secret)
 
         def store(session: Session, ref: str | None) -> MailServer:
@@ -200,6 +221,7 @@ class Servers:
             server.account_key = account
             session.add(server)
             session.flush()  # for its id
+            self.authorizing.adopt_for(session, authorization, server, actor)  # a new record has none to lose
             note_created(session, server, actor=actor)
             return server
 
@@ -214,10 +236,12 @@ class Servers:
         *,
         actor: Actor,
         remove_secret: bool = False,
+        authorization: str = "",
     ) -> Saved:
         """Change a server. No ``secret`` keeps the stored one, unless ``remove_secret``.
 
         Args:
+            authorization: as in :meth:`create`.
             opened: the record as it was when this person opened it; to overwrite somebody else's
                 newer save, open it again and pass that.
 
@@ -230,13 +254,18 @@ class Servers:
         """
         need("opened", opened, MailServer, "core.servers.get(número)")
         _need_draft(draft, secret)
-        begins_to_log_in = draft_logs_in(draft) and not opened.secret_ref and not draft_logs_in(draft_of(opened))
+        was = draft_of(opened)
+        begins_to_log_in = draft_needs_secret(draft) and not opened.secret_ref and not draft_needs_secret(was)
         cleaned = clean_with_secret(draft, secret, needed=begins_to_log_in and not remove_secret)
-        keeps = secret is None and not remove_secret and cleaned.draft.requires_auth
+        self._need_app(cleaned.draft)
+        uses_secret = draft_needs_secret(cleaned.draft)
+        secret = secret if uses_secret else None
+        keeps = secret is None and not remove_secret and uses_secret
         if keeps:
             refuse_moved(opened, cleaned.draft)
         account = self.accounts.key_of(cleaned.draft, secret, opened.account_key)
         released: list[str] = []
+        lost: list[str] = []
 
         def store(session: Session, ref: str | None) -> MailServer:
             server = session.get(MailServer, opened.id, with_for_update=True)
@@ -256,16 +285,20 @@ class Servers:
             if secret_changed or check_says_nothing(server, cleaned.draft):
                 forget_check(server)
             before = values_of(server)
+            loses_authorization = authorization_lost(server, cleaned.draft)
             fill(server, cleaned.draft, actor=actor)
             server.account_key = account
-            if secret_changed:
+            if loses_authorization:
+                lost[:] = forget_authorization(session, self._secrets, server)
+            lost.extend(self.authorizing.adopt_for(session, authorization, server, actor))
+            if secret_changed or loses_authorization:
                 forgive_logins(session, account)
             note_changed(session, server, before, values_of(server), actor=actor, secret=secret_changed)
             server.version += 1
             return server
 
         server = self._store(store, secret)
-        for old in released:
+        for old in (*released, *lost):
             self._secrets.drop(old)
         return Saved(server, cleaned.notes)
 
@@ -344,7 +377,7 @@ class Servers:
         if typed is not None:
             check_secret(typed, secret_label(draft.kind))
             return typed
-        if opened is None or not draft.requires_auth:
+        if opened is None or not draft.requires_auth or draft.auth is Auth.OAUTH2:
             return None
         refuse_moved(opened, draft)
         return self.secret(opened)
@@ -374,6 +407,16 @@ class Servers:
                     certificate_ends_at=certificate_ends_at,
                 )
             )
+
+    def _need_app(self, draft: ServerDraft) -> None:
+        """Refuse an application that is not registered."""
+        if draft.auth is not Auth.OAUTH2:
+            return
+        try:
+            app = self.apps.get(int(draft.oauth_app_id or 0))
+        except NotFoundError as error:
+            raise ValidationError([FieldError("oauth_app_id", f"{LABELS['oauth_app_id']}: {error}")]) from None
+        refuse_foreign_host(draft.host, app.provider)
 
     def _store(self, store: Callable[[Session, str | None], MailServer], secret: SecretStr | None) -> MailServer:
         """Put the secret, commit the record that points at it; leave neither when either fails.

@@ -20,15 +20,16 @@ import contextlib
 import logging
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pydantic import SecretStr
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 
 from mailcore.errors import MailcoreError, SecretError
 from mailcore.settings import KeyringChoice, Settings
-from mailcore.storage.tables import MailServer, SecretJournal
+from mailcore.storage.tables import MailServer, OAuthApp, OAuthPending, SecretJournal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 SERVICE = "mailcore"
+_LONGEST = 1_200
+"""UTF-16 units of one entry: Windows keeps 2,560 bytes, 1,280 of them (CRED_MAX_CREDENTIAL_BLOB_SIZE). A longer
+secret is cut into pieces of half as many characters, for one may take two units."""
+_PARTS = "\x01mailcore parts "
 KEY_FILE = "secret.key"
 
 _NO_OS_KEYRING = (
@@ -105,8 +110,12 @@ class SecretStore:
         """
         backend, name = self._locate(ref)
         with _keyring_faults():
-            secret = backend.get_password(SERVICE, name)
-        if secret is None:
+            parts = [backend.get_password(SERVICE, name)]
+            if parts[0] is not None and parts[0].startswith(_PARTS):
+                count = int(parts[0].removeprefix(_PARTS))
+                parts = [backend.get_password(SERVICE, f"{name}.{number}") for number in range(count)]
+        secret = "".join(part or "" for part in parts)
+        if None in parts:
             raise SecretError(_LOST)
         return SecretStr(secret)
 
@@ -121,8 +130,15 @@ class SecretStore:
         with self._database.write() as session:
             session.add(SecretJournal(ref=ref, condemned=False, created_at=datetime.now(UTC)))
         backend, name = self._locate(ref)
+        text = secret.get_secret_value()
         with _keyring_faults():
-            backend.set_password(SERVICE, name, secret.get_secret_value())
+            if ref.startswith("database:") or len(text.encode("utf-16-le")) <= 2 * _LONGEST:
+                backend.set_password(SERVICE, name, text)
+            else:
+                parts = [text[start : start + _LONGEST // 2] for start in range(0, len(text), _LONGEST // 2)]
+                for number, part in enumerate(parts):
+                    backend.set_password(SERVICE, f"{name}.{number}", part)
+                backend.set_password(SERVICE, name, f"{_PARTS}{len(parts)}")
         return ref
 
     def adopt(self, session: Session, ref: str) -> None:
@@ -176,8 +192,14 @@ class SecretStore:
         from keyring.errors import PasswordDeleteError
 
         backend, name = self._locate(ref)
-        with _keyring_faults(), contextlib.suppress(PasswordDeleteError):
-            backend.delete_password(SERVICE, name)
+        with _keyring_faults():
+            if not ref.startswith("database:"):
+                # A crash may have left pieces without the entry that counts them.
+                with contextlib.suppress(PasswordDeleteError):
+                    for number in count():
+                        backend.delete_password(SERVICE, f"{name}.{number}")
+            with contextlib.suppress(PasswordDeleteError):
+                backend.delete_password(SERVICE, name)
         with self._database.write() as session:
             session.execute(delete(SecretJournal).where(SecretJournal.ref == ref))
 
@@ -192,8 +214,15 @@ class SecretStore:
 
 
 def _unowned() -> Select[str]:
-    owned = select(MailServer.secret_ref).where(MailServer.secret_ref == SecretJournal.ref)
-    return select(SecretJournal.ref).where(~owned.exists())
+    holders = (
+        MailServer.secret_ref,
+        MailServer.oauth_ref,
+        OAuthApp.secret_ref,
+        OAuthPending.ref,
+        OAuthPending.token_ref,
+    )
+    owned = [select(column).where(column == SecretJournal.ref).exists() for column in holders]
+    return select(SecretJournal.ref).where(~or_(*owned))
 
 
 def _os_keyring() -> KeyringBackend | None:

@@ -16,6 +16,7 @@ from mailcore.storage.tables import Installation
 
 if TYPE_CHECKING:
     from mailcore.access.entrance import Access
+    from mailcore.oauth.authorizing import Authorizing
     from mailcore.storage.database import Database
 
 _TIDY_SECONDS = 3600
@@ -24,9 +25,10 @@ _TIDY_SECONDS = 3600
 class Housekeeping:
     """Tidies one installation, once an hour however often it is asked to. Safe to share between threads."""
 
-    def __init__(self, database: Database, access: Access, retention_days: int) -> None:
+    def __init__(self, database: Database, access: Access, authorizing: Authorizing, retention_days: int) -> None:
         self._database = database
         self._access = access
+        self._authorizing = authorizing
         self._retention_days = retention_days
         self._tidied = 0.0
         self._lock = Lock()
@@ -44,6 +46,7 @@ class Housekeeping:
             now = self._believable_now()
             roll_up(self._database, now=now)
             self._access.tidy(now)
+            self._authorizing.forget_old()
             gone = purge(self._database, self._retention_days, now=now)
             # While a backlog lasts, each call takes a piece of it.
             self._tidied = 0.0 if gone else monotonic()

@@ -109,7 +109,8 @@ class Sender:
         """Open the way to the server and write the message; nobody is contacted."""
         try:
             secret = self._servers.secret(server)
-            transport = transport_for(connection_for(server, secret, self._settings))
+            token = self._servers.tokens.source_for(server)
+            transport = transport_for(connection_for(server, secret, self._settings, token))
             return _Prepared(HandOver(server, transport, transport.prepare(message), warnings))
         except TransportError as error:
             diagnosis = diagnose(error, kind=server.kind, provider=provider_id(server.host))

@@ -36,7 +36,8 @@ def on_hold(account: LockedAccount, now: datetime) -> Stop | None:
     if not state.is_held(now):
         return None
     if state.held_until is None:
-        return Stop(diagnosis_for("account_paused", reply=state.held_reply))
+        code = state.held_code if state.held_code.startswith("oauth_") else "account_paused"
+        return Stop(diagnosis_for(code, reply=state.held_reply))
     diagnosis = diagnosis_for("account_on_hold", reply=state.held_reply)
     remedy = diagnosis.remedy.format(until=_clock(state.held_until, account.settings.zone))
     return Stop(replace(diagnosis, remedy=remedy), frees_at=state.held_until)

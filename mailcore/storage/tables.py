@@ -23,11 +23,14 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mailcore.rights import Role
 from mailcore.vocabulary import (
+    Auth,
     ChangeAction,
     CheckState,
     Kind,
     LimitUnit,
     LimitWindow,
+    OAuthMode,
+    OAuthState,
     SameAddress,
     Security,
     SendStatus,
@@ -87,6 +90,9 @@ class Base(DeclarativeBase):
         **{
             kind: text_enum(kind)
             for kind in (
+                Auth,
+                OAuthMode,
+                OAuthState,
                 Security,
                 LimitUnit,
                 LimitWindow,
@@ -135,6 +141,20 @@ class MailServer(Base):
     """What the provider counts by (see ``ServerKind.account``): records that share it share a quota."""
     secret_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
     """Where the secret is kept (backend and name), never the secret."""
+    auth: Mapped[Auth] = mapped_column(default=Auth.PASSWORD)
+    oauth_app_id: Mapped[int | None]
+    """The registered application; no foreign key: one that records use is not removed."""
+    oauth_ref: Mapped[str | None] = mapped_column(String(80))
+    """Where the refresh token is kept, never the token; None too for an application that works alone."""
+    oauth_generation: Mapped[int] = mapped_column(default=0)
+    """How often the refresh token was replaced."""
+    oauth_state: Mapped[OAuthState] = mapped_column(default=OAuthState.NONE)
+    oauth_user: Mapped[str] = mapped_column(String(320), default="")
+    """Who signed in."""
+    oauth_at: Mapped[datetime | None]
+    """When the authorisation was given, or refused."""
+    oauth_code: Mapped[str] = mapped_column(String(40), default="")
+    """The Diagnosis that ended it; empty while it is good."""
     from_address: Mapped[str] = mapped_column(String(320))
     from_name: Mapped[str] = mapped_column(String(200))
     reply_to: Mapped[str] = mapped_column(String(320))
@@ -161,6 +181,7 @@ class MailServer(Base):
 
     __table_args__ = (
         Index("uq_mail_server_name_key", "name_key", unique=True),
+        Index("uq_mail_server_oauth_ref", "oauth_ref", unique=True),
         Index(
             "uq_mail_server_default",
             "is_default",
@@ -180,6 +201,69 @@ class MailServer(Base):
         Index("ix_mail_server_account", "account_key"),
         {"sqlite_autoincrement": True},
     )
+
+
+class OAuthApp(Base):
+    """An application registered with a provider, by which records log in."""
+
+    __tablename__ = "oauth_app"
+    shown = ("id", "name", "provider", "mode")
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    name_key: Mapped[str] = mapped_column(String(400), unique=True)
+    provider: Mapped[str] = mapped_column(String(20))
+    client_id: Mapped[str] = mapped_column(String(320))
+    tenant: Mapped[str] = mapped_column(String(255), default="")
+    mode: Mapped[OAuthMode]
+    secret_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
+    created_at: Mapped[datetime]
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class OAuthPending(Base):
+    """A person's way through the provider's page, from ``Autorizar`` to the record that takes the authorisation."""
+
+    __tablename__ = "oauth_pending"
+    shown = ("app_id", "server_id", "status", "code")
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """A hash of ``state``, which is known to the browser alone."""
+    app_id: Mapped[int]
+    server_id: Mapped[int | None]
+    """None: for a form not saved yet."""
+    host: Mapped[str] = mapped_column(String(255))
+    username: Mapped[str] = mapped_column(String(320))
+    redirect: Mapped[str] = mapped_column(Text, default="")
+    """Where the provider sends the person; empty for a device code."""
+    ref: Mapped[str | None] = mapped_column(String(80), unique=True)
+    """The PKCE verifier, or the device code, in the keyring."""
+    token_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
+    """The refresh token, until a record takes it."""
+    who: Mapped[str] = mapped_column(String(200))
+    """Who began, and who alone may finish."""
+    status: Mapped[str] = mapped_column(String(20))
+    """``waiting``, ``taken``, ``done`` or ``failed``."""
+    code: Mapped[str] = mapped_column(String(40), default="")
+    """The Diagnosis of a failed one."""
+    words: Mapped[str] = mapped_column(Text, default="")
+    user: Mapped[str] = mapped_column(String(320), default="")
+    created_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_oauth_pending_ends", "ends_at"),)
+
+
+class OAuthLease(Base):
+    """Who is renewing an authorisation just now: one process at a time."""
+
+    __tablename__ = "oauth_lease"
+    shown = ("server_id", "until")
+
+    server_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    owner: Mapped[str] = mapped_column(String(40))
+    until: Mapped[datetime]
 
 
 class SecretJournal(Base):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from mailcore.settings import Settings
-    from mailcore.transports.base import Connection, Transport
+    from mailcore.transports.base import Connection, TokenSource, Transport
     from mailcore.transports.kind import Record
 
 _MOST_ID = 20
@@ -75,8 +75,14 @@ def step_label(name: str) -> str:
     return next((kind.steps[name] for kind in kinds() if name in kind.steps), name)
 
 
-def connection_for(record: Record, secret: SecretStr | None, settings: Settings) -> Connection:
-    """Return what a transport needs to reach the server of a record, stored or cleaned and not stored yet."""
+def connection_for(
+    record: Record, secret: SecretStr | None, settings: Settings, token: TokenSource | None = None
+) -> Connection:
+    """Return what a transport needs to reach the server of a record, stored or cleaned and not stored yet.
+
+    Args:
+        token: where the record logs in by OAuth2, what gives the token.
+    """
     from mailcore.transports.base import Connection
 
     return Connection(
@@ -88,6 +94,7 @@ def connection_for(record: Record, secret: SecretStr | None, settings: Settings)
         ca_pem=record.ca_pem,
         username=record.username,
         secret=secret,
+        token=token,
         from_address=record.from_address,
         base_url=kind_of(record.kind).base_url(settings),
         ehlo_name=settings.ehlo_name,

@@ -29,6 +29,24 @@ CHECK_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
+class BearerToken:
+    """What a login by OAuth2 shows in place of a password. ``value`` never shows in ``repr``."""
+
+    value: SecretStr = field(repr=False)
+    ends_at: datetime
+    """Until when it is good, by this machine's clock; for people to read."""
+    is_fresh: bool
+    """It came from the provider just now: where it is refused, another one would be too."""
+
+
+TokenSource = Callable[[float, bool], BearerToken]
+"""Gives the token of a login: within so many seconds, and one of before or, where True, a new one.
+
+It raises a :class:`TransportError` of the phase ``auth`` where it has none.
+"""
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """Everything a transport needs to reach one server. ``secret`` never shows in ``repr``."""
 
@@ -43,6 +61,8 @@ class Connection:
     """Empty where the server wants no login."""
     secret: SecretStr | None = field(default=None, repr=False)
     """A password, or the key of an interface."""
+    token: TokenSource | None = field(default=None, repr=False)
+    """SMTP only: log in by OAuth2 with what this gives, and never with a password."""
     from_address: str = ""
     base_url: str = ""
     """The root of an HTTP interface; empty for a kind that has none, or the one it knows itself."""

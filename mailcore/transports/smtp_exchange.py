@@ -55,6 +55,11 @@ class Exchange:
         self._wire: Wire | None = None
         self._broken = False
 
+    def hide(self, secret: str) -> None:
+        """Take this out of replies too from now on."""
+        before, more = self._scrub, scrubber(self.connection.username, secret)
+        self._scrub = lambda text: more(before(text))
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.connection.host}:{self.connection.port}>"
 
@@ -102,6 +107,14 @@ class Exchange:
             raw = b""
         if not raw:
             raise self.failure(phase, "message_unwritable")
+        return self.command_raw(phase, raw, seconds)
+
+    def command_raw(self, phase: str, raw: bytes, seconds: float | None = None) -> Reply:
+        """Say one line as it is, be it empty, and return what is answered.
+
+        Raises:
+            TransportError: no answer came.
+        """
         self.hand_over(phase, raw + b"\r\n", self.limits.command if seconds is None else seconds)
         return self.read(phase)
 

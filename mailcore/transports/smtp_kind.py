@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mailcore.labels import SECURITY
 from mailcore.transports.kind import Record, ServerKind, Typed
-from mailcore.vocabulary import Kind, Security
+from mailcore.vocabulary import Auth, Kind, Security
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ class SmtpKind(ServerKind):
     label = "SMTP"
     fields = (
         *("host", "port", "security", "security_auto", "verify_certificate", "requires_auth", "username"),
-        "ca_pem",
+        *("auth", "oauth_app_id", "ca_pem"),
     )
     steps: ClassVar[Mapping[str, str]] = {
         "resolve": "Procurar o servidor na internet (DNS)",
@@ -60,6 +60,7 @@ class SmtpKind(ServerKind):
             "verify_certificate": typed.value("verify_certificate"),
             "requires_auth": typed.value("requires_auth"),
             "username": typed.cleaned("username", needed=True) if typed.value("requires_auth") else "",
+            **_form_of_login(typed, security),
             "ca_pem": _ca_pem(typed, is_used=security is not Security.NONE),
         }
 
@@ -94,6 +95,21 @@ def suggested_port(security: Security, security_auto: bool = False) -> int:
 def automatic_security(port: int) -> Security:
     """Return what "Automático" means on a port: direct TLS on 465, STARTTLS elsewhere, never plain."""
     return Security.SSL_TLS if port == 465 else Security.STARTTLS
+
+
+def _form_of_login(typed: Typed, security: Security) -> dict[str, Any]:
+    if not typed.value("requires_auth"):
+        return {"auth": Auth.NONE, "oauth_app_id": None}
+    if typed.value("auth") is not Auth.OAUTH2:
+        return {"auth": Auth.PASSWORD, "oauth_app_id": None}
+    if security is Security.NONE:
+        typed.error("security", "com OAuth2 a conexão tem de ser criptografada. Marque esta caixa.")
+    if not typed.value("verify_certificate"):
+        typed.error("verify_certificate", "com OAuth2 o certificado tem de ser verificado. Marque esta caixa.")
+    app_id = typed.cleaned("oauth_app_id")
+    if app_id is None and not str(typed.value("oauth_app_id") or "").strip():
+        typed.error("oauth_app_id", "escolha o aplicativo registrado no provedor.")
+    return {"auth": Auth.OAUTH2, "oauth_app_id": app_id}
 
 
 def _host(typed: Typed) -> tuple[str, int | None]:

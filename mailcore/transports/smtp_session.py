@@ -21,7 +21,7 @@ from mailcore.transports.base import Certificate, Connection, StepListener, Tran
 from mailcore.transports.smtp_connect import Address, connected
 from mailcore.transports.smtp_connect import cause_of as connect_cause
 from mailcore.transports.smtp_exchange import Exchange, Limits, lost_cause
-from mailcore.transports.smtp_login import login
+from mailcore.transports.smtp_login import login, login_with_token, mechanism_for_token
 from mailcore.transports.smtp_wire import Reply, Wire
 from mailcore.transports.tls import EXPIRY_WARNING_DAYS, cause_of, certificate_of, client_context, describe
 from mailcore.vocabulary import Outcome, Security, StepState
@@ -29,6 +29,7 @@ from mailcore.vocabulary import Outcome, Security, StepState
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from mailcore.transports.base import TokenSource
     from mailcore.transports.steps import Running
 
 _SLOWEST = 20_000  # bytes a second below which handing over a message is given up
@@ -178,13 +179,29 @@ class SmtpSession(Exchange):
         return reply
 
     def login(self) -> None:
-        """Log in by PLAIN, else by LOGIN."""
+        """Log in by PLAIN, else by LOGIN; by OAuth2 where the connection has a token."""
         with self.log.step("auth") as step:
+            if self.connection.token is not None:
+                self._login_with_token(self.connection.token, step)
+                return
             if not self._secret:
                 raise self.failure("auth", "secret_missing")
             if self.connection.security is not Security.NONE and not self._encrypted:
                 raise self.failure("auth", "not_encrypted")
             login(self, self._secret, step)
+
+    def _login_with_token(self, source: TokenSource, step: Running) -> None:
+        """Show a token; where an old one is refused, a new one, once, over a new connection."""
+        if not self._encrypted or not self.connection.verify_certificate:
+            raise self.failure("auth", "oauth_not_encrypted")
+        mechanism = mechanism_for_token(self)
+        token = source(self.seconds(self.limits.command), False)
+        if login_with_token(self, mechanism, token, step, may_fail=not token.is_fresh):
+            return
+        self._begin_anew()
+        with self.log.silence():
+            self.ehlo()
+        login_with_token(self, mechanism, source(self.seconds(self.limits.command), True), step)
 
     def sender(self, address: str, *, size: int = 0, eight_bit: bool = False, utf8: bool = False) -> None:
         """Name the envelope sender; ``size`` is that of the message in bytes, 0 for unknown (RFC 1870).

@@ -124,10 +124,15 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
     draft, secret = draft_of_form(form), typed_secret(form)
     try:
         if form.opened is None:
-            saved = core.servers.create(draft, secret, actor=current_actor())
+            saved = core.servers.create(draft, secret, actor=current_actor(), authorization=form.authorization)
         else:
             saved = core.servers.update(
-                form.opened, draft, secret, remove_secret=form.remove_secret, actor=current_actor()
+                form.opened,
+                draft,
+                secret,
+                remove_secret=form.remove_secret,
+                actor=current_actor(),
+                authorization=form.authorization,
             )
     except ValidationError as error:
         _blame(form, error)
@@ -234,12 +239,12 @@ def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
     if start:
         _clear_messages(form)
         draft, secret, opened = draft_of_form(form), typed_secret(form), form.opened
-        actor = current_actor()
+        actor, key = current_actor(), form.authorization
         try:
             form.check, _ = watch(
                 uuid4().hex,
                 "Testando a conexão",
-                lambda on_step: core.check_draft(draft, secret, opened, on_step, actor=actor),
+                lambda on_step: core.check_draft(draft, secret, opened, on_step, actor=actor, authorization=key),
             )
         except ValidationError as error:
             _blame(form, error)

@@ -21,23 +21,26 @@ from mailcore.registry.drafts import ServerDraft, default_same_address, draft_of
 from mailcore.registry.fields import FIELD, FIELDS, Field, Sort, Tab, rows_of
 from mailcore.transports import kind_of, kinds
 from mailcore.transports.smtp_kind import automatic_security, suggested_port
-from mailcore.vocabulary import Security
+from mailcore.vocabulary import Auth, Security
 from ui import words
+from ui.cadastro import oauth
 from ui.cadastro.offers import offer
 from ui.formats import plain
 from ui.session import FORM_TAB, form_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from mailcore.health.check import CheckResult
+    from mailcore.oauth.authorizing import Begun
     from mailcore.storage.tables import MailServer
     from mailcore.transports.kind import ServerKind
 
 GENERAL, AUTHENTICATION = Tab.GENERAL.value, Tab.AUTHENTICATION.value
 _KEPT_PLACEHOLDER = "•••••••• (mantida)"
 
-_WIDGET = {"security": "ssl", "security_auto": "ssl_mode"}
+_WIDGET = {"security": "ssl", "security_auto": "ssl_mode", "auth": "auth"}
 """Fields whose widget says something else than their value: encrypted or not, and how."""
 _WIDGETS = tuple(_WIDGET.get(row.name, row.name) for row in FIELDS if row.sort is not Sort.SECRET)
 _AUTOMATIC = "Automático"
@@ -74,6 +77,15 @@ class ServerForm:
     pointed: bool = False
     tries: int = 0
     drawn: bool = False
+    begun: Begun | None = None
+    """An authorisation that waits for the person at the provider's page."""
+    begun_for: tuple[str, str, str] = ("", "", "")
+    """Application, host and user name it is for."""
+    authorization: str = ""
+    """The key of one that was given in this form."""
+    authorized: tuple[str, datetime] | None = None
+    """By whom and when."""
+    oauth_fault: str = ""
     chose_same_address: bool = False
     """The person chose it: it no longer follows "Conta"."""
 
@@ -128,7 +140,10 @@ def draft_of_form(form: ServerForm) -> ServerDraft:
         "security": _security(encrypted, mode, values["port"]),
         "security_auto": encrypted and mode is None,
         "requires_auth": kind_of(values["kind"]).always_logs_in or values["requires_auth"],
+        "auth": _auth(form, logs_in=bool(values["requires_auth"])),
     }
+    if values["auth"] is not Auth.OAUTH2:
+        values["oauth_app_id"] = ""
     return ServerDraft(**values)
 
 
@@ -166,7 +181,11 @@ def authentication_fields(form: ServerForm) -> None:
 
 
 def _rows(form: ServerForm, tab: Tab) -> None:
-    for row in rows_of(tab, _value(form, "kind")):
+    hidden = "secret" if _uses_oauth(form) else "oauth_app_id"
+    for whole in rows_of(tab, _value(form, "kind")):
+        row = [item for item in whole if item.name != hidden]
+        if not row:
+            continue
         if any(item.name == "from_address" for item in row):
             _sender(form, row)
         elif all(item.sort is Sort.FLAG or item.name == "security" for item in row):
@@ -177,6 +196,18 @@ def _rows(form: ServerForm, tab: Tab) -> None:
             _beside(form, row)
         if any(item.name == "security" for item in row):
             _warn_of_plain(form)
+        if any(item.name == "oauth_app_id" for item in row):
+            oauth.show_authorization(form, draft_of_form(form))
+
+
+def _auth(form: ServerForm, *, logs_in: bool) -> Auth:
+    if not logs_in:
+        return Auth.NONE
+    return Auth.PASSWORD if _value(form, "auth") == oauth.PASSWORD else Auth.OAUTH2
+
+
+def _uses_oauth(form: ServerForm) -> bool:
+    return "auth" in _kind(form).fields and _auth(form, logs_in=_logs_in(form)) is Auth.OAUTH2
 
 
 def _beside(form: ServerForm, row: list[Field]) -> None:
@@ -202,6 +233,10 @@ def _draw(form: ServerForm, row: Field) -> None:
     """One field's widget, by its sort, and what there is to complain of it."""
     if row.name == "security_auto":
         _mode(form, row)
+    elif row.name == "auth":
+        _login_form(form, row)
+    elif row.name == "oauth_app_id":
+        _app(form, row)
     elif row.sort is Sort.SECRET:
         _secret(form, _kind(form))
     elif row.sort is Sort.FLAG or row.name == "security":
@@ -341,6 +376,37 @@ def _mode(form: ServerForm, row: Field) -> None:
     _error(form, row.name)
 
 
+def _login_form(form: ServerForm, row: Field) -> None:
+    st.selectbox(
+        row.label,
+        oauth.LOGIN_FORMS,
+        format_func=oauth.login_label,
+        key=field_key(row.name),
+        help=field_help(row.name),
+        disabled=not _logs_in(form),
+        persist_state="page",
+        filter_mode=None,
+    )
+    _error(form, row.name)
+
+
+def _app(form: ServerForm, row: Field) -> None:
+    apps = oauth.apps_of(_value(form, "auth"))
+    current = form_field(row.name).get()
+    if current not in apps:  # of another provider, or none yet
+        form_field(row.name).set(next(iter(apps), ""))
+    st.selectbox(
+        row.label,
+        list(apps) or [""],
+        format_func=lambda number: apps[number].name if number in apps else "(nenhum registrado)",
+        key=field_key(row.name),
+        help=field_help(row.name),
+        persist_state="page",
+        filter_mode=None,
+    )
+    _error(form, row.name)
+
+
 def _check(form: ServerForm, row: Field) -> None:
     name = _WIDGET.get(row.name, row.name)
     st.checkbox(
@@ -368,6 +434,8 @@ def _value(form: ServerForm, name: str) -> Any:
 def _starting_value(start: ServerDraft, name: str) -> Any:
     if name == "ssl":
         return start.security is not Security.NONE
+    if name == "auth":
+        return oauth.provider_of(start.oauth_app_id) if start.auth is Auth.OAUTH2 else oauth.PASSWORD
     return _ssl_mode(start) if name == "ssl_mode" else getattr(start, name)
 
 
@@ -380,6 +448,7 @@ def _as_typed(start: ServerDraft) -> ServerDraft:
         same_address=start.same_address or default_same_address(start.is_paid),
         security=_security(start.security is not Security.NONE, _SSL_MODES[_ssl_mode(start)], str(start.port or "")),
         requires_auth=kind_of(start.kind).always_logs_in or start.requires_auth,
+        auth=start.auth if kind_of(start.kind).always_logs_in or start.requires_auth else Auth.NONE,
     )
 
 

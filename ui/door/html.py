@@ -102,6 +102,13 @@ def back_page() -> tuple[bytes, list[tuple[bytes, bytes]]]:
     )
 
 
+def authorized_page(error: str = "") -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Where the provider's page leads back to: go back to the form."""
+    if error:
+        return _page("A autorização não foi feita", [_note(error, "bad"), "<p>Volte para a aba do cadastro.</p>"])
+    return _page("Autorizado", ["<p>Pode fechar esta aba e voltar para a do cadastro: ela percebe sozinha.</p>"])
+
+
 def refusal_page(sentence: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """A page that says why nobody passes."""
     return _page("Não foi possível entrar", [_note(sentence, "bad")])

@@ -18,6 +18,7 @@ from ui.door.answers import form_of, page, within_app
 from ui.door.html import back_page, leave_page, password_page, refusal_page, sign_in_page
 from ui.door.keeper import Keeper, Refused
 from ui.door.knock import COOKIE, Knock, base_path
+from ui.door.oauth_return import OAuthReturn
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -55,6 +56,7 @@ class Routes:
     def all(self) -> list[BaseRoute]:
         """Every route of the door."""
         base, way = base_path(), openid.OpenId(self._keeper, self.enter, self.work)
+        returning = OAuthReturn(self._keeper, self.work)
         return [
             Route(f"{base}/entrar", self.sign_in, methods=["GET", "POST"]),
             Route(f"{base}/entrar/senha", self.password, methods=["GET", "POST"]),
@@ -66,6 +68,8 @@ class Routes:
             Route(f"{base}/oauth2callback", way.callback, methods=["GET"]),
             Route(f"{base}/auth/login", _not_here, methods=["GET"]),
             Route(f"{base}/auth/logout", self.signed_out, methods=["GET"]),
+            Route(f"{base}/oauth/retorno", returning.back, methods=["GET"]),
+            Route(f"{base}/oauth/pronto", returning.done, methods=["GET"]),
         ]
 
     async def work(self, act: Callable[..., T], *about: object) -> T:

@@ -159,7 +159,7 @@ def _list_attention(core: Mailcore, found: Attention) -> None:
     today = datetime.now(UTC).date()
     for server, stops in found.passwords:
         words = "não aceita mais senha" if stops <= today else f"aceita senha até {stops:%d/%m/%Y}"
-        _link(server.id, server.name, f"{server.host} {words}")
+        _link(server.id, server.name, f"{server.host} {words}: abrir “Forma de login”", field="auth")
 
 
 def _link(server_id: int, name: str, words: str, *, field: str | None = None) -> None:

@@ -17,7 +17,7 @@ from mailcore.transports.base import TransportError
 from mailcore.vocabulary import Kind, Outcome
 from tests.mailcore.diagnosis.provider_replies import ELASTIC_EMAIL, GOOGLE, MICROSOFT, SERVICES, SMTP, YAHOO
 
-FIELDS = {"host", "port", "security", "username", "secret", "from_address", "daily_limit"}
+FIELDS = {"host", "port", "security", "auth", "username", "secret", "from_address", "daily_limit"}
 
 
 def smtp(phase: str, reply: str, cause: str = "") -> TransportError:
