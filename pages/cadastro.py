@@ -7,6 +7,8 @@ from ui.cadastro.actions import (
     ask_before_leaving,
     close,
     current_form,
+    has_news,
+    leave,
     save,
     save_and_continue,
     show_conflict,
@@ -14,6 +16,7 @@ from ui.cadastro.actions import (
     start_new,
     test_connection,
 )
+from ui.cadastro.drafts import keep, offer_draft
 from ui.cadastro.form import (
     AUTHENTICATION,
     GENERAL,
@@ -34,46 +37,51 @@ form = current_form(core)
 if form.saved:
     close()
 
+st.set_page_config(page_title=form.title)
 st.title(form.title)
 cursor = point(form)
 notices()
-# One place for all that is said above the tabs: with nothing to say the fields stay where they are.
-messages = st.container()
-with messages:
-    show_problems(form)
-    show_conflict(core, form)
+with st.container(key="cadastro_form"):
+    offer_draft(form)
+    general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=FORM_TAB.name, on_change="rerun")
+    with general:
+        general_fields(form)
+    with authentication:
+        authentication_fields(form)
 
-general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=FORM_TAB.name, on_change="rerun")
-with general:
-    general_fields(form)
-with authentication:
-    authentication_fields(form)
+    if form.opened is not None:
+        history(core, form.opened.id)
 
-if form.opened is not None:
-    history(core, form.opened.id)
-
-with st.bottom, st.container(horizontal=True):
-    st.button("Salvar", key=form.button("save"), type="primary", help="F2", on_click=save, args=(core, form))
-    st.button(
-        "Salvar e continuar",
-        key=form.button("save_and_continue"),
-        help="F3",
-        on_click=save_and_continue,
-        args=(core, form),
-    )
-    st.button("Novo", key=form.button("new"), help="F5", on_click=start_new, args=(form,))
-    wants_test = st.button("Testar conexão", key=form.button("check"))
-    wants_out = st.button("Cancelar", key=form.button("cancel"))
+with st.bottom:
+    # In sight from either tab and however far the fields are scrolled: right above the buttons, or beside the form.
+    verdict = st.container(key="verdict")
+    with st.container(horizontal=True, key="cadastro_buttons"):
+        st.button("Salvar", key=form.button("save"), type="primary", on_click=save, args=(core, form))
+        st.button(
+            "Salvar e continuar",
+            key=form.button("save_and_continue"),
+            on_click=save_and_continue,
+            args=(core, form),
+        )
+        st.button("Novo", key=form.button("new"), on_click=start_new, args=(form,))
+        wants_test = st.button("Testar conexão", key=form.button("check"))
+        wants_out = st.button("Cancelar", key=form.button("cancel"))
+    st.caption("F1 abre a ajuda do campo em que você está.")
 
 if wants_out:
-    close()
-with messages, faults():
-    test_connection(core, form, start=wants_test)
+    leave(form)
+with verdict:
+    show_problems(form)
+    show_conflict(core, form)
+    with faults():
+        test_connection(core, form, start=wants_test)
 ask_before_leaving(form)
+keep(form)
 shortcuts(
     {"F2": form.button("save"), "F3": form.button("save_and_continue"), "F5": form.button("new")},
     unsaved_guard=form.nonce,
     unsaved=is_unsaved(form),
-    focus=cursor or field_key("name"),
+    focus=cursor or (None if has_news(form) else field_key("from_address")),
+    focus_first="verdict" if has_news(form) else None,
     focus_token=f"{form.nonce}-{form.tries}",
 )

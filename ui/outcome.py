@@ -13,7 +13,7 @@ from ui.formats import plain
 from ui.jobs import show_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.health.check import CheckResult
@@ -40,23 +40,27 @@ def show_check(result: CheckResult, server_id: int | None, use: Callable[[Sugges
             if step.state == "warning" and step.detail:
                 st.warning(plain(step.detail), icon=":material/warning:")
     elif result.diagnosis:
-        show_diagnosis(result.diagnosis, server_id)
-        with st.container(horizontal=True):
-            for number, suggestion in enumerate(result.suggestions):
-                st.button(
-                    suggestion.label,
-                    key=f"use_suggestion_{number}",
-                    type="primary" if number == 0 else "secondary",
-                    icon=":material/auto_fix_high:",
-                    on_click=use,
-                    args=(suggestion,),
-                )
-    show_steps(result.steps, expanded=not result.ok)
+        show_diagnosis(result.diagnosis, server_id, lambda: _fixes(result.suggestions, use))
+    show_steps(result.steps)
 
 
-def show_steps(steps: list[Step], *, expanded: bool = False) -> None:
-    """The finished steps, folded away unless asked for."""
-    with st.expander("Passo a passo", expanded=expanded):
+def _fixes(suggestions: Sequence[Suggestion], use: Callable[[Suggestion], None]) -> None:
+    """A button for each thing that was tried and works."""
+    with st.container(horizontal=True):
+        for number, suggestion in enumerate(suggestions):
+            st.button(
+                suggestion.label,
+                key=f"use_suggestion_{number}",
+                type="primary" if number == 0 else "secondary",
+                icon=":material/auto_fix_high:",
+                on_click=use,
+                args=(suggestion,),
+            )
+
+
+def show_steps(steps: list[Step]) -> None:
+    """The finished steps, folded away."""
+    with st.expander("Passo a passo"):
         for step in steps:
             show_step(step)
 
@@ -87,11 +91,17 @@ def show_send(send: Send, steps: list[Step]) -> None:
         st.warning(plain(warning), icon=":material/warning:")
 
 
-def show_diagnosis(diagnosis: Diagnosis, server_id: int | None) -> None:
-    """What happened, why, what to do, the field to open, and the server's own words, ready to copy."""
+def show_diagnosis(diagnosis: Diagnosis, server_id: int | None, fixes: Callable[[], None] | None = None) -> None:
+    """What happened, why, what to do, the field to open, and the server's own words, ready to copy.
+
+    Args:
+        fixes: draws the buttons that do what is to do, right under it.
+    """
     st.error(f"**{plain(diagnosis.title)}**", icon=":material/error:")
     st.markdown(f"**Por quê:** {plain(diagnosis.cause)}")
     st.markdown(f"**O que fazer:** {plain(diagnosis.remedy)}")
+    if fixes is not None:
+        fixes()
     if diagnosis.page:
         st.markdown(f"**Página do provedor:** <{diagnosis.page}>")
     if diagnosis.field:

@@ -137,6 +137,10 @@ NEW, EDIT, DUPLICATE, SEND = Key("new", False), Key("edit", False), Key("duplica
 FORM: Key[ServerForm | None] = Key("cadastro", None)
 FORM_TAB = Key("cadastro_tab", "Geral")
 """The open tab. The same widget for every form, so that the next form's fields take the places of the last."""
+SAVED_AND_CONTINUED = Key("cadastro_seguinte", "")
+"""The form that "Salvar e continuar" opened last."""
+DRAFTS_ENDED: Key[tuple[str, ...]] = Key("drafts_ended", ())
+"""Openings of the form whose typing is saved or given up."""
 OFFER_FILLED = Key("offer_filled", False)
 OAUTH_PASTED = Key("oauth_pasted", "")
 """The address at which the provider's page ended, pasted."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Hashable, Mapping
 import streamlit as st
 
 from ui.assets import part
+from ui.drafts import drop_ended_drafts
 
 _LEAVE = "Há dados digitados que ainda não foram salvos. Sair desta página e perdê-los?"
 
@@ -32,6 +33,7 @@ def shortcuts(
     unsaved: bool = False,
     focus: str | None = None,
     focus_token: Hashable = "",
+    focus_first: str | None = None,
     help_page: str | None = "ajuda",
     shows_above: Collection[str] = (),
 ) -> None:
@@ -50,11 +52,15 @@ def shortcuts(
         brought back after a conflict.
     :param focus: Streamlit key of the field to put the cursor in, once for each pair with ``focus_token``.
     :param focus_token: anything whose text changes when ``focus`` is to be honoured again.
+    :param focus_first: Streamlit key of a container with news: the cursor goes there first, so that it is seen and
+        read out, and on to ``focus``, or stays there where that is None.
     :param help_page: URL path of the help page, opened by F1 in a tab of its own, with ``?campo=<name>`` when
         the cursor is in a field keyed ``field_<name>`` or ``field_<name>__<anything>``; None leaves F1 alone.
     :param shows_above: Streamlit keys of buttons whose outcome appears at the top of the page: a press of one
         brings that into view.
     """
+    if unsaved_guard is None:
+        drop_ended_drafts()
     _component(
         key="mailcore_shortcuts",
         data={
@@ -62,7 +68,8 @@ def shortcuts(
             "guard": unsaved_guard,
             "unsaved": unsaved,
             "leave": _LEAVE if unsaved_guard is not None else "",
-            "focus": [_key_class(focus), str(focus_token)] if focus else None,
+            "focus": [_key_class(focus) if focus else "", str(focus_token)] if focus or focus_first else None,
+            "first": _key_class(focus_first) if focus_first else "",
             "help": help_page,
             "above": [_key_class(key) for key in shows_above],
         },

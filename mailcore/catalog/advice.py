@@ -29,7 +29,7 @@ def warnings(provider: Provider, *, domain: str, sharing: list[Provider], today:
     """
     sentences = [
         _unknown_host(provider, domain),
-        _password(provider, today),
+        password_advice(provider, today),
         provider.care_pt,
         _user(provider),
         _settings(provider),
@@ -48,7 +48,8 @@ def _unknown_host(provider: Provider, domain: str) -> str:
     return f"O servidor de envio não pode ser deduzido daqui. Nesta hospedagem costuma ser {usual}."
 
 
-def _password(provider: Provider, today: date) -> str:
+def password_advice(provider: Provider, today: date) -> str:
+    """Return what to know of the password before typing one: that it must be an app password, or that none works."""
     login, ends = provider.password_login, provider.password_ends_on
     if login == "app_password":
         where = provider.app_password_page or "nas configurações de segurança da conta"

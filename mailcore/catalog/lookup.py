@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from mailcore.catalog.advice import warnings
+from mailcore.catalog.advice import password_advice, warnings
 from mailcore.catalog.data import Provider, providers
 from mailcore.catalog.index import canonical, for_domain, for_host, for_mx, mx_match, sharing_host
 from mailcore.catalog.mx import mx_hosts
@@ -55,6 +55,8 @@ class ProviderSuggestion:
     password_login: str
     """``works``, ``app_password``, ``retired``, ``ends`` or empty; see :class:`mailcore.catalog.Provider`."""
     password_ends_on: date | None
+    password_advice: str
+    """The one of the warnings that is about which password to use, or empty."""
     warnings: tuple[str, ...]
     """Portuguese sentences on what will fail or needs care, the gravest first."""
     source: str
@@ -142,6 +144,7 @@ def _suggestion(
         auth=provider.auth,
         password_login=provider.password_login,
         password_ends_on=provider.password_ends_on,
+        password_advice=password_advice(provider, today),
         warnings=warnings(provider, domain=domain if address else "", sharing=sharing, today=today),
         source=provider.source,
         read_on=provider.read_on,

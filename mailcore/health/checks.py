@@ -63,13 +63,7 @@ class Checks:
         token = self._servers.tokens.source_for(server)
         connection = connection_for(server, self._servers.secret(server), self._settings, token)
         result = check(connection, on_step, recipient=recipient, probe=probe)
-        category = result.diagnosis.category if result.diagnosis else None
-        if recipient and category == "recipient":
-            category = None  # that says something of the recipient, nothing of the server
-        check_state = CheckState.OK if result.ok or category is None else CheckState.FAILED
-        ends_at = result.certificate.not_after if result.certificate else None
-        code = result.diagnosis.code if result.diagnosis and category else None
-        self._servers.record_check(server, check_state, category, ends_at, code=code)
+        check_state = note_result(self._servers, server, result, recipient=recipient)
         if check_state is CheckState.OK and state.auth_failures:
             with self._database.write() as session:
                 forgive_logins(session, server.account_key)
@@ -126,3 +120,22 @@ class Checks:
         """Check a server, unless its login was refused again and again: nobody looks at this one try."""
         refuse_pause(state_in(self._database, server.account_key))
         return self.check(server, probe=False, actor=actor)
+
+
+def note_result(servers: Servers, server: MailServer, result: CheckResult, *, recipient: str = "") -> CheckState:
+    """Note in a record what a check of it, or of exactly what was then saved as it, found; return the state.
+
+    Args:
+        recipient: the address that the server was asked for too.
+
+    Raises:
+        StorageError: it could not be noted.
+    """
+    category = result.diagnosis.category if result.diagnosis else None
+    if recipient and category == "recipient":
+        category = None  # that says something of the recipient, nothing of the server
+    state = CheckState.OK if result.ok or category is None else CheckState.FAILED
+    ends_at = result.certificate.not_after if result.certificate else None
+    code = result.diagnosis.code if result.diagnosis and category else None
+    servers.record_check(server, state, category, ends_at, code=code)
+    return state

@@ -18,6 +18,7 @@ class ElasticEmailKind(ApiKeyKind):
 
     id = Kind.ELASTIC_EMAIL
     label = "Elastic Email"
+    starts_paid = True
     can_follow = True
     has_figures = True
     error_form = re.compile(r"[\"'][Ee]rror[\"']\s{0,3}:\s{0,3}\"((?:[^\"\\]|\\.){2,500})\"")

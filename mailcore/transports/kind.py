@@ -81,6 +81,8 @@ class ServerKind(ABC):
     steps: ClassVar[Mapping[str, str]] = {}
     """Each step of a check or a send → its label. A name that two kinds use means the same."""
 
+    starts_paid: ClassVar[bool] = False
+    """A form for a new account of it starts as a paid one."""
     can_follow: ClassVar[bool] = False
     """It can be asked what became of a message it took: :meth:`Transport.delivery`."""
     has_figures: ClassVar[bool] = False

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from .driver import expect, settled
+from mailcore import Mailcore
+from mailcore.registry.drafts import ServerDraft
+from mailcore.registry.search import ServerQuery
+from mailcore.settings import Settings
+from mailcore.vocabulary import Security
+from tests.actors import ME
+from tests.peers.certificates import authority_pem, server_context
+from tests.peers.smtp_server import SmtpPeer
+
+from .driver import expect, field, fill_smtp, open_form, open_list, press, select_row, settled
 
 GAPS = [80, 130, 200, 400, 600]
 """Milliseconds between the two clicks."""
@@ -76,3 +87,118 @@ class TestTheGuard:
         settled(at)
         same.click()
         expect(at.get_by_text("Apertos: 4")).to_be_visible()
+
+
+USER, PASSWORD = "ana@exemplo.com.br", "Segrêdo-Único-9034"
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[Mailcore]:
+    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def app(tmp_path: Path, core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
+    return streamlit_server("app.py", {"MAILCORE_DATA_DIR": str(tmp_path / "data"), "MAILCORE_KEYRING": "database"})
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpPeer]:
+    with SmtpPeer(security="starttls", tls=server_context(), users={USER: PASSWORD}) as peer:
+        yield peer
+
+
+def register(core: Mailcore, smtp: SmtpPeer) -> int:
+    draft = ServerDraft(
+        name="Padaria",
+        host="127.0.0.1",
+        port=smtp.port,
+        security=Security.STARTTLS,
+        ca_pem=authority_pem(),
+        username=USER,
+        from_address=USER,
+        daily_limit=1_000,
+    )
+    return core.servers.create(draft, SecretStr(PASSWORD), actor=ME).server.id
+
+
+def button(page: Any, name: str) -> Any:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_enviar_sends_one_mail(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer, gap: int) -> None:
+    page.goto(f"{app.url}/enviar_teste?servidor={register(core, smtp)}")
+    field(page, "Para").fill("cliente@outro.example")
+    settled(page)
+    twice(page, button(page, "Enviar"), gap)
+    expect(page.get_by_text("aceita", exact=True)).to_be_visible()
+    settled(page)
+    assert len(smtp.inbox) == 1
+
+
+@pytest.mark.parametrize("gap", [80, 200, 600])
+def test_external_use_counts_once(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer, gap: int) -> None:
+    server_id = register(core, smtp)
+    page.goto(f"{app.url}/cotas?servidor={server_id}")
+    page.get_by_text("Registrar consumo externo", exact=True).click()
+    field(page, "Unidades").fill("37")
+    field(page, "Unidades").press("Tab")
+    settled(page)
+    twice(page, button(page, "Registrar"), gap)
+    expect(page.get_by_text("Registrado: 37 unidades")).to_be_visible()
+    assert core.quotas(server_id=server_id)[0].external == 37
+
+
+@pytest.mark.parametrize("name", ["Testar conexão", "Testar todos"])
+@pytest.mark.parametrize("gap", [130, 600])
+def test_a_test_logs_in_once(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer, name: str, gap: int) -> None:
+    register(core, smtp)
+    open_list(page, app.url)
+    select_row(page)
+    twice(page, button(page, name), gap)
+    expect(page.get_by_test_id("stMain").get_by_text("Funcionando").first).to_be_visible()
+    settled(page)
+    assert len(smtp.logins) == 1
+
+
+@pytest.mark.parametrize("gap", [80, 300, 600])
+def test_save_and_continue_does_not_complain_of_the_next_form(
+    page: Any, app: Any, core: Mailcore, smtp: SmtpPeer, gap: int
+) -> None:
+    open_form(page, app.url)
+    fill_smtp(page, "Padaria", "127.0.0.1", smtp.port, sender=USER, password=PASSWORD)
+    twice(page, button(page, "Salvar e continuar"), gap)
+    expect(field(page, "Descrição")).to_have_value("")
+    expect(page.get_by_text("Ainda não dá para continuar")).to_have_count(0)
+    assert core.servers.search(ServerQuery()).total == 1
+
+
+@pytest.mark.parametrize("gap", [130, 400])
+def test_importar_takes_the_file_once(page: Any, app: Any, core: Mailcore, gap: int) -> None:
+    page.goto(f"{app.url}/importar")
+    text = "name;host;from_address;username\nPadaria;smtp.a.example;a@a.example;a@a.example\n"
+    file = {"name": "x.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    page.locator('input[type="file"]').set_input_files(file)
+    expect(button(page, "Importar")).to_be_enabled()
+    settled(page)
+    twice(page, button(page, "Importar"), gap)
+    expect(page.get_by_text("Importado: 1 servidor novo")).to_be_visible()
+    expect(page.get_by_text("já existe")).to_have_count(0)
+    assert core.servers.search(ServerQuery()).total == 1
+
+
+@pytest.mark.parametrize("gap", [130, 400])
+def test_ok_in_apagar_presses_nothing_behind_it(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer, gap: int) -> None:
+    register(core, smtp)
+    open_list(page, app.url)
+    select_row(page)
+    press(page, "Apagar")
+    ok = page.get_by_role("dialog").get_by_role("button", name="OK", exact=True)
+    expect(ok).to_be_visible()
+    settled(page)
+    twice(page, ok, gap)
+    expect(page.get_by_text("Ainda não há servidores aqui")).to_be_visible()
+    assert core.servers.search(ServerQuery()).total == 0

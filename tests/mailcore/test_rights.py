@@ -58,6 +58,7 @@ DOOR = {
 INNER = {
     *("Mailcore.close", "Mailcore.tidy", "Mailcore.access.tidy", "Mailcore.figures.close"),
     *("Mailcore.servers.accounts.identify", "Mailcore.servers.accounts.key_of", "Mailcore.servers.record_check"),
+    "health.checks.note_result",
     *("registry.default_server.hand_on", "registry.default_server.make_way", "registry.rows.fill"),
     "registry.rows.touch",
     "Mailcore.servers.apps.client",

@@ -72,12 +72,15 @@ const chrome = [
   "stDataFrameColumnFormattingMenu", "stStatusWidget", "stMainMenu", "stMainMenuPopover", "stTooltipContent",
   "stTooltipErrorContent", "stSelectboxVirtualDropdown",
 ].map((id) => `[data-testid="${id}"]`).join() + ",.stDialog header,.dvn-search";
+const HELP = "Help for ";
 const put = (text) => {
   if (Object.hasOwn(words, text)) return words[text];
-  if (text.startsWith("Help for ")) return "Ajuda";
+  if (text.startsWith(HELP)) return `Ajuda: ${text.slice(HELP.length)}`;
   return /^[\d.,]+ ?[kMG]?B per file/.test(text) ? text.replace(" per file", " por arquivo") : null;
 };
 const label = (el) => {
+  // Tab goes from field to field; F1 opens the help of the field one is in.
+  if (el.getAttribute("aria-label")?.startsWith(HELP)) el.tabIndex = -1;
   for (const name of ["aria-label", "title", "placeholder"]) {
     const found = el.hasAttribute(name) && put(el.getAttribute(name));
     if (found) el.setAttribute(name, found);

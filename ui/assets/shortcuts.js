@@ -15,6 +15,7 @@ const modal = () =>
   one('[data-testid="stDialog"], :is([role="dialog"], [role="alertdialog"])[aria-modal="true"]');
 const idle = () =>
   !/^(running|rerunRequested)$/.test(one('[data-testid="stApp"]')?.dataset.testScriptState);
+const READ = 300; // milliseconds that the cursor rests on the news before it goes on to the field
 const button = (cls) => one(`.${cls} button:not(:disabled):not([aria-disabled="true"])`);
 
 export default function ({ data, parentElement }) {
@@ -120,17 +121,49 @@ export default function ({ data, parentElement }) {
   if (data.focus && W.focused !== data.focus.join(" ")) {
     W.focused = data.focus.join(" ");
     const wanted = W.focused;
-    (async () => {
-      // The field may still be on its way, or in a tab about to open.
+    // What is wanted may still be on its way, or in a tab about to open.
+    const enter = async (selector) => {
       for (let tries = 0; tries < 60 && W.focused === wanted && root.isConnected; tries++) {
-        const el = one(`.${data.focus[0]} :is(input, textarea, [role="combobox"]):not(:disabled)`);
+        const el = one(selector);
         if (el && el.checkVisibility() && !modal()) {
+          if (!el.matches("input, textarea")) el.tabIndex = -1;
           el.focus();
-          if (document.activeElement === el) return;
+          if (document.activeElement === el) return el;
         }
         await later(50);
       }
+      return null;
+    };
+    (async () => {
+      const news = data.first && (await enter(`.${data.first}`));
+      if (!data.focus[0]) return;
+      if (news) {
+        news.scrollIntoView({ block: "nearest" });
+        await later(READ);
+        if (active() && active() !== news) return; // the person has gone elsewhere
+      }
+      await enter(`.${data.focus[0]} :is(input, textarea, [role="combobox"]):not(:disabled)`);
     })();
   }
-  return () => off.abort();
+
+  // Each button bears its key: for the eyes alone, its name stays what it says.
+  const face = (key, cls) => {
+    const el = one(`.${cls} button`);
+    if (!el || el.querySelector(":scope > kbd")) return;
+    const badge = document.createElement("kbd");
+    badge.textContent = key;
+    badge.ariaHidden = "true";
+    el.append(badge);
+    el.setAttribute("aria-keyshortcuts", key);
+  };
+  const faces = () => Object.entries(data.keys).forEach(([key, cls]) => face(key, cls));
+  faces();
+  // Buttons that come after this component, or are drawn anew.
+  W.faces?.disconnect();
+  W.faces = new MutationObserver(faces);
+  W.faces.observe(document.body, { childList: true, subtree: true });
+  return () => {
+    off.abort();
+    W.faces?.disconnect();
+  };
 }

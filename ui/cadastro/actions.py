@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -14,11 +16,13 @@ from mailcore.errors import (
     RecordGoneError,
     ValidationError,
 )
+from mailcore.health.checks import note_result
 from mailcore.registry.fields import LABELS, SECRET_BOUND
 from ui import words
 from ui.cadastro.form import (
     GENERAL,
     ServerForm,
+    Tested,
     copy_form,
     draft_of_form,
     fill,
@@ -30,14 +34,27 @@ from ui.cadastro.form import (
     was_left,
 )
 from ui.context import current_actor, note
+from ui.drafts import end_draft
 from ui.formats import date_time, plain
 from ui.jobs import watch
 from ui.outcome import show_check
-from ui.session import CHOSEN_SUGGESTION, FORM, FORM_TAB, LIST_QUERY, SAVED, SELECTED, select
+from ui.session import (
+    CHOSEN_SUGGESTION,
+    FORM,
+    FORM_TAB,
+    LIST_QUERY,
+    SAVED,
+    SAVED_AND_CONTINUED,
+    SELECTED,
+    select,
+)
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.health.probing import Suggestion
+
+_SECOND_PRESS = 1.0
+"""Seconds within which a key pressed again is one press."""
 
 
 def current_form(core: Mailcore) -> ServerForm:
@@ -83,6 +100,7 @@ def save(core: Mailcore, form: ServerForm) -> None:
 
 def close() -> None:
     """Go back to the list, the way it was left."""
+    _end_draft()
     FORM.forget()
     forget()
     st.switch_page("pages/servidores.py", query_params=LIST_QUERY.get())
@@ -91,18 +109,35 @@ def close() -> None:
 def save_and_continue(core: Mailcore, form: ServerForm) -> None:
     """ "Salvar e continuar": store, then an empty form."""
     if _store(core, form):
-        _replace(ServerForm())
+        following = ServerForm()
+        SAVED_AND_CONTINUED.set(following.nonce)
+        _replace(following)
 
 
 def start_new(form: ServerForm) -> None:
     """ "Novo": an empty form, asking first when something unsaved would be lost."""
     if is_unsaved(form):
-        form.asks_to_leave = True
+        form.leads_to = "new"
     else:
         _replace(ServerForm())
 
 
+def leave(form: ServerForm) -> None:
+    """ "Cancelar": back to the list, asking first when something unsaved would be lost."""
+    if is_unsaved(form):
+        form.leads_to = "list"
+    else:
+        close()
+
+
+def _end_draft() -> None:
+    form = FORM.get()
+    if form is not None:
+        end_draft(form.nonce)
+
+
 def _replace(form: ServerForm) -> None:
+    _end_draft()
     _show(form)
     if form.opened is None:
         st.query_params.clear()
@@ -120,6 +155,8 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
     """Save once; a second press of the same form finds it saved and does nothing more."""
     if form.saved:
         return True
+    if SAVED_AND_CONTINUED.get() == form.nonce and monotonic() - form.began < _SECOND_PRESS and not is_unsaved(form):
+        return False  # the key pressed twice: the second is no wish to save the new, empty form
     _clear_messages(form)
     draft, secret = draft_of_form(form), typed_secret(form)
     try:
@@ -147,6 +184,9 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
         form.fault = str(error)
         return False
     form.saved = True
+    if form.tested is not None and form.tested.is_of(draft, secret, form):
+        with suppress(MailcoreError):  # it is saved; that its test is not noted need not be said
+            note_result(core.servers, saved.server, form.tested.result)
     forget()
     select(SELECTED, saved.server.id)
     SAVED.set(saved.server.id)
@@ -155,7 +195,7 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
 
 
 def _clear_messages(form: ServerForm) -> None:
-    form.errors, form.fault, form.conflict, form.gone, form.asks_to_leave = [], "", None, False, False
+    form.errors, form.fault, form.conflict, form.gone, form.leads_to = [], "", None, False, ""
     form.check, form.points_at, form.pointed = None, None, False
     form.tries += 1
 
@@ -166,7 +206,7 @@ def _blame(form: ServerForm, error: ValidationError) -> None:
 
 
 def show_problems(form: ServerForm) -> None:
-    """Above the tabs: what a save or a test found wrong, so that it is seen from either tab."""
+    """What a save or a test found wrong."""
     if form.errors:
         sentences = "\n".join(f"- {plain(error.message)}" for error in form.errors)
         st.error(f"Ainda não dá para continuar:\n\n{sentences}", icon=":material/error:")
@@ -239,15 +279,19 @@ def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
     if start:
         _clear_messages(form)
         draft, secret, opened = draft_of_form(form), typed_secret(form), form.opened
+        form.tested = None
         actor, key = current_actor(), form.authorization
         try:
-            form.check, _ = watch(
+            result, _ = watch(
                 uuid4().hex,
                 "Testando a conexão",
                 lambda on_step: core.check_draft(draft, secret, opened, on_step, actor=actor, authorization=key),
             )
+            form.check, form.tested = result, Tested(draft, secret, opened, key, result)
         except ValidationError as error:
             _blame(form, error)
+        except MailcoreError as error:
+            form.fault = str(error)
         if form.check is not None and form.check.diagnosis is not None and form.check.diagnosis.field:
             form.points_at = form.check.diagnosis.field
         st.rerun()
@@ -268,19 +312,28 @@ def _use(form: ServerForm, suggestion: Suggestion) -> None:
 
 
 def ask_before_leaving(form: ServerForm) -> None:
-    """Open the question that "Novo" leads to when something typed would be lost."""
-    if form.asks_to_leave:
-        form.asks_to_leave = False
-        _leave_dialog(form)
+    """Open the question that "Novo" and "Cancelar" lead to when something typed would be lost."""
+    where, form.leads_to = form.leads_to, ""
+    if where:
+        _leave_dialog(form, where)
 
 
 @st.dialog("Descartar o que foi digitado?")
-def _leave_dialog(form: ServerForm) -> None:
-    st.write("Há dados que ainda não foram salvos. Um cadastro novo começa vazio.")
+def _leave_dialog(form: ServerForm, where: str) -> None:
+    to_list = where == "list"
+    consequence = "" if to_list else " Um cadastro novo começa vazio."
+    st.write(f"Há dados que ainda não foram salvos.{consequence}")
     with st.container(horizontal=True):
         if st.button("Continuar editando", key=form.button("stay")):
             st.rerun()
-        if st.button(
-            "Descartar e começar um novo", key=form.button("discard"), on_click=_replace, args=(ServerForm(),)
-        ):
+        words_of_it = "Descartar e voltar à lista" if to_list else "Descartar e começar um novo"
+        if st.button(words_of_it, key=form.button("discard")):
+            if to_list:
+                close()
+            _replace(ServerForm())
             st.rerun()
+
+
+def has_news(form: ServerForm) -> bool:
+    """Whether a test or a save has something to say that is no complaint of a field."""
+    return bool(form.check or form.conflict or form.gone or form.fault)

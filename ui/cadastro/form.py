@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ from mailcore.transports.smtp_kind import automatic_security, suggested_port
 from mailcore.vocabulary import Auth, Security
 from ui import words
 from ui.cadastro import oauth
-from ui.cadastro.offers import offer
+from ui.cadastro.offers import offer, password_advice
 from ui.formats import plain
 from ui.session import FORM_TAB, form_field
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mailcore.oauth.authorizing import Begun
     from mailcore.storage.tables import MailServer
     from mailcore.transports.kind import ServerKind
+    from ui.cadastro.drafts import Draft
 
 GENERAL, AUTHENTICATION = Tab.GENERAL.value, Tab.AUTHENTICATION.value
 _KEPT_PLACEHOLDER = "•••••••• (mantida)"
@@ -49,6 +51,22 @@ _SSL_MODES = {
     words.SECURITY[Security.SSL_TLS]: Security.SSL_TLS,
     words.SECURITY[Security.STARTTLS]: Security.STARTTLS,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What was tested, and what came of it."""
+
+    draft: ServerDraft
+    secret: SecretStr | None
+    opened: MailServer | None
+    authorization: str
+    result: CheckResult
+
+    def is_of(self, draft: ServerDraft, secret: SecretStr | None, form: ServerForm) -> bool:
+        """Whether exactly this was tested."""
+        before = (self.draft, self.secret, self.opened, self.authorization)
+        return before == (draft, secret, form.opened, form.authorization)
 
 
 @dataclass
@@ -69,8 +87,6 @@ class ServerForm:
     """Somebody deleted the record while it was open."""
     remove_secret: bool = False
     saved: bool = False
-    asks_to_leave: bool = False
-    """"Novo" was pressed with something unsaved."""
     check: CheckResult | None = None
     points_at: str | None = None
     """The field to open: of the first complaint, of a diagnosis, or of the link that led here."""
@@ -88,6 +104,15 @@ class ServerForm:
     oauth_fault: str = ""
     chose_same_address: bool = False
     """The person chose it: it no longer follows "Conta"."""
+    chose_account: bool = False
+    """The person chose "Conta", or took it from the catalogue: it no longer follows "Tipo de envio"."""
+    tested: Tested | None = None
+    """What the last test was of, for a save of exactly that."""
+    leads_to: str = ""
+    """Where "Novo" or "Cancelar" leads once the person gives up what is unsaved."""
+    draft: Draft | None = None
+    """What was typed in an earlier opening, offered."""
+    began: float = field(default_factory=monotonic)
 
     def button(self, name: str) -> str:
         return f"{name}__{self.nonce}"
@@ -226,7 +251,14 @@ def _sender(form: ServerForm, row: list[Field]) -> None:
     """The row of the sender, and what the catalogue knows of the address: runs alone with each keystroke."""
     _beside(form, row)
     if "host" in _kind(form).fields:
-        offer(_value(form, "from_address"), form.button("prefill"), partial(put, form))
+        offer(_value(form, "from_address"), form.button("prefill"), partial(_take_offer, form))
+
+
+def _take_offer(form: ServerForm, values: Mapping[str, Any]) -> None:
+    """Fill in what the catalogue knows; the cursor goes where one goes on."""
+    put(form, values)
+    form.points_at, form.pointed = "from_name" if _value(form, "name").strip() else "name", False
+    form.tries += 1
 
 
 def _draw(form: ServerForm, row: Field) -> None:
@@ -290,11 +322,50 @@ def put(form: ServerForm, values: Mapping[str, Any]) -> None:
     if "security" in values and automatic_security(int(draft.port or 0)) is draft.security:
         draft = replace(draft, security_auto=True)
     names = {"ssl", "ssl_mode", "port"} if "security" in values else set()
+    form.chose_account = form.chose_account or "is_paid" in values
     if "is_paid" in values and form.opened is None and not form.chose_same_address:
         draft = replace(draft, same_address=default_same_address(draft.is_paid))
         names.add("same_address")
     for name in names | (values.keys() - {"security"}):
         form_field(name).set(_starting_value(draft, name))
+
+
+def shown_at_first(form: ServerForm) -> dict[str, str | bool]:
+    """What each field showed when the form began, as the browser has it; no password."""
+    start = _as_typed(form.start)
+    # Not the application: it is shown by a name, which need not be one's own.
+    return {name: _shown(name, _starting_value(start, name)) for name in _WIDGETS if name != "oauth_app_id"}
+
+
+def _shown(name: str, value: Any) -> str | bool:
+    if name == "auth":
+        return oauth.login_label(value)
+    row = FIELD.get(name)
+    if isinstance(value, bool) and not (row and row.choices):
+        return value
+    return row.word(value) if row and row.sort is Sort.CHOICE else str(value or "")
+
+
+def value_of_shown(name: str, shown: object) -> Any:
+    """Return the value of a field that the browser shows so, or None where no value of it looks like that."""
+    if name == "ssl_mode":
+        return shown if shown in _SSL_MODES else None
+    if name == "auth":
+        return next((choice for choice in oauth.LOGIN_FORMS if oauth.login_label(choice) == shown), None)
+    row = FIELD.get(name)
+    if row is None or row.sort is Sort.FLAG:
+        return shown if isinstance(shown, bool) else None
+    if row.sort is Sort.CHOICE:
+        return next((value for value in row.choices if row.word(value) == shown), None)
+    return shown if isinstance(shown, str) else None
+
+
+def put_typed(form: ServerForm, values: Mapping[str, Any]) -> None:
+    """Put values into the fields as their widgets have them."""
+    form.chose_account = form.chose_same_address = True
+    form.tries += 1
+    for name, value in values.items():
+        form_field(name).set(value)
 
 
 def _text(form: ServerForm, row: Field) -> None:
@@ -325,6 +396,9 @@ def _secret(form: ServerForm, kind: ServerKind) -> None:
         on_change="ignore",
     )
     _error(form, "secret")
+    is_open = FORM_TAB.get() == AUTHENTICATION  # once on the page: the other tab says it too
+    if is_open and "host" in kind.fields and (advice := password_advice(_value(form, "from_address"))):
+        st.caption(f":material/key: {advice}")
     if form.has_stored_secret:
         st.button("Remover senha", key=form.button("remove_secret"), on_click=_remove_secret, args=(form,))
     elif form.remove_secret:
@@ -345,7 +419,7 @@ def _area(form: ServerForm, row: Field) -> None:
 
 
 def _select(form: ServerForm, row: Field) -> None:
-    callback = {"is_paid": _follow_account, "same_address": _touch_same}.get(row.name)
+    callback = {"kind": _follow_kind, "is_paid": _touch_account, "same_address": _touch_same}.get(row.name)
     current = _value(form, row.name)
     st.selectbox(
         row.label,
@@ -468,6 +542,18 @@ def _suggestion(form: ServerForm) -> int:
     mode = _SSL_MODES[_value(form, "ssl_mode")]
     encrypted = bool(_value(form, "ssl"))
     return suggested_port(_security(encrypted, mode, ""), security_auto=encrypted and mode is None)
+
+
+def _follow_kind(form: ServerForm) -> None:
+    """A new account starts as its kind usually is, until the person chooses."""
+    if form.opened is None and not form.chose_account:
+        form_field("is_paid").set(kind_of(form_field("kind").get()).starts_paid)
+        _follow_account(form)
+
+
+def _touch_account(form: ServerForm) -> None:
+    form.chose_account = True
+    _follow_account(form)
 
 
 def _follow_account(form: ServerForm) -> None:

@@ -62,6 +62,12 @@ def offer(address: str, key: str, put: Callable[[dict[str, Any]], None]) -> None
         st.warning(plain(warning), icon=":material/warning:")
 
 
+def password_advice(address: str) -> str:
+    """Return what the catalogue says of the password for an address, ready to show; empty where it says nothing."""
+    found = _known(address)
+    return plain(found.password_advice) if found else ""
+
+
 def _fill(put: Callable[[dict[str, Any]], None], values: dict[str, Any]) -> None:
     put(values)
     OFFER_FILLED.set(True)
@@ -108,11 +114,9 @@ def _askers() -> ThreadPoolExecutor:
 
 def _suggestion(address: str) -> ProviderSuggestion | None:
     """By the domain at once; by the DNS as soon as it answers."""
-    local, _, domain = address.strip().rpartition("@")
-    if not local or "." not in domain.strip("."):
-        return None
-    known = suggest(address, mx=lambda _: [])
-    if known is not None:
+    domain = _domain(address)
+    known = _known(address)
+    if known is not None or not domain:
         return known
     asked = MX_ASKED.get()
     if asked is None or asked[0] != domain:
@@ -121,8 +125,24 @@ def _suggestion(address: str) -> ProviderSuggestion | None:
     _, since, answer = asked
     if not answer.done() and time.monotonic() - since < _WAIT_SECONDS:
         _look_again()
+    return _known(address)
+
+
+def _domain(address: str) -> str:
+    local, _, domain = address.strip().rpartition("@")
+    return domain if local and "." in domain.strip(".") else ""
+
+
+def _known(address: str) -> ProviderSuggestion | None:
+    """What is known without waiting: by the domain, or by the DNS where it has answered."""
+    domain = _domain(address)
+    if not domain:
         return None
-    hosts = answer.result() if answer.done() else []
+    known = suggest(address, mx=lambda _: [])
+    asked = MX_ASKED.get()
+    if known is not None or asked is None or asked[0] != domain or not asked[2].done():
+        return known
+    hosts = asked[2].result()
     return suggest(address, mx=lambda _: hosts) if hosts else None
 
 
