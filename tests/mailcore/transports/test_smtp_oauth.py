@@ -147,6 +147,7 @@ def test_a_refused_old_token_is_replaced_once_over_a_new_connection(oauth: OAuth
             "oauth_conditional_access",
         ),
         ("454 4.7.0 Temporary authentication failure", "login_temporary"),
+        ("430 4.2.0 STOREDRV; mailbox logon failure; failure to process message", "oauth_mailbox_right"),
     ],
 )
 def test_what_a_refusal_means(oauth: OAuthPeer, reply: str, code: str) -> None:
