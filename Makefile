@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: install dev run demo test lint bench pins clean
+.PHONY: install dev run demo test lint fuzz bench pins clean
 
 install: $(VENV)/.app
 dev: $(VENV)/.dev
@@ -47,6 +47,11 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/oxlint --deny-warnings ui/assets
+
+# Seeded bad input, bounded in time: make fuzz FUZZ_ARGS="--seconds 600 --seed 3"
+FUZZ_ARGS ?=
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks

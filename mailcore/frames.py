@@ -51,12 +51,12 @@ CHUNK_ROWS = 50_000
 _SERVER_COLUMNS = (
     *("id", *(row.name for row in FIELDS if row.stored)),
     *("last_check_state", "last_check_at", "last_check_category", "certificate_ends_at"),
-    *("created_at", "updated_at", "updated_by"),
+    *("oauth_state", "oauth_user", "created_at", "updated_at", "updated_by"),
 )
 
 
 def servers(core: Mailcore) -> pd.DataFrame:
-    """Return one row for each record: its fields, its last check, and who changed it last.
+    """Return one row for each record: its fields, its last check, its authorisation, and who changed it last.
 
     Besides, ``has_secret`` says whether a password or key is stored for it, and ``account`` what a provider counts it
     by. A field that does not apply (the port of an API account) is missing, or an empty text.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def fold(text: str) -> str:
@@ -10,9 +13,11 @@ def fold(text: str) -> str:
 
     "  São  PAULO" becomes "sao paulo". Folding happens here and not in the database: the trigram
     tokenizer of SQLite strips accents only from 3.45 on, and PostgreSQL's ``unaccent`` is an extension.
-    A NUL, which PostgreSQL cannot store, is left out.
+    A NUL, which PostgreSQL cannot store, is left out; half of a pair of surrogates, which no database takes, is
+    written as the mark of what is no text.
     """
-    decomposed = unicodedata.normalize("NFKD", text.replace("\0", "").casefold())
+    text = _SURROGATE.sub("\ufffd", text.replace("\0", ""))
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(char for char in decomposed if not unicodedata.combining(char))
     return " ".join(plain.split())
 

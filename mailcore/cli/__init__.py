@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str) -> Command:
     # Imported here, because these load the database library: --help and wrong use answer without it.
-    from mailcore.cli import admin, authorize, check, exchange, log, oauth, quota, send, servers, users
+    from mailcore.cli import admin, authorize, backup, check, exchange, log, oauth, quota, send, servers, users
 
     commands: dict[str, Command] = {
         "servers list": servers.list_servers,
@@ -85,5 +85,7 @@ def _command(name: str) -> Command:
         "users link": users.link,
         "users remove": users.remove,
         "doctor": admin.doctor,
+        "backup": backup.backup,
+        "restore": backup.restore_,
     }
     return commands[name]

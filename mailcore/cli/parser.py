@@ -93,6 +93,10 @@ def build_parser() -> argparse.ArgumentParser:
     _oauth(commands)
     _users(commands)
     _command(commands, "doctor", "mostra as configurações em vigor e o que não está em ordem")
+    backup = _command(commands, "backup", "copia o banco de dados, também com o programa aberto; a chave fica à parte")
+    backup.add_argument("file", metavar="ARQUIVO", help="onde pôr a cópia; não pode existir ainda")
+    restore = _command(commands, "restore", "faz o banco de dados a partir de uma cópia, numa pasta de dados vazia")
+    restore.add_argument("file", metavar="ARQUIVO", help="a cópia que o comando backup fez")
     return parser
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -232,10 +233,15 @@ def _in_words(paragraph: Paragraph, read: _Read) -> list[FoundReply]:
 
             diagnosis = read.once(words, diagnose)
         if diagnosis is None and (code := code_named(words)):
-            diagnosis = replace(classify(code, phase=read.phase, provider=read.provider), reply=words)
+            diagnosis = replace(_of_code(code, read.phase, read.provider), reply=words)
         if diagnosis is not None:
             found.append(FoundReply(words, diagnosis, *_beside(line.text)))
     return found
+
+
+@lru_cache(256)
+def _of_code(code: str, phase: str, provider: str) -> Diagnosis:
+    return classify(code, phase=phase, provider=provider)
 
 
 def _our_own(text: str) -> Diagnosis | None:
@@ -258,9 +264,13 @@ def _key(reply: str) -> str:
 
 def _once_each(found: list[FoundReply]) -> list[FoundReply]:
     once: list[tuple[str, FoundReply]] = []
+    place_of: dict[str, int] = {}
     for reply in found:
         key = _key(reply.reply)
-        place = next((place for place, (known, _) in enumerate(once) if _is_same(known, key)), None)
+        place = place_of.get(key)
+        if place is None:
+            place = next((place for place, (known, _) in enumerate(once) if _is_same(known, key)), None)
+        place_of[key] = len(once) if place is None else place
         if place is None:
             once.append((key, reply))
         else:

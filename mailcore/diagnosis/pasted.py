@@ -35,7 +35,8 @@ def paragraphs(text: str) -> list[Paragraph]:
     """Return the lines of a text by paragraph, each laid straight; at most :data:`MAX_TEXT` characters are read."""
     found: list[Paragraph] = []
     phase = ""
-    for part in re.split(r"\n[ \t]*\n", _undressed(text[:MAX_TEXT])):
+    read = text[:MAX_TEXT].encode("utf-8", "replace").decode()  # halves of characters are no text
+    for part in re.split(r"\n[ \t]*\n", _undressed(read)):
         lines = []
         for line in _unwrapped(part):
             command = _COMMAND.match(line)

@@ -209,6 +209,8 @@ def _look_inside(report: Report, session: Session) -> None:
     if state.revision != migrations.HEAD:
         _explain_revision(report)
         return
+    if state.kind == "sqlite":
+        _look_whether_whole(report, connection)
     state.search = _search_index(connection)
     state.servers = connection.scalar(text("SELECT count(*) FROM mail_server"))
     if not state.servers:
@@ -225,6 +227,17 @@ def _look_inside(report: Report, session: Session) -> None:
         report.faults.append(
             "O índice da busca (FTS5) não está no banco de dados, e buscar falha. Restaure a cópia mais recente da "
             "pasta de dados."
+        )
+
+
+def _look_whether_whole(report: Report, connection: Connection) -> None:
+    """A file put back beside a newer log, or under a running program, mixes two histories: that shows in its pages."""
+    found = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+    if found != "ok" or connection.execute(text("PRAGMA foreign_key_check")).first():
+        _add(
+            report.faults,
+            "O banco de dados está danificado, ou é mistura de duas cópias. Pare o programa e restaure a última cópia "
+            "boa numa pasta de dados vazia (restore).",
         )
 
 

@@ -205,6 +205,8 @@ class _Cleaning:
             self.error(row.name, "escreva numa linha só, sem quebra de linha nem tabulação.")
         elif len(value) > row.max_length:
             self.error(row.name, _too_long(len(value), row.max_length))
+        elif _has_invisible(value):
+            self.note(row.name, "há um caractere que não se vê, e que pode mudar a ordem em que o texto aparece.")
         return value
 
     def _lines(self, row: Field) -> str:
@@ -242,6 +244,14 @@ class _Cleaning:
 def _has_control(text: str) -> bool:
     """Control characters, and the line and paragraph separators that some readers take for a line feed."""
     return any(unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") for char in text)
+
+
+def _has_invisible(text: str) -> bool:
+    """Characters without a shape of their own: bidirectional marks, zero-width spaces, byte-order marks.
+
+    The two joiners (U+200C and U+200D) are left alone: emoji and some scripts need them.
+    """
+    return any(unicodedata.category(char) == "Cf" and char not in "\u200c\u200d" for char in text)
 
 
 def _too_long(length: int, limit: int) -> str:

@@ -125,9 +125,13 @@ class _Search:
         order = self._query.order
         if order.by in ("name", QUOTA):
             name = MailServer.name_key
-            return self._scalar(
+            before = self._scalar(
                 self._counted(name > server.name_key if order.is_descending else name < server.name_key)
             )
+            first = self._exact()
+            if first == server.id:
+                return 0
+            return before + (first is not None and self._typed > server.name_key)
         return self._moment.answer(((self._key, order), "sorted"), self._sorted).index(server.id)
 
     def _total(self) -> int:
@@ -147,17 +151,41 @@ class _Search:
             return select(func.count()).select_from(matches.subquery())
         return select(func.count()).select_from(MailServer).where(MailServer.id.in_(matches), *rest)
 
+    @property
+    def _typed(self) -> str:
+        """What was typed, as descriptions are kept for comparing."""
+        return " ".join(self._words)
+
+    def _exact(self) -> int | None:
+        """The record whose description is what was typed: it comes first in a list by description."""
+        if not self._words or self._query.order != BY_NAME:
+            return None
+        named = select(MailServer.id).where(MailServer.name_key == self._typed, *self._each_row())
+        return self._moment.answer((self._key, "exact"), lambda: self._session.scalar(named))
+
     def _walked(self, start: int, size: int) -> tuple[int, ...]:
         """Ids of one page, by going along the list in its order."""
+        first = self._exact()
+        others: list[ColumnElement[bool]] = [] if first is None else [MailServer.id != first]
+        shown: tuple[int, ...] = ()
+        if first is not None and start == 0:
+            shown, size = (first,), size - 1
+        elif first is not None:
+            start -= 1
         order = self._query.order.clauses()
-        ids = select(MailServer.id).where(*self._each_row()).order_by(*order).limit(size).offset(start)
-        return tuple(self._session.scalars(ids))
+        ids = select(MailServer.id).where(*self._each_row(), *others).order_by(*order).limit(size).offset(start)
+        return (*shown, *self._session.scalars(ids))
 
     def _sorted(self) -> Sequence[int]:
         """All ids that match, in the list's order."""
+        first = self._exact()
         matches, rest = self._narrow() or (select(MailServer.id).where(*self._each_row()), [])
         ids = select(MailServer.id).where(MailServer.id.in_(matches), *rest).order_by(*self._query.order.clauses())
-        return array("q", self._session.scalars(ids))
+        found = array("q", self._session.scalars(ids))
+        if first is not None:
+            found.remove(first)
+            found.insert(0, first)
+        return found
 
     def _by_quota(self, start: int, size: int, matching: int) -> list[int]:
         """Ids of one page: accounts that used some of their quota by how much, then the others by description.

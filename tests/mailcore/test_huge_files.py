@@ -127,5 +127,5 @@ def test_of_use_elsewhere_too(sqlite_core: Mailcore) -> None:
 def test_a_file_of_too_many_servers_is_not_read_to_its_end(sqlite_core: Mailcore) -> None:
     rows = b"".join(b";n%d;h.example;25;none;a@b.example\n" % number for number in range(MAX_RECORDS + 1))
     plan = plan_import(sqlite_core.database, HEADER + rows)
-    assert ["mais de 20.000 servidores" in remark.message for remark in plan.errors] == [True]
+    assert ["mais de 50.000 servidores" in remark.message for remark in plan.errors] == [True]
     assert len(plan.created) == MAX_RECORDS

@@ -20,6 +20,7 @@ PAGES = {
     "pages/servidores.py": "Servidores de e-mail",
     "pages/cadastro.py": "Cadastro — novo servidor",
     "pages/enviar_teste.py": "Enviar teste",
+    "pages/aplicativos_oauth.py": "Aplicativos OAuth",
     "pages/ajuda.py": "Ajuda",
 }
 PASSWORD = "Segredo-3391"

@@ -8,6 +8,14 @@ const NEAR = 16; // pixels a hand moves between the two
 const buttons = ["stButton", "stDownloadButton", "stFormSubmitButton"]
   .map((id) => `[data-testid="${id}"] button`).join();
 
+const placeOf = (event, button) => {
+  // A press of Enter or the space bar has no place of its own: the button's middle stands for it.
+  if (event.detail) return { x: event.clientX, y: event.clientY };
+  const box = button.getBoundingClientRect();
+  return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+};
+const on = (type, handler) => window.addEventListener(type, handler, { capture: true });
+
 export default function ({ parentElement }) {
   const row = (parentElement.host ?? parentElement).closest('[data-testid="stElementContainer"]');
   row?.style.setProperty("display", "none");
@@ -15,14 +23,7 @@ export default function ({ parentElement }) {
   if (window.mailcorePresses) return;
   window.mailcorePresses = true;
   let last = null;
-  const placeOf = (event, button) => {
-    // A press of Enter or the space bar has no place of its own: the button's middle stands for it.
-    if (event.detail) return { x: event.clientX, y: event.clientY };
-    const box = button.getBoundingClientRect();
-    return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-  };
   const isNear = (place) => last && Math.hypot(place.x - last.x, place.y - last.y) <= NEAR;
-  const on = (type, handler) => window.addEventListener(type, handler, { capture: true });
   on("click", (event) => {
     const button = event.target.closest?.(buttons);
     if (!button || window.mailcoreKeys?.busy) return;

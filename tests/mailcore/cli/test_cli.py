@@ -42,8 +42,9 @@ ROOT = Path(__file__).parents[3]
 USER, SECRET = "ana@exemplo.com.br", "çenha-Segr3da-7731"
 
 SERVER_KEYS = """
-    id name kind host port security verify_certificate username has_secret from_address from_name reply_to is_paid
-    is_active is_default daily_limit limit_unit limit_window same_address last_check created_at updated_at
+    id name kind host port security verify_certificate username has_secret auth oauth_app_id from_address from_name
+    reply_to is_paid is_active is_default daily_limit limit_unit limit_window same_address last_check oauth_state
+    oauth_user created_at updated_at
 """
 SEND_KEYS = "id server_id status units recipients message_id provider_id reply at warnings frees_at diagnosis"
 DIAGNOSIS_KEYS = "category code title cause remedy field reply"
@@ -152,6 +153,8 @@ def test_the_life_of_a_server(installation: Path, cli: Callable[..., Ran]) -> No
         "verify_certificate": True,
         "username": USER,
         "has_secret": True,
+        "auth": "password",
+        "oauth_app_id": None,
         "from_address": USER,
         "from_name": None,
         "reply_to": None,
@@ -163,6 +166,8 @@ def test_the_life_of_a_server(installation: Path, cli: Callable[..., Ran]) -> No
         "limit_window": "rolling_24h",
         "same_address": "allow",
         "last_check": {"state": "never", "at": None, "category": None},
+        "oauth_state": "none",
+        "oauth_user": None,
         "created_at": None,
         "updated_at": None,
     }
