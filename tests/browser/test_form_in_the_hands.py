@@ -137,6 +137,7 @@ def test_a_restart_of_the_program_loses_nothing_typed(page: Any, app: Any, core:
     type_something(page, app.url)
     app.restart()
     page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]', timeout=60_000)
+    press(page, "Salvar")  # the first thing that the new program hears of
     expect(page.get_by_text("O que você tinha digitado voltou.")).to_be_visible(timeout=30_000)
     everything_is_back(page)
     tab(page, "Autenticação")

@@ -67,10 +67,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   // Not to lose the last stroke, and what an offer has just filled in.
   window.addEventListener("pagehide", keep, { capture: true, signal: off.signal });
   soon();
+  const page = location.pathname;
   return () => {
-    // The page is left, and the form with it: whoever comes back is asked, not overruled.
     off.abort();
-    const own = read(key);
-    if (own?.form === data.form) write(key, { ...own, left: true });
+    // Where the page is left, whoever comes back is asked, not overruled; a restart of the program leaves none.
+    const own = location.pathname !== page && read(key);
+    if (own && own.form === data.form) write(key, { ...own, left: true });
   };
 }

@@ -18,6 +18,17 @@ const idle = () =>
 const READ = 300; // milliseconds that the cursor rests on the news before it goes on to the field
 const button = (cls) => one(`.${cls} button:not(:disabled):not([aria-disabled="true"])`);
 
+// Each button bears its key: for the eyes alone, its name stays what it says.
+const face = (key, cls) => {
+  const el = one(`.${cls} button`);
+  if (!el || el.querySelector(":scope > kbd")) return;
+  const badge = document.createElement("kbd");
+  badge.textContent = key;
+  badge.ariaHidden = "true";
+  el.append(badge);
+  el.setAttribute("aria-keyshortcuts", key);
+};
+
 export default function ({ data, parentElement }) {
   const W = (window.mailcoreKeys ??= { busy: false });
   W.off?.abort();
@@ -146,16 +157,6 @@ export default function ({ data, parentElement }) {
     })();
   }
 
-  // Each button bears its key: for the eyes alone, its name stays what it says.
-  const face = (key, cls) => {
-    const el = one(`.${cls} button`);
-    if (!el || el.querySelector(":scope > kbd")) return;
-    const badge = document.createElement("kbd");
-    badge.textContent = key;
-    badge.ariaHidden = "true";
-    el.append(badge);
-    el.setAttribute("aria-keyshortcuts", key);
-  };
   const faces = () => Object.entries(data.keys).forEach(([key, cls]) => face(key, cls));
   faces();
   // Buttons that come after this component, or are drawn anew.
