@@ -113,6 +113,7 @@ def test_a_wrong_password_shows_the_steps_the_reason_and_the_field_to_open(
     expect(page.get_by_text("O que fazer:")).to_be_visible()
     expect(page.get_by_test_id("stAlert").get_by_text("senha", exact=False)).to_be_visible()
     expect(page.get_by_text("535 5.7.8 Error: authentication failed").first).to_be_visible()
+    page.get_by_text("Passo a passo").click()
     steps = page.get_by_test_id("stExpanderDetails")
     for name in ("Procurar o servidor na internet (DNS)", "Conectar", "Criptografia", "Apresentação", "Login"):
         expect(steps.get_by_text(name, exact=True).first).to_be_visible()
