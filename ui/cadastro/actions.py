@@ -108,6 +108,8 @@ def close() -> None:
 
 def save_and_continue(core: Mailcore, form: ServerForm) -> None:
     """ "Salvar e continuar": store, then an empty form."""
+    if SAVED_AND_CONTINUED.get() == form.nonce and monotonic() - form.began < _SECOND_PRESS and not is_unsaved(form):
+        return  # the key pressed twice: the second is no wish to save the new, empty form
     if _store(core, form):
         following = ServerForm()
         SAVED_AND_CONTINUED.set(following.nonce)
@@ -155,8 +157,6 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
     """Save once; a second press of the same form finds it saved and does nothing more."""
     if form.saved:
         return True
-    if SAVED_AND_CONTINUED.get() == form.nonce and monotonic() - form.began < _SECOND_PRESS and not is_unsaved(form):
-        return False  # the key pressed twice: the second is no wish to save the new, empty form
     _clear_messages(form)
     draft, secret = draft_of_form(form), typed_secret(form)
     try:
