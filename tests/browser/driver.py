@@ -67,6 +67,8 @@ def choose(page: Any, label: str, option: str) -> None:
 
 
 def press(page: Any, name: str) -> None:
+    """Press a button, not so soon after the last press that it would be the second half of a double click."""
+    page.wait_for_function("window.mailcorePresses?.counts() ?? true")
     page.get_by_role("button", name=name, exact=True).click()
 
 

@@ -21,8 +21,9 @@ export default function ({ parentElement }) {
   row?.style.setProperty("display", "none");
   // One listener for the life of the tab: it belongs to the whole window, not to a page.
   if (window.mailcorePresses) return;
-  window.mailcorePresses = true;
   let last = null;
+  // Whether a press in the same place as the last would count by now.
+  window.mailcorePresses = { counts: () => !last || performance.now() - last.at >= SECOND_CLICK };
   const isNear = (place) => last && Math.hypot(place.x - last.x, place.y - last.y) <= NEAR;
   on("click", (event) => {
     const button = event.target.closest?.(buttons);
