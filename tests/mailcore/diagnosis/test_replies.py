@@ -83,7 +83,7 @@ def test_no_temporary_reply_ever_blames_the_password(phase: str, reply: str) -> 
         ("yahoo", "auth", "535 5.7.8 Authentication failed", "yahoo_login", "secret"),
         ("zoho_free", "auth", "535 Authentication Failed", "zoho_login", "secret"),
         ("microsoft365", "auth", "535 5.7.3 Authentication unsuccessful", "microsoft_login", "secret"),
-        ("outlook_com_free", "auth", "535 5.7.3 Authentication unsuccessful", "basic_auth_disabled", "username"),
+        ("outlook_com_free", "auth", "535 5.7.3 Authentication unsuccessful", "basic_auth_disabled", "auth"),
         ("elastic_email", "auth", "535 Authentication failed", "elastic_smtp_login", "secret"),
         ("amazon_ses", "auth", "535 Authentication failed", "ses_login", "secret"),
         ("godaddy", "auth", "535 Authentication Failed", "godaddy_login", "secret"),
