@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
+
+from tests.peers.quiet import QuietHTTPServer
 
 
 @dataclass
@@ -27,7 +29,7 @@ class BrevoPeer:
         self.inbox: list[dict[str, Any]] = []
         self.keys_seen: list[str] = []
         self.url = ""
-        self._server: ThreadingHTTPServer | None = None
+        self._server: QuietHTTPServer | None = None
 
     def __enter__(self) -> Self:
         peer = self
@@ -36,7 +38,7 @@ class BrevoPeer:
             pass
 
         Handler.peer = peer
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = QuietHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"

@@ -25,6 +25,8 @@ import dns.rcode
 import dns.resolver
 import dns.rrset
 
+from tests.peers.quiet import Quiet
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -160,12 +162,12 @@ class DnsPeer:
             response.answer.append(dns.rrset.from_text(response.question[0].name, 300, "IN", "MX", rdata))
 
 
-class _Tcp(socketserver.ThreadingTCPServer):
+class _Tcp(Quiet, socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
 
-class _Udp(socketserver.ThreadingUDPServer):
+class _Udp(Quiet, socketserver.ThreadingUDPServer):
     daemon_threads = True
     block_on_close = False
 

@@ -17,9 +17,11 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from uuid import uuid4
+
+from tests.peers.quiet import QuietHTTPServer
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class ElasticPeer:
         self._bodies: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: QuietHTTPServer | None = None
 
     @property
     def url(self) -> str:
@@ -119,7 +121,7 @@ class ElasticPeer:
             pass
 
         Handler.peer = peer
-        self._server = ThreadingHTTPServer((self.host, 0), Handler)
+        self._server = QuietHTTPServer((self.host, 0), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False  # kept-alive connections end with their client
         self.port = self._server.server_address[1]
