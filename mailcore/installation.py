@@ -12,6 +12,8 @@ from mailcore.access.entrance import Access
 from mailcore.actor import THIS_COMPUTERS_USER, Actor, needs
 from mailcore.arguments import need, need_count, need_one_of
 from mailcore.audit import Trail
+from mailcore.batches.front import Batches
+from mailcore.batches.suppressions import Suppressions
 from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
 from mailcore.health.service_figures import FiguresCache
@@ -86,6 +88,8 @@ class Mailcore:
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
+        self.batches = Batches(self.database, self.servers, settings, self.quota_settings)
+        self.suppressions = Suppressions(self.database)
         self._housekeeping = Housekeeping(self.database, self.access, self.servers.authorizing, settings.retention_days)
         self.tidy()
 
@@ -101,6 +105,7 @@ class Mailcore:
     def close(self) -> None:
         """Give back the database connections."""
         self.figures.close()
+        self.batches.close()
         self.database.dispose()
 
     def tidy(self) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select
 
 from mailcore.arguments import need_moment
+from mailcore.audit import note_batch
 from mailcore.batches.labels import LABELS, refused
 from mailcore.batches.new_batch import RecipientsPlan
 from mailcore.batches.recipients_file import Recipients
@@ -124,7 +125,7 @@ def store_draft(database: Database, server: MailServer, new: NewBatch, *, actor:
     batch_id = _begin(database, server, new, recipients, actor)
     try:
         counts = _store_rows(database, batch_id, server, new, recipients, file_index)
-        _finish(database, batch_id, new, counts)
+        _finish(database, batch_id, counts, actor)
     except BaseException:
         drop(database, [batch_id])
         raise
@@ -265,22 +266,21 @@ def _store_rows(
     return counts
 
 
-def _check_files(
-    kept: list[tuple[ReadRow, str]], column: str, index: int, files: set[str], faults: Faults
-) -> None:
+def _check_files(kept: list[tuple[ReadRow, str]], column: str, index: int, files: set[str], faults: Faults) -> None:
     for row, _ in kept:
         name = row.fields[index].strip()
         if name and file_key(name) not in files:
             faults.add(row.row, column, f"o anexo “{name[:80]}” não está entre os arquivos.")
 
 
-def _finish(database: Database, batch_id: int, new: NewBatch, counts: _Counts) -> None:
+def _finish(database: Database, batch_id: int, counts: _Counts, actor: Actor) -> None:
     with database.write() as session:
         batch = session.get_one(Batch, batch_id)
         batch.total = counts.total
         batch.suppressed, batch.refused = counts.suppressed, counts.own
         batch.pending = counts.total - counts.suppressed - counts.own
         batch.is_loaded = True
+        note_batch(session, batch, "created", actor=actor)
 
 
 def _all_faults(faults: Faults) -> ValidationError:
@@ -312,5 +312,3 @@ def _pieces(rows: Iterator[ReadRow]) -> Iterator[list[ReadRow]]:
 def file_key(name: str) -> str:
     """Return the name of a file as it is compared: a cell's spelling need not match in case or accents."""
     return fold(name.replace("\\", "/").rpartition("/")[2])
-
-

@@ -140,8 +140,9 @@ def recover(database: Database, settings: QuotaSettings) -> int:
         with database.fast_write() as cursor:
             account = LockedAccount(database, cursor, settings, key)
             names = {"key": key, "slot": slot, "owner": owner}
-            row = cursor.row("SELECT until FROM account_lease WHERE account_key = :key AND slot = :slot "
-                             "AND owner = :owner", names)
+            row = cursor.row(
+                "SELECT until FROM account_lease WHERE account_key = :key AND slot = :slot AND owner = :owner", names
+            )
             if row is None or not _is_over(owner, database.moment(row[0]), clock(database, cursor)):
                 continue  # renewed or taken up meanwhile
             settle_lost(account, owner)

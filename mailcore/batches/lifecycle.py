@@ -31,13 +31,18 @@ if TYPE_CHECKING:
 
 UNDER_WAY = frozenset({BatchState.RUNNING, BatchState.WAITING})
 
-_IDENTITY = ("kind", "host", "port", "security", "username", "from_address")
+IDENTITY = ("kind", "host", "port", "security", "username", "from_address")
 """What of a server's record must not change while a batch goes through it. A new password, limit or name may."""
 
 
 def identity_of(server: MailServer) -> str:
     """Return what of a record must stay as it is while a batch goes through it, as text."""
-    return json.dumps([str(getattr(server, name) or "") for name in _IDENTITY], ensure_ascii=False)
+    return identity_of_values(*(getattr(server, name) for name in IDENTITY))
+
+
+def identity_of_values(*values: object) -> str:
+    """Return the same from the values of :data:`IDENTITY`, in its order."""
+    return json.dumps([str(value or "") for value in values], ensure_ascii=False)
 
 
 def start(database: Database, batch_id: int, *, actor: Actor) -> None:

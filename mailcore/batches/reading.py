@@ -18,6 +18,8 @@ from mailcore.vocabulary import RecipientStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sqlalchemy import Select
+
     from mailcore.storage.database import Database
 
 PAGE_SIZE = 50
@@ -166,7 +168,7 @@ def reason_of(row: Batch | BatchRecipient) -> Diagnosis | None:
     return Diagnosis(**{**values, "evidence": tuple(values.get("evidence", ()))})
 
 
-def _of(batch: Batch, status: RecipientStatus | None):  # type: ignore[no-untyped-def]
+def _of(batch: Batch, status: RecipientStatus | None) -> Select[tuple[BatchRecipient]]:
     wanted = select(BatchRecipient).where(BatchRecipient.batch_id == batch.id)
     if status is None:
         return wanted

@@ -19,7 +19,9 @@ _UNCERTAIN = """
 UPDATE batch_recipient SET status = 'uncertain', diagnosis = :diagnosis WHERE batch_id = :batch AND status = 'started'
 AND owner = :owner
 """
-_LEDGER = "UPDATE send SET status = 'uncertain', diagnosis = :diagnosis WHERE idempotency_key = :key AND status = 'started'"
+_LEDGER = (
+    "UPDATE send SET status = 'uncertain', diagnosis = :diagnosis WHERE idempotency_key = :key AND status = 'started'"
+)
 _COUNTED = """
 UPDATE batch SET pending = pending - :lost, uncertain = uncertain + :lost, judged_tries = judged_tries + :lost
 WHERE id = :batch

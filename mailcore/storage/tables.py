@@ -748,9 +748,10 @@ class AccountPace(Base):
     connections: Mapped[int]
     per_minute: Mapped[int | None]
     """Messages a minute at most; None where no limit has shown itself."""
-    minute: Mapped[int] = mapped_column(BigInteger, default=0)
-    """The minute that ``minute_units`` are of, counted since 1970."""
-    minute_units: Mapped[int] = mapped_column(default=0)
+    window_units: Mapped[int] = mapped_column(default=0)
+    """Messages since ``window_from``."""
+    window_from: Mapped[datetime | None]
+    """When the minute at hand began, with its first message."""
     grown: Mapped[int] = mapped_column(default=0)
     """Messages accepted since the last change of pace."""
     failures: Mapped[int] = mapped_column(default=0)
