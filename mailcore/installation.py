@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from mailcore.health.check import CheckResult
     from mailcore.health.portfolio import Attention, Checked
-    from mailcore.quota.external_use import Entry
+    from mailcore.quota.external_use import Entry, EntryPage
     from mailcore.quota.reports import DayUse
     from mailcore.quota.rules import Quota
     from mailcore.registry.drafts import ServerDraft
@@ -265,6 +265,16 @@ class Mailcore:
     def record_external_use(self, entries: Sequence[Entry], *, actor: Actor) -> None:
         """Count use made elsewhere; see :func:`mailcore.quota.external_use.record`."""
         external_use.record(self.database, self.quota_settings, entries, actor=actor)
+
+    def external_use(self, *, account_key: str | None = None, page: int = 1) -> EntryPage:
+        """Return what was entered as used elsewhere; see :func:`mailcore.quota.external_use.entries`."""
+        return external_use.entries(self.database, account_key=account_key, page=page)
+
+    @needs(Right.OPERATE)
+    def undo_external_use(self, entry_id: int, *, actor: Actor) -> int:
+        """Take an entry out again; see :func:`mailcore.quota.external_use.undo`."""
+        need_count("entry_id", entry_id)
+        return external_use.undo(self.database, self.quota_settings, entry_id, actor=actor)
 
     @needs(Right.OPERATE)
     def lift_hold(self, server: MailServer, *, actor: Actor) -> None:

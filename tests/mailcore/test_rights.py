@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 
 SEES = {
     *("Mailcore.all_servers", "Mailcore.attention", "Mailcore.days", "Mailcore.explain", "Mailcore.follow_up"),
+    *("Mailcore.external_use", "quota.external_use.entries"),
     *("Mailcore.hours", "Mailcore.near_the_limit", "Mailcore.plan_import", "Mailcore.quotas"),
     *("Mailcore.read_external_use", "Mailcore.figures.accounts", "Mailcore.figures.latest", "Mailcore.figures.now"),
     *("Mailcore.figures.readings", "Mailcore.ledger.get", "Mailcore.ledger.search"),
@@ -68,7 +69,7 @@ INNER = {
     *("Mailcore.servers.secret", "Mailcore.servers.secret_for"),
     *("quota.usage.rename_account", "quota.usage.roll_up", "sending.abandoned.settle_abandoned"),
     *("sending.ledger.purge", "access.trail.read"),
-    *(f"audit.note_{what}" for what in ("changed", "created", "deleted", "lifted")),
+    *(f"audit.note_{what}" for what in ("changed", "created", "deleted", "lifted", "use_undone")),
 }
 """Steps of other acts and the library's own housekeeping. The screen calls none of them: a test below."""
 
@@ -161,6 +162,11 @@ def _external(core: Mailcore, actor: Actor) -> object:
     return core.record_external_use([Entry(server(core), datetime.now(UTC), 1)], actor=actor)
 
 
+def _undo(core: Mailcore, actor: Actor) -> object:
+    _external(core, ME)
+    return core.undo_external_use(core.external_use().entries[0].id, actor=actor)
+
+
 def _settle(core: Mailcore, actor: Actor) -> object:
     return core.settle(core.reserve(server(core), 1), SendStatus.ACCEPTED, actor=actor)
 
@@ -184,6 +190,7 @@ TRIES: dict[str, tuple[Right, Callable[[Mailcore, Actor], object]]] = {
     "settle": (Right.OPERATE, _settle),
     "lift a hold": (Right.OPERATE, lambda core, who: core.lift_hold(server(core), actor=who)),
     "use made elsewhere": (Right.OPERATE, _external),
+    "undo use made elsewhere": (Right.OPERATE, _undo),
     "make active": (
         Right.OPERATE,
         lambda core, who: core.servers.set_active([server(core).id], is_active=False, actor=who),
