@@ -28,6 +28,7 @@ from mailcore.sending.delivery_status import Followed, follow_up
 from mailcore.sending.for_programs import OUTCOMES, ProgramSends
 from mailcore.sending.housekeeping import Housekeeping
 from mailcore.sending.ledger import Ledger
+from mailcore.sending.outcomes import Outcomes
 from mailcore.sending.reservation import Reservations
 from mailcore.sending.send import Sender
 from mailcore.settings import Settings, load_settings
@@ -79,6 +80,7 @@ class Mailcore:
         self.access = Access(self.database, settings)
         self.trail = Trail(self.database)
         self.ledger = Ledger(self.database)
+        self.outcomes = Outcomes(self.database, settings.zone)
         self.quota_settings = QuotaSettings(settings.zone, settings.limit_margin_percent)
         self.figures = FiguresCache(self.servers, settings)
         """What paid services say of their accounts."""
@@ -249,9 +251,11 @@ class Mailcore:
         readings, accounts = self.figures.readings, self.figures.accounts()
         return reports.used_shares(self.database, self.quota_settings, readings=readings, read_accounts=accounts)
 
-    def days(self, days: int = CHART_DAYS, *, server_ids: Sequence[int] | None = None) -> list[DayUse]:
+    def days(
+        self, days: int = CHART_DAYS, *, server_ids: Sequence[int] | None = None, until: date | None = None
+    ) -> list[DayUse]:
         """Return the use of each day; see :func:`mailcore.quota.reports.days`."""
-        return reports.days(self.database, self.settings.zone, days=days, server_ids=server_ids)
+        return reports.days(self.database, self.settings.zone, days=days, server_ids=server_ids, until=until)
 
     def hours(self, *, account_keys: Sequence[str] | None = None) -> dict[tuple[date, int], int]:
         """Return the use of each hour; see :func:`mailcore.quota.reports.hours`."""

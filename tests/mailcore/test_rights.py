@@ -30,13 +30,17 @@ ROOT = Path(__file__).parents[2]
 
 SEES = {
     *("Mailcore.all_servers", "Mailcore.attention", "Mailcore.days", "Mailcore.explain", "Mailcore.follow_up"),
+    *(f"Mailcore.outcomes.by_{what}" for what in ("cause", "domain", "server", "week")),
     *("Mailcore.external_use", "quota.external_use.entries"),
     *("Mailcore.hours", "Mailcore.near_the_limit", "Mailcore.plan_import", "Mailcore.quotas"),
     *("Mailcore.read_external_use", "Mailcore.figures.accounts", "Mailcore.figures.latest", "Mailcore.figures.now"),
     *("Mailcore.figures.readings", "Mailcore.ledger.get", "Mailcore.ledger.search"),
     *("Mailcore.ledger.read_columns", "Mailcore.ledger.under_key", "Mailcore.used_shares", "Mailcore.servers.names"),
     *("Mailcore.servers.page_of", "Mailcore.servers.that_match", "quota.reports.used_shares"),
-    *(f"frames.{name}" for name in ("hours", "quotas", "sends", "sends_in_chunks", "servers", "usage")),
+    *(
+        f"frames.{name}"
+        for name in ("external_use", "hours", "outcomes", "quotas", "sends", "sends_in_chunks", "servers", "usage")
+    ),
     *("Mailcore.trail.read", "Mailcore.servers.default", "Mailcore.servers.get", "Mailcore.servers.heir"),
     *("Mailcore.servers.is_empty", "Mailcore.servers.name_for_copy", "Mailcore.servers.search"),
     *("Mailcore.servers.apps.all", "Mailcore.servers.apps.get"),
