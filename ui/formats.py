@@ -6,6 +6,9 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+MOMENT = "%d/%m/%Y %H:%M"
+"""A moment: "23/11/2026 14:05"."""
+
 
 def number(value: int) -> str:
     """10000 → "10.000"."""
@@ -14,7 +17,7 @@ def number(value: int) -> str:
 
 def date_time(value: datetime, zone: ZoneInfo) -> str:
     """A moment in the configured zone: "23/11/2026 14:05"."""
-    return value.astimezone(zone).strftime("%d/%m/%Y %H:%M")
+    return value.astimezone(zone).strftime(MOMENT)
 
 
 def clock(value: datetime, now: datetime, zone: ZoneInfo) -> str:
