@@ -27,6 +27,7 @@ from ui.cadastro.form import (
     point,
 )
 from ui.context import faults, mailcore, notices
+from ui.formats import plain
 from ui.navigation import enter_through_app
 from ui.session import FORM_TAB
 from ui.shortcuts import shortcuts
@@ -38,7 +39,7 @@ if form.saved:
     close()
 
 st.set_page_config(page_title=form.title)
-st.title(form.title)
+st.title(plain(form.title))
 cursor = point(form)
 notices()
 with st.container(key="cadastro_form"):
