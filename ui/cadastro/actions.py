@@ -199,7 +199,7 @@ def show_problems(form: ServerForm) -> None:
         sentences = "\n".join(f"- {plain(error.message)}" for error in form.errors)
         st.error(f"Ainda não dá para continuar:\n\n{sentences}", icon=":material/error:")
     if form.fault:
-        st.error(form.fault, icon=":material/error:")
+        st.error(plain(form.fault), icon=":material/error:")
 
 
 def show_conflict(core: Mailcore, form: ServerForm) -> None:

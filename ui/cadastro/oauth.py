@@ -122,7 +122,7 @@ def _start(form: ServerForm, *, by_code: bool) -> None:
     except OAuthError as error:
         form.oauth_fault = _why(error.code, error.words)
     except MailcoreError as error:
-        form.oauth_fault = str(error)
+        form.oauth_fault = plain(str(error))
 
 
 def _wait(form: ServerForm) -> None:
@@ -157,7 +157,7 @@ def _take_pasted(form: ServerForm) -> None:
         if error.code != "oauth_state":
             form.begun = None
     except MailcoreError as error:
-        form.oauth_fault = str(error)
+        form.oauth_fault = plain(str(error))
 
 
 def _watch(form: ServerForm) -> None:
