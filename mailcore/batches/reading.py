@@ -168,7 +168,7 @@ def reason_of(row: Batch | BatchRecipient) -> Diagnosis | None:
     return Diagnosis(**{**values, "evidence": tuple(values.get("evidence", ()))})
 
 
-def _of(batch: Batch, status: RecipientStatus | None) -> Select[tuple[BatchRecipient]]:
+def _of(batch: Batch, status: RecipientStatus | None) -> Select[BatchRecipient]:
     wanted = select(BatchRecipient).where(BatchRecipient.batch_id == batch.id)
     if status is None:
         return wanted

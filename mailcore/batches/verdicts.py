@@ -119,5 +119,5 @@ def _is_passing(error: TransportError, result: ParcelResult) -> bool:
     if result.outcome is SendStatus.FAILED:
         return True
     if error.phase in ("http", "message", "account"):
-        return error.code in (429, 503) or 500 <= error.code
+        return error.code in (429, 503) or error.code >= 500
     return 400 <= error.code < 500
