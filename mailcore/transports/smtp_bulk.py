@@ -28,6 +28,8 @@ _IDLE = 5.0
 """Seconds without a word after which a connection is tried before a group is put on it."""
 _WORTH_ANOTHER = 10
 """Messages that a connection must have taken for another one to be opened at once: some servers take so many each."""
+_MOST_ON_ONE = 1_000
+"""Messages on one connection, at most: Exim's own limit (``smtp_accept_max_per_connection``)."""
 
 
 class SmtpBulkLine(BulkLine):
@@ -41,6 +43,8 @@ class SmtpBulkLine(BulkLine):
         self._session: SmtpSession | None = None
         self._is_clean = True
         self._spoken = 0.0
+        self._begun = self._taken = 0
+        self._most = _MOST_ON_ONE
 
     @property
     def group_size(self) -> int:
@@ -63,6 +67,7 @@ class SmtpBulkLine(BulkLine):
             session.quit()
             raise
         self._session, self._is_clean, self._spoken = session, True, time.monotonic()
+        self._begun = self._taken = 0
 
     def close(self) -> None:
         """Say QUIT and close."""
@@ -78,24 +83,38 @@ class SmtpBulkLine(BulkLine):
         results: dict[int, ParcelResult] = {}
         waiting = list(parcels)
         while waiting:
+            if self._begun >= self._most:
+                self.close()
             try:
                 self.open()
             except TransportError as error:
-                for parcel in waiting:
-                    begun = parcel.number in results and results[parcel.number].begun
-                    results[parcel.number] = ParcelResult.not_taken(parcel.number, error, begun=begun)
+                self._keep_back(waiting, results, error)
                 break
-            conversation = self._converse(waiting)
+            room = self._most - self._begun
+            now, later = waiting[:room], waiting[room:]
+            conversation = self._converse(now)
             results |= conversation.results
-            if not conversation.is_over or conversation.accepted < _WORTH_ANOTHER:
+            waiting = later
+            if conversation.is_over and self._taken >= _WORTH_ANOTHER:
+                # Some close after so many messages: the next connection ends before that.
+                self._most = max(self._taken, _WORTH_ANOTHER) if conversation.was_closed else self._most
+                waiting = conversation.left + later
+            elif conversation.is_over:
+                self._keep_back(later, results, next(each.error for each in reversed(results.values()) if each.error))
                 break
-            waiting = conversation.left
         return [results[parcel.number] for parcel in parcels]
+
+    def _keep_back(self, parcels: Sequence[Parcel], results: dict[int, ParcelResult], error: TransportError) -> None:
+        for parcel in parcels:
+            begun = parcel.number in results and results[parcel.number].begun
+            results[parcel.number] = ParcelResult.not_taken(parcel.number, error, begun=begun)
 
     def _converse(self, parcels: Sequence[Parcel]) -> Conversation:
         assert self._session is not None
         conversation = Conversation(self._session, self._sender, self._is_clean)
         conversation.hand_over(parcels)
+        self._begun += sum(result.begun for result in conversation.results.values())
+        self._taken += conversation.accepted
         self._is_clean, self._spoken = conversation.is_clean, time.monotonic()
         if conversation.is_over:
             self._hang_up()

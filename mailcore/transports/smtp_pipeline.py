@@ -71,13 +71,14 @@ class Conversation:
     """Nothing of an earlier message can be left in the server, so that no RSET is needed first."""
     results: dict[int, ParcelResult] = field(default_factory=dict, init=False)
     left: list[Parcel] = field(default_factory=list, init=False)
-    """What the connection's end left behind, certainly not taken and with no word against it."""
+    """What the connection's end left behind: certainly not taken, and nothing was said against it but 421."""
     is_over: bool = field(default=False, init=False)
     """The connection is of no more use."""
     was_closed: bool = field(default=False, init=False)
-    """The server's last word was 421."""
+    """The server said 421 and has taken nothing since."""
     _cause: str = field(default="disconnected", init=False)
     _last_words: tuple[int, bytes] = field(default=(0, b""), init=False)
+    _closing_words: tuple[int, bytes] = field(default=(0, b""), init=False)
 
     @property
     def accepted(self) -> int:
@@ -259,9 +260,8 @@ class Conversation:
             # A server that says nothing for long has not closed: it may be busy with the next message.
             self.was_closed = self.was_closed and not isinstance(error, TimeoutError)
             raise _LostError from error
-        self.was_closed = code == _CLOSING
-        if self.was_closed:
-            self._last_words = (code, lines)
+        if code == _CLOSING:
+            self.was_closed, self._closing_words = True, (code, lines)
         return code, lines
 
     def _answers(self, flight: _Flight, *, accept: bool) -> tuple[TransportError | None, bool]:
@@ -304,8 +304,9 @@ class Conversation:
 
     def _verdict(self, code: int, lines: bytes) -> TransportError | None:
         """Return what the answer to a whole message refuses; None where it was taken."""
-        self._last_words = (code, lines)
         if 200 <= code < 300:
+            # Some say 421 of one message and go on.
+            self._last_words, self.was_closed = (code, lines), False
             return None
         if code >= 400:
             return self.session.failure("data", "", self.session.told(code, lines), Outcome.REFUSED)
@@ -321,6 +322,8 @@ class Conversation:
         error, number = answer[0], flight.parcel.number
         if error is not None:
             self.results[number] = ParcelResult.of(number, error)
+            if error.code == _CLOSING and error.phase != "data":
+                self.left.append(flight.parcel)
             return
         reply = self.session.told(*self._last_words).text
         self.results[number] = ParcelResult(number, SendStatus.ACCEPTED, reply, queue_id(reply))
@@ -328,9 +331,10 @@ class Conversation:
     def _unanswered(self, flight: _Flight) -> ParcelResult:
         handed = self.session.wire.handed
         is_whole = 0 <= flight.ends <= handed
-        # After a 421 the server takes nothing more: it works in turn, and this one's turn did not come.
+        # It works in turn: where it said 421, took nothing after that and hung up, this one's turn did not come.
         outcome = Outcome.UNCERTAIN if is_whole and not self.was_closed else Outcome.FAILED
-        said = self.session.told(*self._last_words) if self.was_closed or self._cause == "not_smtp" else None
+        words = self._closing_words if self.was_closed else self._last_words
+        said = self.session.told(*words) if self.was_closed or self._cause == "not_smtp" else None
         cause = "" if self.was_closed else self._cause
         error = self.session.failure("data" if is_whole else "sender", cause, said, outcome)
         if outcome is Outcome.UNCERTAIN:

@@ -30,6 +30,10 @@ class ScriptedSmtp:
     """The connection ends when so many bytes were written; likewise."""
     most_messages: int | None = None
     """On one connection; the next MAIL is answered with 421."""
+    closes: bool = True
+    """A 421 ends the connection."""
+    drop_after: int | None = None
+    """The connection ends when so many messages were taken, before this last one is answered."""
 
     def __post_init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
@@ -40,6 +44,8 @@ class ScriptedSmtp:
         self.most_at_once = 0
         """Messages that lay in one read, at most."""
         self.connections = 0
+        self.refused_mail = 0
+        """How often a connection was used for longer than it may be."""
         self.read = self.written = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -111,6 +117,7 @@ class _Conversation:
     def mail(self, argument: str) -> None:
         self.peer.options.append(argument.partition("> ")[2])
         if self.messages == self.peer.most_messages:
+            self.peer.refused_mail += 1
             self.say("421 4.7.0 too many messages in this session")
             raise _EndedError
         if self.sender:
@@ -160,6 +167,8 @@ class _Conversation:
             return
         self.messages += 1
         self.peer.taken.append((recipient, content))
+        if len(self.peer.taken) == self.peer.drop_after:
+            raise _EndedError
         self.say(f"250 2.0.0 Ok: queued as 4F{len(self.peer.taken)}")
 
     def answered(self, verb: str, recipient: str) -> bool:
@@ -168,7 +177,7 @@ class _Conversation:
         if reply is None:
             return False
         self.say(reply)
-        if reply.startswith("421"):
+        if reply.startswith("421") and self.peer.closes:
             raise _EndedError
         return True
 

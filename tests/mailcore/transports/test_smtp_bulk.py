@@ -151,13 +151,29 @@ def test_after_421_nothing_is_uncertain(way: str, verb: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_server_that_takes_so_many_a_connection_gets_as_many_connections(way: str) -> None:
-    group = parcels(35)
+    group = parcels(65)
     with ScriptedSmtp(extensions=WAYS[way], most_messages=15) as peer, line_to(peer.port) as line:
         results = line.hand_over(group)
         check_against(peer, group, results)
-    # The one that was told 421 itself has had its answer; the caller decides about it.
-    assert Counter(result.outcome for result in results) == {ACCEPTED: 33, REFUSED: 2}
-    assert peer.connections == 3
+        assert {result.outcome for result in results} == {ACCEPTED}
+        assert peer.connections == 5
+        # It has learnt: no connection is used until it breaks any more.
+        assert peer.refused_mail == 1
+
+
+def test_a_server_that_says_421_and_goes_on_is_believed_message_by_message() -> None:
+    group = parcels(12)
+    replies = {("RCPT", group[4].address): "421 4.7.0 try again later"}
+    with ScriptedSmtp(replies=replies, closes=False) as peer, line_to(peer.port) as line:
+        results = line.hand_over(group)
+        check_against(peer, group, results)
+        assert [result.outcome for result in results] == [*[ACCEPTED] * 4, REFUSED, *[ACCEPTED] * 7]
+    # A later end of the connection is no part of that 421.
+    with ScriptedSmtp(replies=replies, closes=False) as peer, line_to(peer.port) as line:
+        peer.drop_after = 9
+        results = line.hand_over(group)
+        check_against(peer, group, results)
+        assert [result.outcome for result in results] == [*[ACCEPTED] * 4, REFUSED, *[ACCEPTED] * 4, *[UNCERTAIN] * 3]
 
 
 def test_a_connection_closed_meanwhile_costs_nothing() -> None:
