@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import TypeDecorator
 
 from mailcore.arguments import need, need_count, need_moment
+from mailcore.errors import ArgumentError
 from mailcore.installation import Mailcore
 from mailcore.quota import reports
 from mailcore.registry.fields import FIELD, FIELDS, Sort
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from mailcore.quota.rules import Quota
 
-__all__ = ["hours", "quotas", "sends", "sends_in_chunks", "servers", "usage"]
+__all__ = ["external_use", "hours", "outcomes", "quotas", "sends", "sends_in_chunks", "servers", "usage"]
 
 CHUNK_ROWS = 50_000
 """Rows of the ledger that are held as Python objects at a time; about 60 MB."""
@@ -115,15 +116,22 @@ def quotas(core: Mailcore, found: Sequence[Quota] | None = None) -> pd.DataFrame
     )
 
 
-def usage(core: Mailcore, days: int = reports.CHART_DAYS, *, server_ids: Sequence[int] | None = None) -> pd.DataFrame:
+def usage(
+    core: Mailcore,
+    days: int = reports.CHART_DAYS,
+    *,
+    server_ids: Sequence[int] | None = None,
+    until: date | None = None,
+) -> pd.DataFrame:
     """Return what went through each server on each day: one row for a day and a server with any use.
 
     Columns: ``day`` (of the zone of the settings), ``server_id``, ``server`` (its description now; missing where the
     record is gone), ``messages`` and ``recipients`` through this program, ``external`` units entered by hand.
 
     Args:
-        days: how many, today included.
+        days: how many, the last one included.
         server_ids: only these.
+        until: the last day; today where it is not given.
 
     Raises:
         ArgumentError: ``days`` is no whole number from 1 on.
@@ -131,7 +139,7 @@ def usage(core: Mailcore, days: int = reports.CHART_DAYS, *, server_ids: Sequenc
     """
     _opened(core)
     need_count("days", days)
-    used = core.days(days, server_ids=server_ids)
+    used = core.days(days, server_ids=server_ids, until=until)
     names = core.servers.names({each.server_id for each in used})
     return pd.DataFrame(
         {
@@ -164,6 +172,70 @@ def hours(core: Mailcore, *, account_keys: Sequence[str] | None = None) -> pd.Da
             "day": _days(day for day, _ in used),
             "hour": _whole(hour for _, hour in used),
             "recipients": _whole(used.values()),
+        }
+    )
+
+
+def outcomes(core: Mailcore, by: str, query: LedgerQuery | None = None) -> pd.DataFrame:
+    """Return what became of messages, counted; one row for each server, recipient's domain, cause or week.
+
+    Columns: ``key`` and ``label`` (see :class:`mailcore.sending.outcomes.Tally`), ``category`` (of a cause, else
+    empty), ``tried``, and of these ``accepted``, ``refused``, ``failed`` and ``uncertain``; ``barred`` (not tried,
+    because of a rule of ours) and ``acceptance`` (accepted of tried, 0.0 to 1.0; missing where none was tried).
+
+    Args:
+        by: ``server``, ``domain`` (which counts recipients), ``cause`` or ``week``.
+        query: which rows of the ledger; its pages do not count.
+
+    Raises:
+        ArgumentError: ``by`` is another word, or ``query`` is none.
+        StorageError: the database could not be read.
+    """
+    _opened(core)
+    if by not in _BY:
+        raise ArgumentError(f"by: use um destes: {', '.join(_BY)}; veio {by!r}.")
+    query = need("query", query, LedgerQuery) if query is not None else LedgerQuery()
+    tallies = getattr(core.outcomes, f"by_{by}")(query)
+    return pd.DataFrame(
+        {
+            "key": _texts(tally.key for tally in tallies),
+            "label": _texts(tally.label for tally in tallies),
+            "category": _texts(tally.category for tally in tallies),
+            **{name: _whole(getattr(tally, name) for tally in tallies) for name in _TALLIED},
+            "acceptance": pd.array([tally.acceptance for tally in tallies], dtype="Float64"),
+        }
+    )
+
+
+_BY = ("server", "domain", "cause", "week")
+_TALLIED = ("tried", "accepted", "refused", "failed", "uncertain", "barred")
+
+
+def external_use(core: Mailcore, *, account_key: str | None = None) -> pd.DataFrame:
+    """Return what was entered as used elsewhere, the newest first; what was undone is not there.
+
+    Columns: ``id``, ``at``, ``server_id``, ``server`` (its description now; empty where the record is gone),
+    ``units``, ``noted_at`` and ``noted_by``.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    _opened(core)
+    page = core.external_use(account_key=account_key)
+    found = list(page.entries)
+    while len(found) < page.matching and page.entries:
+        page = core.external_use(account_key=account_key, page=page.number + 1)
+        found += page.entries
+    zone = core.settings.zone
+    return pd.DataFrame(
+        {
+            "id": _whole(entry.id for entry in found),
+            "at": _moments((entry.at for entry in found), zone),
+            "server_id": _whole(entry.server_id for entry in found),
+            "server": _texts(entry.server_name for entry in found),
+            "units": _whole(entry.units for entry in found),
+            "noted_at": _moments((entry.noted_at for entry in found), zone),
+            "noted_by": _texts(entry.noted_by for entry in found),
         }
     )
 

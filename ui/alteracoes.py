@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.storage.tables import Change
 
-_FIELDS = {**LABELS, "account_hold": "Bloqueio da conta"}
+_FIELDS = {**LABELS, "account_hold": "Bloqueio da conta", "external_use": "Consumo externo"}
 
 _TRAIL = Filters(
     Search("Buscar", "busca", TRAIL_SEARCH, placeholder="descrição do servidor ou pessoa"), page=TRAIL_PAGE

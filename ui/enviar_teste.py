@@ -119,7 +119,7 @@ def message_fields(server: MailServer) -> None:
 
 def _error(errors: dict[str, str], field: str) -> None:
     if field in errors:
-        st.error(errors[field], icon=":material/error:")
+        st.error(plain(errors[field]), icon=":material/error:")
 
 
 def send_pressed(core: Mailcore, server: MailServer) -> None:

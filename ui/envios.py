@@ -200,7 +200,7 @@ def opened(core: Mailcore) -> None:
     try:
         send = core.ledger.get(send_id)
     except NotFoundError as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
         return
     st.subheader(f"Envio {send.id}")
     recipients = send.recipients.split("\n")

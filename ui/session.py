@@ -14,6 +14,7 @@ import streamlit as st
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from mailcore.access.sessions import Entered
     from mailcore.health.probing import Suggestion
     from mailcore.registry.exchange import ImportPlan
     from mailcore.storage.tables import MailServer, Send
@@ -89,6 +90,8 @@ NOTICES: Key[tuple[str, ...]] = Key("notices", ())
 PERSON: Key[int] = Key("person", 0)
 """The user this browser session belongs to; 0 where no login is asked."""
 PERSON_SESSION: Key[int | None] = Key("person_session", None)
+HERE: Key[Entered | None] = Key("here", None)
+"""Who is here in this run; None where no login is asked. Decides what is offered, never what is done."""
 
 # Usuários
 USERS_SELECTED = Key("users_selected", Selection())

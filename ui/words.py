@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.labels import (
     CATEGORY,
@@ -17,6 +20,7 @@ from mailcore.labels import (
 from mailcore.registry.fields import FIELD
 from mailcore.transports import KIND_LABELS as KIND
 from mailcore.transports import step_label
+from ui.formats import MOMENT, number
 
 __all__ = [
     "CATEGORY",
@@ -40,5 +44,15 @@ def value(field: str, stored: object) -> str:
         return "alterada"
     if field == "account_hold":
         return f"bloqueada ({diagnosis_for(str(stored)).title})" if stored else "liberada"
+    if field == "external_use":
+        return _entry(stored) if isinstance(stored, dict) else "desfeito"
     word = FIELD[field].word(stored) if field in FIELD else str(stored or "")
     return word or "(vazio)"
+
+
+def _entry(stored: dict[str, Any]) -> str:
+    """Of an entry of use made elsewhere, which was undone."""
+    units = int(stored["units"])
+    return (
+        f"{number(units)} {'unidade' if units == 1 else 'unidades'} de {datetime.fromisoformat(stored['at']):{MOMENT}}"
+    )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_SECONDS = 10.0
 """How long a write waits for another one's lock before it gives up with a sentence."""
+_MOST_LOOKS = 8
+"""Connections to a database server that are kept for looks; each is an open one there."""
 
 _SENTENCES = {
     "locked": "O banco de dados está ocupado com outra gravação. Nada foi perdido: espere alguns segundos "
@@ -65,6 +68,7 @@ class Database:
         self._fast: Any = None
         self._look_turn = threading.Lock()
         self._look: Any = None
+        self._looks: deque[Any] = deque()
 
     @cached_property
     def is_sqlite(self) -> bool:
@@ -165,11 +169,41 @@ class Database:
                     if self._look is None:
                         self._look = self._kept_connection()
                     yield FastCursor(self._look.cursor(), is_sqlite=True)
-            else:
+            elif self.is_sqlite:
                 with storage_faults(), self._reader.connect() as pooled:
-                    yield FastCursor(pooled.connection.cursor(), is_sqlite=self.is_sqlite)
+                    yield FastCursor(pooled.connection.cursor(), is_sqlite=True)
+            else:
+                with storage_faults(), self._looker() as look:
+                    yield look
         except errors as error:
             raise StorageError(_SENTENCES[_fault_in(str(error), invalidated=False)]) from error
+
+    @contextmanager
+    def _looker(self) -> Iterator[LookCursor]:
+        """A kept connection of a database server, without a transaction.
+
+        One out of the pool is asked first whether it still lives, and told its isolation level: three times the cost.
+        """
+        try:
+            connection = self._looks.pop()
+        except IndexError:
+            connection = self._new_look()
+        look = LookCursor(connection, self._new_look)
+        try:
+            yield look
+        finally:
+            if look.connection.closed or len(self._looks) >= _MOST_LOOKS:
+                look.connection.close()
+            else:
+                self._looks.append(look.connection)
+
+    def _new_look(self) -> Any:
+        pooled = self.engine.raw_connection()
+        connection = pooled.dbapi_connection
+        pooled.detach()
+        assert connection is not None
+        connection.autocommit = True
+        return connection
 
     @contextmanager
     def _fast_connection(self) -> Iterator[Any]:
@@ -219,6 +253,8 @@ class Database:
             if self._look is not None:
                 self._look.close()
                 self._look = None
+        while self._looks:
+            self._looks.pop().close()
         self.engine.dispose()
 
 
@@ -247,6 +283,29 @@ class FastCursor:
         """Run one statement and return its rows."""
         self.execute(statement, parameters)
         return list(self._cursor.fetchall())
+
+
+class LookCursor(FastCursor):
+    """The cursor of a connection that is kept, and may have died meanwhile: then another takes its place."""
+
+    def __init__(self, connection: Any, connect: Callable[[], Any]) -> None:
+        self.connection = connection
+        self._connect = connect
+        super().__init__(connection.cursor(), is_sqlite=False)
+
+    def execute(self, statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Run one statement that only looks; a second time where the connection turns out to be dead."""
+        try:
+            super().execute(statement, parameters)
+        except Exception as error:
+            # 57P…: the server is being stopped, and says so before it closes (PostgreSQL, appendix A).
+            is_ending = str(getattr(error, "sqlstate", "")).startswith("57P")
+            if not self.connection.closed and not is_ending:
+                raise
+            self.connection.close()
+            self.connection = self._connect()
+            self._cursor = self.connection.cursor()
+            super().execute(statement, parameters)
 
 
 @cache

@@ -30,12 +30,17 @@ ROOT = Path(__file__).parents[2]
 
 SEES = {
     *("Mailcore.all_servers", "Mailcore.attention", "Mailcore.days", "Mailcore.explain", "Mailcore.follow_up"),
+    *(f"Mailcore.outcomes.by_{what}" for what in ("cause", "domain", "server", "week")),
+    *("Mailcore.external_use", "quota.external_use.entries"),
     *("Mailcore.hours", "Mailcore.near_the_limit", "Mailcore.plan_import", "Mailcore.quotas"),
     *("Mailcore.read_external_use", "Mailcore.figures.accounts", "Mailcore.figures.latest", "Mailcore.figures.now"),
     *("Mailcore.figures.readings", "Mailcore.ledger.get", "Mailcore.ledger.search"),
     *("Mailcore.ledger.read_columns", "Mailcore.ledger.under_key", "Mailcore.used_shares", "Mailcore.servers.names"),
     *("Mailcore.servers.page_of", "Mailcore.servers.that_match", "quota.reports.used_shares"),
-    *(f"frames.{name}" for name in ("hours", "quotas", "sends", "sends_in_chunks", "servers", "usage")),
+    *(
+        f"frames.{name}"
+        for name in ("external_use", "hours", "outcomes", "quotas", "sends", "sends_in_chunks", "servers", "usage")
+    ),
     *("Mailcore.trail.read", "Mailcore.servers.default", "Mailcore.servers.get", "Mailcore.servers.heir"),
     *("Mailcore.servers.is_empty", "Mailcore.servers.name_for_copy", "Mailcore.servers.search"),
     *("Mailcore.servers.apps.all", "Mailcore.servers.apps.get"),
@@ -49,6 +54,7 @@ SEES = {
 
 DOOR = {
     *("Mailcore.access.doors", "Mailcore.access.enter_by_provider", "Mailcore.access.enter_by_proxy"),
+    "Mailcore.access.change_password",
     *("Mailcore.access.link_is_good", "Mailcore.access.note_refusal", "Mailcore.access.set_password"),
     *("Mailcore.access.sign_in", "Mailcore.access.sign_out", "Mailcore.access.sessions.at_proxy"),
     *("Mailcore.access.sessions.get", "Mailcore.access.sessions.of_token", "Mailcore.access.sessions.used"),
@@ -68,7 +74,7 @@ INNER = {
     *("Mailcore.servers.secret", "Mailcore.servers.secret_for"),
     *("quota.usage.rename_account", "quota.usage.roll_up", "sending.abandoned.settle_abandoned"),
     *("sending.ledger.purge", "access.trail.read"),
-    *(f"audit.note_{what}" for what in ("changed", "created", "deleted", "lifted")),
+    *(f"audit.note_{what}" for what in ("changed", "created", "deleted", "lifted", "use_undone")),
 }
 """Steps of other acts and the library's own housekeeping. The screen calls none of them: a test below."""
 
@@ -161,6 +167,11 @@ def _external(core: Mailcore, actor: Actor) -> object:
     return core.record_external_use([Entry(server(core), datetime.now(UTC), 1)], actor=actor)
 
 
+def _undo(core: Mailcore, actor: Actor) -> object:
+    _external(core, ME)
+    return core.undo_external_use(core.external_use().entries[0].id, actor=actor)
+
+
 def _settle(core: Mailcore, actor: Actor) -> object:
     return core.settle(core.reserve(server(core), 1), SendStatus.ACCEPTED, actor=actor)
 
@@ -184,6 +195,7 @@ TRIES: dict[str, tuple[Right, Callable[[Mailcore, Actor], object]]] = {
     "settle": (Right.OPERATE, _settle),
     "lift a hold": (Right.OPERATE, lambda core, who: core.lift_hold(server(core), actor=who)),
     "use made elsewhere": (Right.OPERATE, _external),
+    "undo use made elsewhere": (Right.OPERATE, _undo),
     "make active": (
         Right.OPERATE,
         lambda core, who: core.servers.set_active([server(core).id], is_active=False, actor=who),

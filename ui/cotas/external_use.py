@@ -27,7 +27,7 @@ def external_use(core: Mailcore) -> None:
     # A place of its own: what comes below must not move when the sentence goes.
     with st.container():
         if done := EXTERNAL_DONE.take():
-            st.success(done, icon=":material/check:")
+            st.success(plain(done), icon=":material/check:")
     with st.expander("Registrar consumo externo", icon=":material/add_circle:", key="external", on_change="rerun"):
         st.caption(
             "Mensagens que saíram desta conta por outro programa também contam para o provedor. Registre-as aqui para "

@@ -351,7 +351,7 @@ def _service(core: Mailcore, quota: Quota, zone: Any) -> None:
     with st.container(horizontal=True):
         for name, figure in names.items():
             shown = "—" if figure.value is None else _shown(figure.value)
-            st.metric(name, shown, border=True, width=160, help=figure.reason or None)
+            st.metric(name, shown, border=True, width=160, help=plain(figure.reason) or None)
     if figures.left_today is not None:
         st.caption(f"Pelos números do serviço, restam {number(figures.left_today)} hoje.")
     missing = {reason for _, reason in figures.unavailable()}
