@@ -55,9 +55,14 @@ class ParcelResult:
     """False: the server has not seen a byte of this parcel, and it may be tried again freely."""
 
     @classmethod
-    def of(cls, number: int, error: TransportError, *, begun: bool = True) -> ParcelResult:
-        """Return the result of a parcel that was not accepted."""
-        return cls(number, SendStatus(error.outcome.value), error.reply, error=error, begun=begun)
+    def of(cls, number: int, error: TransportError) -> ParcelResult:
+        """Return the result of a parcel that was not accepted, by the error's own outcome."""
+        return cls(number, SendStatus(error.outcome.value), error.reply, error=error)
+
+    @classmethod
+    def not_taken(cls, number: int, error: TransportError, *, begun: bool = False) -> ParcelResult:
+        """Return ``failed`` for a parcel that something else than itself kept back: a login refused, say."""
+        return cls(number, SendStatus.FAILED, error.reply, error=error, begun=begun)
 
 
 class BulkLine(ABC):
@@ -116,7 +121,7 @@ class OneByOneLine(BulkLine):
         lost: TransportError | None = None
         for parcel in parcels:
             if lost is not None:
-                results.append(ParcelResult.of(parcel.number, _not_begun(lost), begun=False))
+                results.append(ParcelResult.not_taken(parcel.number, lost))
                 continue
             result = self._send(parcel)
             results.append(result)
@@ -140,17 +145,10 @@ class OneByOneLine(BulkLine):
             prepared = self._transport.prepare(message)
             receipt = self._transport.send(prepared, idempotency_key=parcel.message_id, on_step=listen)
         except TransportError as error:
-            return ParcelResult.of(parcel.number, error, begun=has_begun)
+            return ParcelResult.of(parcel.number, error) if has_begun else ParcelResult.not_taken(parcel.number, error)
         except Exception:  # noqa: BLE001 - what is none of ours decides no outcome by itself
             outcome = Outcome.UNCERTAIN if has_begun else Outcome.FAILED
             phase = self._transport.hand_over_step
             fault = TransportError(phase=phase, cause="program_fault", outcome=outcome)
-            return ParcelResult.of(parcel.number, fault, begun=has_begun)
+            return ParcelResult.of(parcel.number, fault)
         return ParcelResult(parcel.number, SendStatus.ACCEPTED, receipt.reply, receipt.provider_id)
-
-
-def _not_begun(error: TransportError) -> TransportError:
-    """Return why a parcel was not begun: what ended the one before it."""
-    return TransportError(
-        phase=error.phase, cause=error.cause, code=error.code, enhanced=error.enhanced, reply=error.reply
-    )
