@@ -12,7 +12,15 @@ from ui.cotas.charts import days_of, files_of_days, week_of_hours
 from ui.cotas.details import details
 from ui.cotas.external_use import external_use
 from ui.cotas.outcomes import outcomes
-from ui.cotas.overview import PERIOD, View, filters, note_what_is_named, overview
+from ui.cotas.overview import (
+    PERIOD,
+    View,
+    accounts,
+    below_the_table,
+    filters,
+    note_what_is_named,
+    overview,
+)
 from ui.listview.table import pair
 from ui.shortcuts import shortcuts
 
@@ -26,12 +34,14 @@ def live() -> View:
     """What refreshes itself; what a person types or chooses stands below it."""
     view = View()
     with faults():
+        view = overview(core)
         table, detail = pair("quotas")
         with table:
-            view = overview(core)
+            accounts(core, view)
         if view.chosen is not None:
             with detail:
                 details(core, view.chosen)
+        below_the_table(core, view)
     return view
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from datetime import date
 
+    from mailcore.access.sessions import Entered
     from mailcore.health.probing import Suggestion
     from mailcore.registry.exchange import ImportPlan
     from mailcore.storage.tables import MailServer, Send
@@ -90,6 +91,8 @@ NOTICES: Key[tuple[str, ...]] = Key("notices", ())
 PERSON: Key[int] = Key("person", 0)
 """The user this browser session belongs to; 0 where no login is asked."""
 PERSON_SESSION: Key[int | None] = Key("person_session", None)
+HERE: Key[Entered | None] = Key("here", None)
+"""Who is here in this run; None where no login is asked. Decides what is offered, never what is done."""
 
 # Usuários
 USERS_SELECTED = Key("users_selected", Selection())
@@ -189,6 +192,7 @@ LEDGER_ENDS: Key[date | None] = Key("envios_ate", None)
 LEDGER_SERVER_NAME = Key("envios_servidor", "")
 LEDGER_OUTCOME = Key("envios_resultado", "")
 LEDGER_RECIPIENT = Key("envios_para", "")
+LEDGER_ORIGIN = Key("envios_origem", "")
 LEDGER_PAGE = Key("envios_pagina", 1)
 LEDGER_SERVER: Key[MailServer | None] = Key("envios_um", None)
 LEDGER_OPENED = Key("envios_aberto", Selection())

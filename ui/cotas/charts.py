@@ -99,7 +99,7 @@ def _draw_days(drawn: pd.DataFrame, colours: dict[str, str], span: Span, chosen:
         "labelExpr": "slice(datum.value,8,10)+'/'+slice(datum.value,5,7)",
     }
     bars = {
-        "mark": {"type": "bar", "stroke": OUTLINE, "strokeWidth": 0.5},
+        "mark": {"type": "bar", "stroke": OUTLINE, "strokeWidth": 1},
         "encoding": {
             "x": {"field": "dia", "type": "ordinal", "scale": {"domain": order}, "axis": axis},
             "y": {
@@ -148,7 +148,7 @@ def _legend(names: dict[str, str], colours: dict[str, str], chosen: Quota | None
 def files_of_days(core: Mailcore, chosen: Quota | None, span: Span) -> None:
     """The days of the period as files."""
     csv, excel = files.both(partial(files.days_table, core, chosen, span), "Uso por dia")
-    download_buttons("cotas-dias", csv=csv, excel=excel, of="dos dias")
+    download_buttons("cotas-dias", "dos dias", csv=csv, excel=excel)
 
 
 def week_of_hours(core: Mailcore, chosen: Quota | None) -> None:
@@ -200,4 +200,4 @@ def week_of_hours(core: Mailcore, chosen: Quota | None) -> None:
         key="cotas_horas",
     )
     csv, excel = files.both(partial(files.hours_table, core, chosen), "Hora a hora")
-    download_buttons("cotas-horas", csv=csv, excel=excel, of="das horas")
+    download_buttons("cotas-horas", "das horas", csv=csv, excel=excel)

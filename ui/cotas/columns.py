@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 _COLUMNS = (
     Column("account", "Conta", 160, 2, sorts=True),
     Column("share", "Uso", 72, 0.3, is_number=True, sorts=True),
-    Column("used", "Usado", 76, is_number=True, sorts=True),
-    Column("limit", "Limite", 84, is_number=True, sorts=True),
-    Column("left", "Resta", 76, is_number=True, sorts=True),
-    Column("state", "Estado", 136, sorts=True),
+    Column("used", "Usado", 88, is_number=True, sorts=True),
+    Column("limit", "Limite", 94, is_number=True, sorts=True),
+    Column("left", "Resta", 84, is_number=True, sorts=True),
+    Column("state", "Estado", 138, sorts=True),
     Column("frees", "Libera", 176, 1, sorts=True),
-    Column("ends", "Previsão", 128, 0.5, sorts=True),
+    Column("ends", "Previsão", 136, 0.5, sorts=True),
 )
 _SERVICE = Column("service", "No serviço", 214, 0.5, is_number=True, sorts=True)
 SORTABLE = tuple(column.name for column in (*_COLUMNS, _SERVICE))

@@ -26,7 +26,7 @@ def details(core: Mailcore, quota: Quota) -> None:
     _hold(core, quota)
     zone = core.settings.zone
     with st.container(horizontal=True, gap="large", key="cotas_account"):
-        with st.container(width=420, gap="xsmall"):
+        with st.container(width=540, gap="xsmall"):
             unit, window = words.UNIT[quota.rule.unit].lower(), words.WINDOW[quota.rule.window].lower()
             limit = f"{number(quota.limit)} {unit}, {window}" if quota.limit is not None else "sem limite no cadastro"
             margin = f" (margem de segurança de {quota.rule.margin_percent} %)" if quota.rule.margin_percent else ""
@@ -40,7 +40,7 @@ def details(core: Mailcore, quota: Quota) -> None:
             for server in quota.servers[:20]:
                 label = f"{plain(server.name)} (número {server.id})"
                 st.page_link("pages/cadastro.py", label=label, query_params={"id": str(server.id)})
-        with st.container(width=420, gap="xsmall"):
+        with st.container(width=540, gap="xsmall"):
             _frees_list(core, quota)
     server = quota.servers[0]
     if has_figures(server):
@@ -98,7 +98,7 @@ def _service(core: Mailcore, quota: Quota, zone: Any) -> None:
     with st.container(horizontal=True):
         for name, figure in names.items():
             shown = "—" if figure.value is None else _shown(figure.value)
-            st.metric(name, shown, border=True, width=160, help=figure.reason or None)
+            st.metric(name, shown, border=True, width=160, help=plain(figure.reason) or None)
     if figures.left_today is not None:
         st.caption(f"Pelos números do serviço, restam {number(figures.left_today)} hoje.")
     missing = {reason for _, reason in figures.unavailable()}

@@ -44,7 +44,7 @@ def external_use(core: Mailcore, chosen: Quota | None) -> None:
     # A place of its own: what comes below must not move when the sentence goes.
     with st.container():
         if done := EXTERNAL_DONE.take():
-            st.success(done, icon=":material/check:")
+            st.success(plain(done), icon=":material/check:")
     if may(Right.OPERATE):
         with st.expander("Registrar consumo externo", icon=":material/add_circle:", key="external", on_change="rerun"):
             st.caption(
@@ -166,7 +166,7 @@ def _list(core: Mailcore, chosen: Quota | None) -> None:
         st.caption(counted(page.matching, "registro", "registros"))
         pager(_PAGES, shown=page.number, matching=page.matching, size=PAGE_SIZE)
         csv, excel = files.both(partial(files.entries_table, core, chosen), "Consumo externo")
-        download_buttons("consumo-externo", csv=csv, excel=excel, of="do consumo externo")
+        download_buttons("consumo-externo", "do consumo externo", csv=csv, excel=excel)
 
 
 def _undo(core: Mailcore, entries: list[NotedEntry]) -> None:

@@ -82,7 +82,7 @@ def _view(core: Mailcore, by: str, query: LedgerQuery) -> None:
         if len(found) > _MOST_ROWS:
             st.caption(f"As primeiras {number(_MOST_ROWS)}; todas nos arquivos.")
         csv, excel = files.both(partial(files.outcomes_table, core, by, query), title)
-        download_buttons(f"resultados-{fold(one)}", csv=csv, excel=excel, of=f"{of_the} {many}")
+        download_buttons(f"resultados-{fold(one)}", f"{of_the} {many}", csv=csv, excel=excel)
 
 
 @st.cache_data(ttl=_SECONDS, max_entries=100, show_spinner="Contando…")
@@ -96,14 +96,14 @@ def _columns(by: str) -> list[Column]:
     return [
         Column("label", files.OUTCOME_HEADINGS[by], 200, 3, sorts=True),
         *([Column("category", "Categoria", 110, 1, sorts=True)] if by == "cause" else []),
-        *([] if by == "cause" else [Column("tried", "Tentadas", 88, is_number=True, sorts=True)]),
-        *([] if by == "cause" else [Column("accepted", "Aceitas", 84, is_number=True, sorts=True)]),
-        Column("refused", "Recusadas", 96, is_number=True, sorts=True),
-        Column("failed", "Não entregues", 116, is_number=True, sorts=True),
-        Column("uncertain", "Incertas", 84, is_number=True, sorts=True),
-        Column("barred", "Barradas", 88, is_number=True, sorts=True),
-        *([] if by == "cause" else [Column("acceptance", "Aceitação", 96, is_number=True, sorts=True)]),
-        *([Column("change", "Ante a anterior", 124, is_number=True, sorts=True)] if by == "week" else []),
+        *([] if by == "cause" else [Column("tried", "Tentadas", 104, is_number=True, sorts=True)]),
+        *([] if by == "cause" else [Column("accepted", "Aceitas", 96, is_number=True, sorts=True)]),
+        Column("refused", "Recusadas", 112, is_number=True, sorts=True),
+        Column("failed", "Não entregues", 140, is_number=True, sorts=True),
+        Column("uncertain", "Incertas", 104, is_number=True, sorts=True),
+        Column("barred", "Barradas", 108, is_number=True, sorts=True),
+        *([] if by == "cause" else [Column("acceptance", "Aceitação", 116, is_number=True, sorts=True)]),
+        *([Column("change", "Ante a anterior", 148, is_number=True, sorts=True)] if by == "week" else []),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ from ui.session import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mailcore import Mailcore
     from mailcore.health.service_figures import ServiceFigures
@@ -68,10 +68,18 @@ PERIOD = Period(
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Every account there is, and the chosen one."""
+    """Every account there is, those that match, and the chosen one."""
 
     every: Sequence[Quota] = ()
+    matching: Sequence[Quota] = ()
     chosen: Quota | None = None
+    figures: Mapping[str, ServiceFigures | None] = field(default_factory=dict)
+    """What the service last said of each account that has one."""
+
+    @property
+    def page(self) -> int:
+        """Which page of the table is shown: the one asked for, or the last one."""
+        return min(max(QUOTA_PAGE.get(), 1), max(1, -(-len(self.matching) // PAGE_SIZE)))
 
 
 def filters() -> None:
@@ -92,48 +100,57 @@ def note_what_is_named() -> None:
 
 
 def overview(core: Mailcore) -> View:
-    """Draw cards and table; return what they are about."""
+    """Draw the cards; return what there is to show."""
     if QUOTA_NAMED.get() != QUOTA_SELECTED.get().ids:
         st.rerun(scope="app")
     every = core.quotas()
     figures = {quota.account_key: _figures(core, quota) for quota in every}
     matching = _matching(every, figures)
     _cards(every)
-    if not every:
+    return View(every, matching, _chosen(matching), figures)
+
+
+def accounts(core: Mailcore, view: View) -> None:
+    """Draw one page of the table, or say why there is none."""
+    if not view.every:
         st.info("Ainda não há servidores registrados.", icon=":material/mail:")
         st.page_link("pages/cadastro.py", label="Registrar um servidor", icon=":material/add:")
-        return View()
-    if not matching:
+        return
+    if not view.matching:
         nothing_found(_FILTERS, "Nenhuma conta combina com os filtros.")
-        _remember_view(None)
-        return View(every)
-    page = min(max(QUOTA_PAGE.get(), 1), -(-len(matching) // PAGE_SIZE))
-    shown = matching[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
-    chosen = _chosen(matching)
+        return
+    shown = view.matching[(view.page - 1) * PAGE_SIZE : view.page * PAGE_SIZE]
+    figures = {quota.account_key: view.figures[quota.account_key] for quota in shown}
     now, zone = datetime.now(UTC), core.settings.zone
-    on_page = {quota.account_key: figures[quota.account_key] for quota in shown}
     table(
         "quotas",
         "Cotas",
-        columns(on_page),
-        [(quota.servers[0].id, cells(quota, on_page, zone, now)) for quota in shown],
-        first=1 + PAGE_SIZE * (page - 1),
-        total=len(matching),
+        columns(figures),
+        [(quota.servers[0].id, cells(quota, figures, zone, now)) for quota in shown],
+        first=1 + PAGE_SIZE * (view.page - 1),
+        total=len(view.matching),
         selection=QUOTA_SELECTED,
         order=(QUOTA_SORT.get().removeprefix("-"), QUOTA_SORT.get().startswith("-")),
         on_sort=_sort,
-        has_detail=chosen is not None,
+        has_detail=view.chosen is not None,
     )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(counted(len(matching), "conta", "contas"))
-        pager(_FILTERS, shown=page, matching=len(matching), size=PAGE_SIZE)
-        download_buttons("cotas", csv=partial(to_csv, core, matching), excel=partial(to_excel, core, matching))
-    st.caption(
-        f"Atualizado às {datetime.now(zone):%H:%M:%S}. “Usado” é o que saiu por este programa, mais o consumo externo "
-        "registrado; o que sai por fora sem registro não aparece."
-    )
-    _remember_view(chosen)
-    return View(every, chosen)
+
+
+def below_the_table(core: Mailcore, view: View) -> None:
+    """How many there are, the pages, the files; and the address that reopens all of it."""
+    matching = view.matching
+    if matching:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(counted(len(matching), "conta", "contas"))
+            pager(_FILTERS, shown=view.page, matching=len(matching), size=PAGE_SIZE)
+            quotas = list(matching)
+            download_buttons("cotas", "", csv=partial(to_csv, core, quotas), excel=partial(to_excel, core, quotas))
+        st.caption(
+            f"Atualizado às {datetime.now(core.settings.zone):%H:%M:%S}. “Usado” é o que saiu por este programa, mais "
+            "o consumo externo registrado; o que sai por fora sem registro não aparece."
+        )
+    chosen = str(view.chosen.servers[0].id) if view.chosen else ""
+    _FILTERS.remember(servidor=chosen, ordem=QUOTA_SORT.get(), **PERIOD.asked())
 
 
 def _matching(every: list[Quota], figures: dict[str, ServiceFigures | None]) -> list[Quota]:
@@ -183,7 +200,3 @@ def _chosen(matching: list[Quota]) -> Quota | None:
 def _figures(core: Mailcore, quota: Quota) -> ServiceFigures | None:
     server = quota.servers[0]
     return core.figures.latest(server) if has_figures(server) else None
-
-
-def _remember_view(chosen: Quota | None) -> None:
-    _FILTERS.remember(servidor=str(chosen.servers[0].id) if chosen else "", ordem=QUOTA_SORT.get(), **PERIOD.asked())

@@ -6,7 +6,7 @@ The limit has the vermilion of Okabe and Ito (jfly.uni-koeln.de/color), which st
 
 from __future__ import annotations
 
-SERIES = ("#332288", "#88CCEE", "#DDCC77", "#AA4499", "#44AA99")
+SERIES = ("#88CCEE", "#AA4499", "#DDCC77", "#44AA99", "#332288")
 """One for each server in a chart; there are no more servers in one than colours."""
 OTHERS = "#DDDDDD"
 """All other servers together."""
