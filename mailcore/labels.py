@@ -15,6 +15,7 @@ from mailcore.vocabulary import (
     LimitUnit,
     LimitWindow,
     OAuthMode,
+    Origin,
     QuotaState,
     RecipientStatus,
     SameAddress,
@@ -70,6 +71,13 @@ OUTCOME_SENTENCE = {
     SendStatus.UNCERTAIN: "O resultado é incerto.",
     SendStatus.REJECTED_BY_RULE: "Não enviada, por uma regra do cadastro.",
     SendStatus.STARTED: "O resultado é incerto: o envio está em andamento ou foi interrompido.",
+}
+ORIGIN = {
+    Origin.UNKNOWN: "",
+    Origin.TEST: "Enviar teste",
+    Origin.COMMAND_LINE: "Linha de comando",
+    Origin.PROGRAM: "Programa",
+    Origin.BATCH: "Envio em lote",
 }
 ACTION = {
     ChangeAction.CREATED: "Registrado",
