@@ -16,6 +16,7 @@ from mailcore.arguments import need_count
 from mailcore.diagnosis.replies import Diagnosis
 from mailcore.errors import NotFoundError
 from mailcore.storage.tables import Send, UTCDateTime
+from mailcore.text import as_text
 from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
@@ -188,6 +189,6 @@ def _conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
     elif query.status is not None:
         conditions.append(Send.status == query.status)
     for column, text in ((Send.recipients, query.recipient), (Send.server_name, query.server_name)):
-        if wanted := text.replace("\0", "").strip():
+        if wanted := as_text(text).strip():
             conditions.append(column.icontains(wanted, autoescape=True))
     return conditions

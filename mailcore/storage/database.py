@@ -22,7 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from mailcore.errors import ConfigurationError, StorageError
+from mailcore.arguments import NOT_TEXT
+from mailcore.errors import ArgumentError, ConfigurationError, StorageError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
@@ -309,7 +310,10 @@ def _without_url(error: Exception) -> Exception | None:
 
 @contextmanager
 def storage_faults() -> Iterator[None]:
-    """Turn what a driver raises into a :class:`StorageError`; rule violations pass unchanged."""
+    """Turn what a driver raises into a :class:`StorageError`; rule violations pass unchanged.
+
+    The last place where a text that is none is seen, for what nothing before it looks at; it cannot name the field.
+    """
     try:
         yield
     except DBAPIError as error:
@@ -320,6 +324,8 @@ def storage_faults() -> Iterator[None]:
         raise StorageError(_SENTENCES[_fault(error)]) from error.orig
     except PoolTimeoutError as error:
         raise StorageError(_SENTENCES["exhausted"]) from error
+    except UnicodeEncodeError:  # not chained: its text repeats what was handed over
+        raise ArgumentError(f"Um dos textos: {NOT_TEXT}") from None
 
 
 def _fault(error: DBAPIError) -> str:
