@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from mailcore.cli.output import printable
 from mailcore.cli.portuguese import in_portuguese
 from mailcore.registry.fields import FIELD, FIELDS, Group, Option, Sort, kinds_with
 from mailcore.transports import kinds
@@ -66,7 +67,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say in Portuguese what is wrong with the call, with how it is used, and end in 2."""
         self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: erro: {in_portuguese(message)}\n")
+        self.exit(2, f"{self.prog}: erro: {printable(in_portuguese(message))}\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
