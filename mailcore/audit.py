@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from mailcore.storage.tables import Change, MailServer
+from mailcore.text import thousands
 from mailcore.vocabulary import ChangeAction
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from mailcore.actor import Actor
     from mailcore.storage.database import Database, FastCursor
+    from mailcore.storage.tables import Batch
 
 PAGE_SIZE = 50
 _INSERT = """
@@ -72,6 +74,27 @@ def note_changed(
 def note_lifted(session: Session, server: MailServer, code: str, *, actor: Actor) -> None:
     """Note that a person let an account be used again that was on hold for ``code``."""
     _add(session, server, actor, ChangeAction.CHANGED, "account_hold", _kept(code), _kept(None))
+
+
+def note_batch(session: Session, batch: Batch, what: str, *, actor: Actor, count: int | None = None) -> None:
+    """Note what somebody did with a batch, in the trail of its server.
+
+    Args:
+        what: ``created``, ``started``, ``paused``, ``resumed``, ``cancelled`` or ``retried``.
+        count: how many recipients it is about; all of them where it is not given.
+    """
+    session.add(
+        Change(
+            at=datetime.now(UTC),
+            who=actor.name[:_LONGEST_NAME],
+            server_id=batch.server_id,
+            server_name=batch.server_name,
+            action=ChangeAction.CHANGED,
+            field=f"batch_{what}",
+            before="",
+            after=_kept(f"{batch.id} “{batch.name}”: {thousands(batch.total if count is None else count)}"),
+        )
+    )
 
 
 def note_use_undone(

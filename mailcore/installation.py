@@ -12,6 +12,8 @@ from mailcore.access.entrance import Access
 from mailcore.actor import THIS_COMPUTERS_USER, Actor, needs
 from mailcore.arguments import need, need_count, need_one_of
 from mailcore.audit import Trail
+from mailcore.batches.front import Batches
+from mailcore.batches.suppressions import Suppressions
 from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
 from mailcore.health.service_figures import FiguresCache
@@ -36,6 +38,7 @@ from mailcore.storage.database import Database, make_data_dir, without_passwords
 from mailcore.storage.migrations import migrate
 from mailcore.storage.tables import MailServer, Send
 from mailcore.transports.base import StepListener, ignore_steps
+from mailcore.vocabulary import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,6 +91,8 @@ class Mailcore:
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
+        self.batches = Batches(self.database, self.servers, settings, self.quota_settings)
+        self.suppressions = Suppressions(self.database)
         self._housekeeping = Housekeeping(self.database, self.access, self.servers.authorizing, settings.retention_days)
         self.tidy()
 
@@ -103,6 +108,7 @@ class Mailcore:
     def close(self) -> None:
         """Give back the database connections."""
         self.figures.close()
+        self.batches.close()
         self.database.dispose()
 
     def tidy(self) -> None:
@@ -170,13 +176,17 @@ class Mailcore:
         *,
         idempotency_key: str = "",
         on_step: StepListener = ignore_steps,
+        origin: Origin = Origin.PROGRAM,
         actor: Actor = THIS_COMPUTERS_USER,
     ) -> Send:
         """Send one message; see :meth:`mailcore.sending.send.Sender.send`."""
         need("server", server, MailServer, _SERVERS)
         need("message", message, OutgoingMessage, "mailcore.compose(…)")
         need("idempotency_key", idempotency_key, str)
-        return self._sender.send(server, message, idempotency_key=idempotency_key, on_step=on_step, actor=actor)
+        need_one_of("origin", origin, tuple(Origin))
+        return self._sender.send(
+            server, message, idempotency_key=idempotency_key, on_step=on_step, origin=origin, actor=actor
+        )
 
     @needs(Right.OPERATE)
     def reserve(

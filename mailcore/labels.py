@@ -15,6 +15,7 @@ from mailcore.vocabulary import (
     LimitUnit,
     LimitWindow,
     OAuthMode,
+    Origin,
     QuotaState,
     RecipientStatus,
     SameAddress,
@@ -71,6 +72,13 @@ OUTCOME_SENTENCE = {
     SendStatus.REJECTED_BY_RULE: "Não enviada, por uma regra do cadastro.",
     SendStatus.STARTED: "O resultado é incerto: o envio está em andamento ou foi interrompido.",
 }
+ORIGIN = {
+    Origin.UNKNOWN: "",
+    Origin.TEST: "Enviar teste",
+    Origin.COMMAND_LINE: "Linha de comando",
+    Origin.PROGRAM: "Programa",
+    Origin.BATCH: "Envio em lote",
+}
 ACTION = {
     ChangeAction.CREATED: "Registrado",
     ChangeAction.CHANGED: "Alterado",
@@ -101,6 +109,15 @@ BATCH_STATE = {
     BatchState.CANCELLED: "Cancelado",
 }
 BATCH_KIND = {BatchKind.TRANSACTIONAL: "Transacional", BatchKind.MARKETING: "Divulgação"}
+BATCH_ACT = {
+    "batch_created": "Lote criado",
+    "batch_started": "Lote iniciado",
+    "batch_paused": "Lote pausado",
+    "batch_resumed": "Lote retomado",
+    "batch_cancelled": "Lote cancelado",
+    "batch_retried": "Lote: nova tentativa",
+}
+"""What the trail says of batches: the field, as it calls it, and its value is the batch and how many recipients."""
 RECIPIENT_STATUS = {
     RecipientStatus.PENDING: "Na fila",
     RecipientStatus.DEFERRED: "Na fila",

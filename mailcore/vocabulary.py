@@ -138,6 +138,20 @@ class SendStatus(StrEnum):
     REJECTED_BY_RULE = "rejected_by_rule"
 
 
+class Origin(StrEnum):
+    """By what a message was sent."""
+
+    UNKNOWN = ""
+    """It was sent before that was kept."""
+    TEST = "test"
+    """The page Enviar teste."""
+    COMMAND_LINE = "command_line"
+    PROGRAM = "program"
+    """A program that uses the library."""
+    BATCH = "batch"
+    """A batch; never stored: the row names the batch itself."""
+
+
 class ChangeAction(StrEnum):
     """What was done to a record."""
 

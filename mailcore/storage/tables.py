@@ -34,6 +34,7 @@ from mailcore.vocabulary import (
     LimitWindow,
     OAuthMode,
     OAuthState,
+    Origin,
     RecipientStatus,
     SameAddress,
     Security,
@@ -104,6 +105,7 @@ class Base(DeclarativeBase):
                 SuppressionSource,
                 OAuthMode,
                 OAuthState,
+                Origin,
                 Security,
                 LimitUnit,
                 LimitWindow,
@@ -342,6 +344,8 @@ class Send(Base):
     """Recipients it could not be delivered to, as JSON: ``[{"address", "category", "error"}]``; or empty."""
     who: Mapped[str] = mapped_column(String(200), default="")
     """The person, or the program, on whose behalf it was sent; empty for what was sent before that was kept."""
+    origin: Mapped[Origin] = mapped_column(default=Origin.UNKNOWN)
+    """By what it was sent; of a message of a batch :attr:`batch_id` says so."""
     batch_id: Mapped[int | None]
     """The batch it is a part of, which may be gone."""
 
@@ -748,9 +752,10 @@ class AccountPace(Base):
     connections: Mapped[int]
     per_minute: Mapped[int | None]
     """Messages a minute at most; None where no limit has shown itself."""
-    minute: Mapped[int] = mapped_column(BigInteger, default=0)
-    """The minute that ``minute_units`` are of, counted since 1970."""
-    minute_units: Mapped[int] = mapped_column(default=0)
+    window_units: Mapped[int] = mapped_column(default=0)
+    """Messages since ``window_from``."""
+    window_from: Mapped[datetime | None]
+    """When the minute at hand began, with its first message."""
     grown: Mapped[int] = mapped_column(default=0)
     """Messages accepted since the last change of pace."""
     failures: Mapped[int] = mapped_column(default=0)
