@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from mailcore.storage.tables import Change, MailServer
+from mailcore.text import thousands
 from mailcore.vocabulary import ChangeAction
 
 if TYPE_CHECKING:
@@ -22,9 +23,14 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from mailcore.actor import Actor
-    from mailcore.storage.database import Database
+    from mailcore.storage.database import Database, FastCursor
+    from mailcore.storage.tables import Batch
 
 PAGE_SIZE = 50
+_INSERT = """
+INSERT INTO change (at, who, server_id, server_name, action, field, before, after)
+VALUES (:at, :who, :server, :name, :action, 'external_use', :before, :after)
+"""
 _LONGEST_NAME = 200
 _MOST = 300
 """Characters of a value that are kept: notes and certificates can be long."""
@@ -68,6 +74,57 @@ def note_changed(
 def note_lifted(session: Session, server: MailServer, code: str, *, actor: Actor) -> None:
     """Note that a person let an account be used again that was on hold for ``code``."""
     _add(session, server, actor, ChangeAction.CHANGED, "account_hold", _kept(code), _kept(None))
+
+
+def note_batch(session: Session, batch: Batch, what: str, *, actor: Actor, count: int | None = None) -> None:
+    """Note what somebody did with a batch, in the trail of its server.
+
+    Args:
+        what: ``created``, ``started``, ``paused``, ``resumed``, ``cancelled`` or ``retried``.
+        count: how many recipients it is about; all of them where it is not given.
+    """
+    session.add(
+        Change(
+            at=datetime.now(UTC),
+            who=actor.name[:_LONGEST_NAME],
+            server_id=batch.server_id,
+            server_name=batch.server_name,
+            action=ChangeAction.CHANGED,
+            field=f"batch_{what}",
+            before="",
+            after=_kept(f"{batch.id} “{batch.name}”: {thousands(batch.total if count is None else count)}"),
+        )
+    )
+
+
+def note_use_undone(
+    database: Database,
+    cursor: FastCursor,
+    server_id: int,
+    server_name: str,
+    units: int,
+    at: datetime,
+    *,
+    actor: Actor,
+) -> None:
+    """Note that a person took out an entry of use made elsewhere: how many units, of which moment.
+
+    Args:
+        cursor: of the transaction that takes it out.
+        at: aware; kept with its own offset.
+    """
+    cursor.execute(
+        _INSERT,
+        {
+            "at": database.stored(datetime.now(UTC)),
+            "who": actor.name[:_LONGEST_NAME],
+            "server": server_id,
+            "name": server_name,
+            "action": ChangeAction.CHANGED.value,
+            "before": _kept({"units": units, "at": at.isoformat(timespec="seconds")}),
+            "after": _kept(None),
+        },
+    )
 
 
 def value_of(stored: str) -> Any:

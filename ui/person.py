@@ -38,7 +38,7 @@ def enter() -> None:
     try:
         entered = _entered()
     except MailcoreError as error:
-        st.error(str(error), icon=":material/lock:")
+        st.error(plain(str(error)), icon=":material/lock:")
         st.link_button("Entrar", f"{base_path()}/entrar?next=/entrar/pronto")
         st.stop()
     person = entered.user_id if entered else 0

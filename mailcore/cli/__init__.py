@@ -56,7 +56,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str) -> Command:
     # Imported here, because these load the database library: --help and wrong use answer without it.
-    from mailcore.cli import admin, authorize, backup, check, exchange, log, oauth, quota, send, servers, users
+    from mailcore.cli import (
+        admin,
+        authorize,
+        backup,
+        batches,
+        check,
+        exchange,
+        log,
+        oauth,
+        quota,
+        send,
+        servers,
+        suppressions,
+        users,
+        worker,
+    )
 
     commands: dict[str, Command] = {
         "servers list": servers.list_servers,
@@ -84,6 +99,20 @@ def _command(name: str) -> Command:
         "users sessions": users.sessions,
         "users link": users.link,
         "users remove": users.remove,
+        "batch create": batches.create,
+        "batch list": batches.list_batches,
+        "batch show": batches.show,
+        "batch preview": batches.preview,
+        "batch start": batches.start,
+        "batch pause": batches.pause,
+        "batch resume": batches.resume,
+        "batch cancel": batches.cancel,
+        "batch recipients": batches.recipients,
+        "batch retry": batches.retry,
+        "suppressions list": suppressions.list_suppressions,
+        "suppressions add": suppressions.add,
+        "suppressions remove": suppressions.remove,
+        "worker": worker.worker,
         "doctor": admin.doctor,
         "backup": backup.backup,
         "restore": backup.restore_,

@@ -273,6 +273,22 @@ class FastCursor:
         """Run one statement for each set of parameters."""
         self._cursor.executemany(statement if self._is_sqlite else _percent_style(statement), parameters)
 
+    def load(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Store many rows, as fast as the database takes them; none may be there yet."""
+        names = ", ".join(f'"{name}"' for name in columns)
+        if self._is_sqlite:
+            marks = ", ".join("?" * len(columns))
+            self._cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
+            return
+        with self._cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    @property
+    def count(self) -> int:
+        """How many rows the last statement changed."""
+        return int(self._cursor.rowcount)
+
     def row(self, statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> tuple[Any, ...] | None:
         """Run one statement and return its first row, if it has one."""
         self.execute(statement, parameters)

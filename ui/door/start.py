@@ -41,15 +41,21 @@ def middleware() -> list[Middleware]:
 
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
-    """Open the library before the first page asks for it; close it at the end."""
+    """Open the library before the first page asks for it, and send batches meanwhile; end both at the end."""
+    consumer = None
     try:
         core = await anyio.to_thread.run_sync(library)
         await anyio.to_thread.run_sync(prepare)
+        if core.settings.worker_threads:
+            consumer = core.batches.consumer(core.settings.worker_threads)
+            await anyio.to_thread.run_sync(consumer.start)
     except MailcoreError as error:
         # The page says so too, and tries again: the database may come back.
         _log.warning("%s", error)
         core = None
     yield
+    if consumer is not None:
+        await anyio.to_thread.run_sync(consumer.stop)
     if core is not None:
         core.close()
 
