@@ -22,7 +22,7 @@ from mailcore.oauth.faults import OAuthError
 from mailcore.registry.drafts import ServerDraft, draft_of
 from mailcore.rights import Role
 from mailcore.settings import Settings
-from mailcore.storage.tables import MailServer, OAuthApp, OAuthLease, OAuthPending, SecretJournal
+from mailcore.storage.tables import Base, MailServer, OAuthApp, OAuthLease, OAuthPending, SecretJournal
 from mailcore.vocabulary import Auth, OAuthMode, OAuthState, Security, SendStatus
 from tests.actors import ME
 from tests.peers.certificates import authority_pem
@@ -425,8 +425,8 @@ def test_no_token_is_anywhere_but_in_the_keyring(
     result = core.check(core.servers.get(server.id), actor=ME)
     seen = [repr(result), repr(core.servers.get(server.id)), caplog.text, repr(core.servers.tokens)]
     with core.database.read() as session:
-        for table in ("mail_server", "oauth_app", "oauth_pending", "send", "account", "change", "stored_secret"):
-            seen.append(repr(session.execute(text(f"SELECT * FROM {table}")).all()))
+        for table in Base.metadata.sorted_tables:
+            seen.append(repr(session.execute(select(table)).all()))
     whole = "\n".join(seen)
     assert len(peer.issued) > 4
     for secret in (*peer.issued, APP_SECRET):
