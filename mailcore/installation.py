@@ -109,10 +109,15 @@ class Mailcore:
         """Give back the database connections."""
         self.figures.close()
         self.batches.close()
+        self._sender.catch_up()
         self.database.dispose()
 
     def tidy(self) -> None:
-        """Tidy, once an hour; see :meth:`mailcore.sending.housekeeping.Housekeeping.tidy`."""
+        """Write outcomes that waited for the database, and tidy once an hour.
+
+        See :meth:`mailcore.sending.send.Sender.catch_up` and :meth:`mailcore.sending.housekeeping.Housekeeping.tidy`.
+        """
+        self._sender.catch_up()
         self._housekeeping.tidy()
 
     # ------------------------------------------------------------------ health
