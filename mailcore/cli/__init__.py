@@ -116,6 +116,7 @@ def _command(name: str) -> Command:
         "secrets rotate": admin.rotate_secrets,
         "oauth apps list": oauth.list_apps,
         "oauth apps add": oauth.add,
+        "oauth apps edit": oauth.edit,
         "oauth apps remove": oauth.remove,
         "users list": users.list_users,
         "users add": users.add,
