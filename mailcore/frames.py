@@ -28,7 +28,7 @@ from mailcore.quota import reports
 from mailcore.registry.fields import FIELD, FIELDS, Sort
 from mailcore.sending.ledger import LedgerQuery
 from mailcore.storage.tables import MailServer
-from mailcore.vocabulary import LimitUnit, LimitWindow, QuotaState, SendStatus
+from mailcore.vocabulary import LimitUnit, LimitWindow, Origin, QuotaState, SendStatus
 
 try:
     import numpy as np
@@ -253,7 +253,8 @@ def sends(
     and ``counted`` (of the quota; 0 once it is certain that nothing was taken), ``recipients`` (separated by blanks),
     ``message_id``, ``provider_id``, ``reply``, ``warnings``, ``diagnosis_category``, ``diagnosis_code`` and
     ``diagnosis_title`` (missing where nothing was wrong), ``frees_at``, ``followed_at``, ``follow_state``,
-    ``follow_failures`` (JSON) and ``who`` (on whose behalf it was sent).
+    ``follow_failures`` (JSON), ``who`` (on whose behalf it was sent), ``origin`` (by what: ``test``,
+    ``command_line``, ``program``, ``batch``, or empty where that was not kept).
 
     A million rows take about 350 MB; :func:`sends_in_chunks` is for more.
 
@@ -295,11 +296,11 @@ def sends_in_chunks(
 _SEND_COLUMNS = (
     *("id", "at", "server_id", "server_name", "account_key", "status", "units", "counted", "recipients", "message_id"),
     *("provider_id", "reply", "warnings", "diagnosis", "frees_at", "followed_at", "follow_state", "follow_failures"),
-    "who",
+    *("who", "origin", "batch_id"),
 )
 
 _DIAGNOSIS = ("diagnosis_category", "diagnosis_code", "diagnosis_title")
-_IN_FRAME = {"account_key": ("account",), "diagnosis": _DIAGNOSIS}
+_IN_FRAME = {"account_key": ("account",), "diagnosis": _DIAGNOSIS, "batch_id": ()}
 _SEND_FRAME = tuple(column for name in _SEND_COLUMNS for column in _IN_FRAME.get(name, (name,)))
 
 
@@ -331,9 +332,10 @@ class _Parts:
         texts = ("recipients", "message_id", "provider_id", "reply", "warnings", "follow_failures")
         self._texts: dict[str, list[Any]] = {name: [] for name in texts}
         words = ("server_name", "account", *_DIAGNOSIS, "follow_state", "who")
-        self._codes: dict[str, list[Any]] = {name: [] for name in ("status", *words)}
+        self._codes: dict[str, list[Any]] = {name: [] for name in ("status", "origin", *words)}
         self._numbers: dict[str, dict[str, int]] = {name: {} for name in words}
-        self._numbers["status"] = {status.value: number for number, status in enumerate(SendStatus)}
+        for name, vocabulary in (("status", SendStatus), ("origin", Origin)):
+            self._numbers[name] = {member.value: number for number, member in enumerate(vocabulary)}
 
     def add(self, rows: Sequence[Any]) -> None:
         """Pack rows of :data:`_SEND_COLUMNS`."""
@@ -349,6 +351,9 @@ class _Parts:
             texts.append(pd.Series(columns[name], dtype="str"))
         diagnoses = [json.loads(text) if text else {} for text in columns["diagnosis"]]
         columns["account"] = columns["account_key"]
+        if any(number is not None for number in columns["batch_id"]):
+            told = zip(columns["origin"], columns["batch_id"], strict=True)
+            columns["origin"] = [word if number is None else Origin.BATCH.value for word, number in told]
         for name in _DIAGNOSIS:
             columns[name] = tuple(diagnosis.get(name.removeprefix("diagnosis_")) for diagnosis in diagnoses)
         for name, codes in self._codes.items():

@@ -36,6 +36,7 @@ from mailcore.storage.database import Database, make_data_dir, without_passwords
 from mailcore.storage.migrations import migrate
 from mailcore.storage.tables import MailServer, Send
 from mailcore.transports.base import StepListener, ignore_steps
+from mailcore.vocabulary import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -170,13 +171,17 @@ class Mailcore:
         *,
         idempotency_key: str = "",
         on_step: StepListener = ignore_steps,
+        origin: Origin = Origin.PROGRAM,
         actor: Actor = THIS_COMPUTERS_USER,
     ) -> Send:
         """Send one message; see :meth:`mailcore.sending.send.Sender.send`."""
         need("server", server, MailServer, _SERVERS)
         need("message", message, OutgoingMessage, "mailcore.compose(…)")
         need("idempotency_key", idempotency_key, str)
-        return self._sender.send(server, message, idempotency_key=idempotency_key, on_step=on_step, actor=actor)
+        need_one_of("origin", origin, tuple(Origin))
+        return self._sender.send(
+            server, message, idempotency_key=idempotency_key, on_step=on_step, origin=origin, actor=actor
+        )
 
     @needs(Right.OPERATE)
     def reserve(

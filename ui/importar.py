@@ -112,7 +112,7 @@ def show_plan(plan: ImportPlan) -> None:
         )
         _sentences(plan, plan.errors)
         if plan.more_errors:
-            st.caption(plan.more_errors)
+            st.caption(plain(plan.more_errors))
         return
     st.markdown(
         f"O arquivo registra **{_servers(len(plan.created), 'novo')}**, altera **{_servers(len(plan.changed))}** e "

@@ -140,7 +140,7 @@ def _form(core: Mailcore, user: User | None) -> None:
             try:
                 _save(core, user, draft, SecretStr(password) if password else None, wants_link=wants_link)
             except MailcoreError as error:
-                st.error(str(error), icon=":material/error:")
+                st.error(plain(str(error)), icon=":material/error:")
                 return
             _close()
             st.rerun()
@@ -184,7 +184,7 @@ def _question(core: Mailcore, user: User, title: str, consequence: str) -> None:
             try:
                 _do(core, user, title)
             except MailcoreError as error:
-                st.error(str(error), icon=":material/error:")
+                st.error(plain(str(error)), icon=":material/error:")
                 return
             _close()
             st.rerun()

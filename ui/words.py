@@ -9,6 +9,7 @@ from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.labels import (
     CATEGORY,
     CHECK_STATE,
+    ORIGIN,
     OUTCOME,
     PAID,
     QUOTA_STATE,
@@ -25,7 +26,9 @@ from ui.formats import MOMENT, number
 __all__ = [
     "CATEGORY",
     "CHECK_STATE",
+    "FOLLOW_STATE",
     "KIND",
+    "ORIGIN",
     "OUTCOME",
     "PAID",
     "QUOTA_STATE",
@@ -36,6 +39,9 @@ __all__ = [
     "step_label",
     "value",
 ]
+
+FOLLOW_STATE = {"submitted": "na fila do serviço", "in_progress": "entregando", "complete": "terminou"}
+"""What a service says of a message it took, in words."""
 
 
 def value(field: str, stored: object) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -23,6 +25,7 @@ from mailcore.text import fold, thousands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from zoneinfo import ZoneInfo
 
     from mailcore.quota.rules import QuotaSettings
     from mailcore.storage.database import Database
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 PAGE_SIZE = 50
 MOST_UNITS = 100_000_000
 COLUMNS = ("server_id", "at", "units")
+HEADINGS = {"server_id": "Número do servidor", "at": "Quando", "units": "Unidades"}
+"""What people call the columns; a file may have either name."""
 _LABELS = {"units": "Unidades", "at": "Quando", "server_id": "Servidor"}
 _INSERT = """
 INSERT INTO external_use (account_key, server_id, at, units, noted_at, noted_by)
@@ -40,6 +45,9 @@ _TAKE_OUT = """
 DELETE FROM external_use WHERE id = :id RETURNING account_key, server_id, at, units
 """
 _NAME_OF = "SELECT name FROM mail_server WHERE id = :id"
+_COLUMN_OF = {**{name: name for name in COLUMNS}, **{fold(label): name for name, label in HEADINGS.items()}}
+_MOMENTS = ("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y")
+"""As people and Excel write them in Brazil."""
 MAX_BYTES = 20_000_000
 _MOST_LINES = 100_000
 _MOST_TOLD = 100
@@ -182,7 +190,7 @@ def _summed(
 
 
 def read_csv(data: bytes, servers: Iterable[MailServer], settings: QuotaSettings) -> list[Entry]:
-    """Return what a file with the columns server_id, at and units says.
+    """Return what a file with the columns server_id, at and units says, in these words or in those of the screen.
 
     Args:
         servers: those it may name.
@@ -200,7 +208,7 @@ def read_csv(data: bytes, servers: Iterable[MailServer], settings: QuotaSettings
     errors: list[FieldError] = []
     more = 0
     try:
-        found = rows(file, delimiter_of(file, lambda name: fold(name) in COLUMNS))
+        found = rows(file, delimiter_of(file, lambda name: fold(name) in _COLUMN_OF))
         places = _places(next(found, (1, []))[1])
         for number, (line, cells) in enumerate(found, 1):
             if number > _MOST_LINES:
@@ -226,7 +234,7 @@ def read_csv(data: bytes, servers: Iterable[MailServer], settings: QuotaSettings
 
 def _places(header: list[str]) -> dict[str, int]:
     """Where each column stands."""
-    names = [fold(name) for name in header[:MOST_COLUMNS]]
+    names = [_COLUMN_OF.get(fold(name), "") for name in header[:MOST_COLUMNS]]
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise _refused(f"Linha 1: faltam as colunas {', '.join(missing)}. Use server_id, at e units.")
@@ -247,15 +255,33 @@ def _entry(row: dict[str, str], by_id: dict[int, MailServer], settings: QuotaSet
     server = by_id.get(int(text["server_id"]))
     if server is None:
         raise ValueError(f"server_id: não há servidor com o número {text['server_id']}.")
-    try:
-        at = datetime.fromisoformat(text["at"])
-    except ValueError:
-        raise ValueError("at: use data e hora como 2026-11-23T14:05-03:00.") from None
+    at = _moment(text["at"])
     if not _NUMBER.fullmatch(text["units"]):
         raise ValueError("units: use um número inteiro a partir de 1.")
     entry = Entry(server, at if at.tzinfo else at.replace(tzinfo=settings.zone), int(text["units"]))
     _check(entry, datetime.now(UTC))
     return entry
+
+
+def _moment(text: str) -> datetime:
+    for form in _MOMENTS:
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 - the caller gives it the zone of the settings
+        except ValueError:
+            continue
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("at: use data e hora como 2026-11-23T14:05-03:00.") from None
+
+
+def template_csv(zone: ZoneInfo) -> str:
+    """Return a file to begin with: the columns and one line, of the server with the number 1, an hour ago."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, delimiter=";")
+    writer.writerow(HEADINGS.values())
+    writer.writerow([1, (datetime.now(zone) - timedelta(hours=1)).strftime(_MOMENTS[0]), 40])
+    return text.getvalue()
 
 
 def _check(entry: Entry, now: datetime) -> None:

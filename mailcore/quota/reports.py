@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, select, text
 
-from mailcore.quota.holds import state_of
+from mailcore.quota.account_state import state_of
 from mailcore.quota.rules import Count, FreedUnits, Quota, rule_for, stricter, together
 from mailcore.quota.usage import HOUR_SECONDS, SLOT_SECONDS, slot_of
 from mailcore.storage.tables import Account, MailServer
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import BindParameter
     from sqlalchemy.orm import Session
 
-    from mailcore.quota.holds import AccountState
+    from mailcore.quota.account_state import AccountState
     from mailcore.quota.rules import QuotaRule, QuotaSettings, ServiceReading
     from mailcore.storage.database import Database
 

@@ -16,7 +16,7 @@ from mailcore.arguments import need_count
 from mailcore.diagnosis.replies import Diagnosis
 from mailcore.errors import NotFoundError
 from mailcore.storage.tables import Send, UTCDateTime
-from mailcore.vocabulary import SendStatus
+from mailcore.vocabulary import Origin, SendStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +45,8 @@ class LedgerQuery:
     """Aware; before this moment."""
     status: SendStatus | None = None
     """``uncertain`` takes in what is under way or was interrupted (``started``): nobody knows of those either."""
+    origin: Origin | None = None
+    """By what it was sent."""
     recipient: str = ""
     """A part of a recipient's address."""
     page: int = 1
@@ -148,6 +150,11 @@ def diagnosis_of(send: Send) -> Diagnosis | None:
     return Diagnosis(**{**values, "evidence": tuple(values.get("evidence", ()))})
 
 
+def origin_of(send: Send) -> Origin:
+    """Return by what a message was sent."""
+    return Origin.BATCH if send.batch_id is not None else send.origin
+
+
 def as_json(diagnosis: Diagnosis) -> str:
     """Return a diagnosis as the ledger keeps it."""
     return json.dumps(asdict(diagnosis), ensure_ascii=False)
@@ -192,6 +199,10 @@ def conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
         found.append(Send.status.in_([SendStatus.UNCERTAIN, SendStatus.STARTED]))
     elif query.status is not None:
         found.append(Send.status == query.status)
+    if query.origin is Origin.BATCH:
+        found.append(Send.batch_id.is_not(None))
+    elif query.origin is not None:
+        found += [Send.origin == query.origin, Send.batch_id.is_(None)]
     for column, text in ((Send.recipients, query.recipient), (Send.server_name, query.server_name)):
         if wanted := text.replace("\0", "").strip():
             found.append(column.icontains(wanted, autoescape=True))

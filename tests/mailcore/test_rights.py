@@ -272,7 +272,7 @@ def test_the_ledger_and_its_file_name_the_person(core: Mailcore) -> None:
     assert {sent.who, reserved.who, core.ledger.get(sent.id).who} == {who.name}
     assert list(frames.sends(core)["who"]) == [who.name, who.name]
     lines = to_csv(core, _ledger_query()).decode("utf-8-sig").splitlines()
-    assert lines[0].endswith(";who")
+    assert lines[0].endswith(";Quem")
     assert all(line.endswith(who.name) for line in lines[1:])
 
 

@@ -20,7 +20,7 @@ from mailcore.errors import MailcoreError
 from ui.door import tickets
 from ui.door.html import refusal_page
 from ui.door.keeper import Keeper, Refused
-from ui.door.knock import TICKET, Knock, base_path, read
+from ui.door.knock import TICKET, Knock, answer_at_once, base_path, read
 from ui.door.tickets import Ticket
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        answer_at_once(receive)
         scope["headers"] = [(name, value) for name, value in scope["headers"] if name.lower() != TICKET.encode()]
         try:
             knock = read(scope, receive, self._keeper.core.settings)

@@ -89,7 +89,7 @@ def test_all(core: Mailcore, *, start: bool) -> None:
     if run.is_running:
         _progress(run)
     elif run.fault:
-        st.error(run.fault, icon=":material/error:")
+        st.error(plain(run.fault), icon=":material/error:")
     else:
         _show(run)
 
