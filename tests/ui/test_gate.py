@@ -7,18 +7,21 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import uvicorn
 from websockets.sync.client import connect
 
 from mailcore import Mailcore
 from mailcore.settings import Settings
+from ui.door import tickets
 from ui.door.gate import Gate
 from ui.door.keeper import Keeper
 
 
-def test_answers_of_several_parts_do_not_wait_for_each_other(tmp_path: Path) -> None:
+def test_answers_of_several_parts_do_not_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket made as Streamlit makes its own (no protocol named) gets no TCP_NODELAY from asyncio."""
+    monkeypatch.setattr(tickets, "_standing", [])  # the tests after this one have no door in their process
     seen: list[int] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
