@@ -12,6 +12,8 @@ from mailcore.access.entrance import Access
 from mailcore.actor import THIS_COMPUTERS_USER, Actor, needs
 from mailcore.arguments import need, need_count, need_one_of, need_text
 from mailcore.audit import Trail
+from mailcore.batches.front import Batches
+from mailcore.batches.suppressions import Suppressions
 from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
 from mailcore.health.service_figures import FiguresCache
@@ -28,6 +30,7 @@ from mailcore.sending.delivery_status import Followed, follow_up
 from mailcore.sending.for_programs import OUTCOMES, ProgramSends
 from mailcore.sending.housekeeping import Housekeeping
 from mailcore.sending.ledger import Ledger
+from mailcore.sending.outcomes import Outcomes
 from mailcore.sending.reservation import Reservations
 from mailcore.sending.send import Sender
 from mailcore.settings import Settings, load_settings
@@ -36,6 +39,7 @@ from mailcore.storage.migrations import migrate
 from mailcore.storage.tables import MailServer, Send
 from mailcore.text import as_text
 from mailcore.transports.base import StepListener, ignore_steps
+from mailcore.vocabulary import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
 
     from mailcore.health.check import CheckResult
     from mailcore.health.portfolio import Attention, Checked
-    from mailcore.quota.external_use import Entry
+    from mailcore.quota.external_use import Entry, EntryPage
     from mailcore.quota.reports import DayUse
     from mailcore.quota.rules import Quota
     from mailcore.registry.drafts import ServerDraft
@@ -80,6 +84,7 @@ class Mailcore:
         self.access = Access(self.database, settings)
         self.trail = Trail(self.database)
         self.ledger = Ledger(self.database)
+        self.outcomes = Outcomes(self.database, settings.zone)
         self.quota_settings = QuotaSettings(settings.zone, settings.limit_margin_percent)
         self.figures = FiguresCache(self.servers, settings)
         """What paid services say of their accounts."""
@@ -87,6 +92,8 @@ class Mailcore:
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
+        self.batches = Batches(self.database, self.servers, settings, self.quota_settings)
+        self.suppressions = Suppressions(self.database)
         self._housekeeping = Housekeeping(self.database, self.access, self.servers.authorizing, settings.retention_days)
         self.tidy()
 
@@ -102,10 +109,16 @@ class Mailcore:
     def close(self) -> None:
         """Give back the database connections."""
         self.figures.close()
+        self.batches.close()
+        self._sender.catch_up()
         self.database.dispose()
 
     def tidy(self) -> None:
-        """Tidy, once an hour; see :meth:`mailcore.sending.housekeeping.Housekeeping.tidy`."""
+        """Write outcomes that waited for the database, and tidy once an hour.
+
+        See :meth:`mailcore.sending.send.Sender.catch_up` and :meth:`mailcore.sending.housekeeping.Housekeeping.tidy`.
+        """
+        self._sender.catch_up()
         self._housekeeping.tidy()
 
     # ------------------------------------------------------------------ health
@@ -169,13 +182,17 @@ class Mailcore:
         *,
         idempotency_key: str = "",
         on_step: StepListener = ignore_steps,
+        origin: Origin = Origin.PROGRAM,
         actor: Actor = THIS_COMPUTERS_USER,
     ) -> Send:
         """Send one message; see :meth:`mailcore.sending.send.Sender.send`."""
         need("server", server, MailServer, _SERVERS)
         need("message", message, OutgoingMessage, "mailcore.compose(…)")
         need_text("idempotency_key", idempotency_key)
-        return self._sender.send(server, message, idempotency_key=idempotency_key, on_step=on_step, actor=actor)
+        need_one_of("origin", origin, tuple(Origin))
+        return self._sender.send(
+            server, message, idempotency_key=idempotency_key, on_step=on_step, origin=origin, actor=actor
+        )
 
     @needs(Right.OPERATE)
     def reserve(
@@ -253,9 +270,11 @@ class Mailcore:
         readings, accounts = self.figures.readings, self.figures.accounts()
         return reports.used_shares(self.database, self.quota_settings, readings=readings, read_accounts=accounts)
 
-    def days(self, days: int = CHART_DAYS, *, server_ids: Sequence[int] | None = None) -> list[DayUse]:
+    def days(
+        self, days: int = CHART_DAYS, *, server_ids: Sequence[int] | None = None, until: date | None = None
+    ) -> list[DayUse]:
         """Return the use of each day; see :func:`mailcore.quota.reports.days`."""
-        return reports.days(self.database, self.settings.zone, days=days, server_ids=server_ids)
+        return reports.days(self.database, self.settings.zone, days=days, server_ids=server_ids, until=until)
 
     def hours(self, *, account_keys: Sequence[str] | None = None) -> dict[tuple[date, int], int]:
         """Return the use of each hour; see :func:`mailcore.quota.reports.hours`."""
@@ -269,6 +288,16 @@ class Mailcore:
     def record_external_use(self, entries: Sequence[Entry], *, actor: Actor) -> None:
         """Count use made elsewhere; see :func:`mailcore.quota.external_use.record`."""
         external_use.record(self.database, self.quota_settings, entries, actor=actor)
+
+    def external_use(self, *, account_key: str | None = None, page: int = 1) -> EntryPage:
+        """Return what was entered as used elsewhere; see :func:`mailcore.quota.external_use.entries`."""
+        return external_use.entries(self.database, account_key=account_key, page=page)
+
+    @needs(Right.OPERATE)
+    def undo_external_use(self, entry_id: int, *, actor: Actor) -> int:
+        """Take an entry out again; see :func:`mailcore.quota.external_use.undo`."""
+        need_count("entry_id", entry_id)
+        return external_use.undo(self.database, self.quota_settings, entry_id, actor=actor)
 
     @needs(Right.OPERATE)
     def lift_hold(self, server: MailServer, *, actor: Actor) -> None:

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     limit_margin_percent: int = Field(default=0, ge=0, le=90)
     """How much of every account's limit is left unused: providers count later than we do, and not only us."""
 
+    worker_threads: int = Field(default=4, ge=0, le=100)
+    """Connections by which the app itself sends batches; 0 leaves that to ``python -m mailcore worker``."""
+
     login: str = _AUTO
     """The doors that stand open (:class:`Door`), separated by commas; ``auto``: none on loopback while no user is
     registered, accounts otherwise."""

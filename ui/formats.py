@@ -6,15 +6,24 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+MOMENT = "%d/%m/%Y %H:%M"
+"""A moment: "23/11/2026 14:05"."""
+
 
 def number(value: int) -> str:
     """10000 → "10.000"."""
     return f"{value:,}".replace(",", ".")
 
 
+def percent(share: float) -> str:
+    """0.9873 → "98,7 %"; never "100,0 %" of what is less than all."""
+    tenths = int(1000 * share + 1e-9) if share < 1 else 1000
+    return f"{tenths // 10},{tenths % 10} %"
+
+
 def date_time(value: datetime, zone: ZoneInfo) -> str:
     """A moment in the configured zone: "23/11/2026 14:05"."""
-    return value.astimezone(zone).strftime("%d/%m/%Y %H:%M")
+    return value.astimezone(zone).strftime(MOMENT)
 
 
 def clock(value: datetime, now: datetime, zone: ZoneInfo) -> str:

@@ -38,6 +38,7 @@ EVENTS = {
 }
 REASONS = {
     "wrong_pair": "e-mail ou senha não conferem",
+    "wrong_current": "senha atual errada, ao trocar a senha",
     "inactive": "usuário inativo",
     "not_registered": "não está registrado",
     "throttled": "muitas tentativas",

@@ -80,7 +80,22 @@ def _no_text_in(arguments: Sequence[str]) -> str:
 
 def _command(name: str) -> Command:
     # Imported here, because these load the database library: --help and wrong use answer without it.
-    from mailcore.cli import admin, authorize, backup, check, exchange, log, oauth, quota, send, servers, users
+    from mailcore.cli import (
+        admin,
+        authorize,
+        backup,
+        batches,
+        check,
+        exchange,
+        log,
+        oauth,
+        quota,
+        send,
+        servers,
+        suppressions,
+        users,
+        worker,
+    )
 
     commands: dict[str, Command] = {
         "servers list": servers.list_servers,
@@ -101,6 +116,7 @@ def _command(name: str) -> Command:
         "secrets rotate": admin.rotate_secrets,
         "oauth apps list": oauth.list_apps,
         "oauth apps add": oauth.add,
+        "oauth apps edit": oauth.edit,
         "oauth apps remove": oauth.remove,
         "users list": users.list_users,
         "users add": users.add,
@@ -108,6 +124,20 @@ def _command(name: str) -> Command:
         "users sessions": users.sessions,
         "users link": users.link,
         "users remove": users.remove,
+        "batch create": batches.create,
+        "batch list": batches.list_batches,
+        "batch show": batches.show,
+        "batch preview": batches.preview,
+        "batch start": batches.start,
+        "batch pause": batches.pause,
+        "batch resume": batches.resume,
+        "batch cancel": batches.cancel,
+        "batch recipients": batches.recipients,
+        "batch retry": batches.retry,
+        "suppressions list": suppressions.list_suppressions,
+        "suppressions add": suppressions.add,
+        "suppressions remove": suppressions.remove,
+        "worker": worker.worker,
         "doctor": admin.doctor,
         "backup": backup.backup,
         "restore": backup.restore_,

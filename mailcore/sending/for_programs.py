@@ -13,7 +13,7 @@ from mailcore.errors import NotFoundError
 from mailcore.rights import Right
 from mailcore.sending.reservation import SendOutcome, SendRequest
 from mailcore.sending.stops import Stop
-from mailcore.vocabulary import SendStatus
+from mailcore.vocabulary import Origin, SendStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +74,7 @@ class ProgramSends:
             unnamed=recipients if isinstance(recipients, int) else 0,
             message_id=message_id,
             who=actor.name,
+            origin=Origin.PROGRAM,
             stop=None if server.is_active else Stop(diagnosis_for("inactive")),
         )
         reservation = self._reservations.reserve(request)

@@ -184,6 +184,28 @@ def test_a_stolen_cookie_is_worth_nothing_after_signing_out(ana: Visitor) -> Non
     assert thief.page_status() == 403
 
 
+def test_ones_own_password_is_changed_from_a_form_of_ours_by_who_is_in(core: Mailcore, app: RunningApp) -> None:
+    path, fresh = "/entrar/minha-senha", "outra frase, esta do Edu"
+    core.access.users.add(UserDraft("edu@exemplo.com.br", Role.ANALYST, "Edu"), SecretStr(PASSWORD), actor=ME)
+    edu, elsewhere = Visitor(app), Visitor(app)
+    assert edu.get(path).headers["location"] == f"/entrar?next={path}"
+    for visitor in (edu, elsewhere):
+        assert visitor.sign_in("edu@exemplo.com.br", wanted=path).headers["location"] == path
+    form = {"current": PASSWORD, "password": fresh, "again": fresh}
+    assert edu.post(path, form, Origin="http://evil.example").status_code == 403
+    assert edu.post(path, {**form, "again": "outra coisa"}).status_code == 400
+    assert "A senha atual não confere." in edu.post(path, {**form, "current": "errada"}).text
+    before = edu.token
+    with edu.page() as socket:
+        run_page(socket)
+        assert edu.post(path, form).headers["location"] == f"{path}?aviso=trocada"
+        assert closing_code(socket) == SESSION_OVER
+    assert "Senha trocada" in edu.get(f"{path}?aviso=trocada").text
+    assert edu.token != before
+    assert (edu.get("/").status_code, elsewhere.get("/").status_code) == (200, 303)
+    assert elsewhere.sign_in("edu@exemplo.com.br", fresh).status_code == 303
+
+
 @pytest.mark.parametrize("change", ["deleted", "demoted", "inactive", "password", "revoked"])
 def test_a_session_ends_at_the_very_next_message_of_an_open_page(core: Mailcore, app: RunningApp, change: str) -> None:
     email = f"{change}@exemplo.com.br"

@@ -29,8 +29,8 @@ MAKES_PLAIN = {
 }  # fmt: skip
 """What returns text that is ours, numbers and times; ``plain`` makes it of any other."""
 OURS = {
-    "diagnosis.page", "item.label", "kind.secret_label", "page.title", "part.label", "row.label", "section",
-    "topic.text", "topic.title",
+    "diagnosis.page", "item.label", "kind.secret_label", "page.title", "row.label", "section", "self.label",
+    "span.label", "topic.text", "topic.title",
 }  # fmt: skip
 """Words of the program that are read from its own tables: the help, the fields, the filters, the pages."""
 NUMBERS = {"days", "id", "margin_percent"}
