@@ -116,6 +116,15 @@ BATCH_STATE = {
     BatchState.CANCELLED: "Cancelado",
 }
 BATCH_KIND = {BatchKind.TRANSACTIONAL: "Transacional", BatchKind.MARKETING: "Divulgação"}
+BATCH_ACT = {
+    "batch_created": "Lote criado",
+    "batch_started": "Lote iniciado",
+    "batch_paused": "Lote pausado",
+    "batch_resumed": "Lote retomado",
+    "batch_cancelled": "Lote cancelado",
+    "batch_retried": "Lote: nova tentativa",
+}
+"""What the trail says of batches: the field, as it calls it, and its value is the batch and how many recipients."""
 RECIPIENT_STATUS = {
     RecipientStatus.PENDING: "Na fila",
     RecipientStatus.DEFERRED: "Na fila",

@@ -11,6 +11,7 @@ from mailcore.access.doors import is_local_address
 from mailcore.access.trail import Visitor
 from mailcore.actor import Actor, computer_user
 from mailcore.errors import MailcoreError, NotAllowedError, SignInRefusedError
+from mailcore.rights import ROLE_LABELS
 from mailcore.settings import Door
 from ui.assets import style
 from ui.door import tickets
@@ -49,7 +50,7 @@ def enter() -> None:
 
 
 def person_menu() -> None:
-    """Show in the menu bar who is signed in, and ``Sair``."""
+    """Show in the menu bar who is signed in, what they are here, the way to another password, and ``Sair``."""
     entered = HERE.get()
     if entered is None:
         return
@@ -57,7 +58,10 @@ def person_menu() -> None:
 
     st.html("<style>" + style("person.css") + "</style>")
     with st.container(key="person_menu", horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(plain(entered.label))
+        with st.popover(plain(entered.label), type="tertiary"):
+            st.markdown(f"{plain(entered.email)}  \nPapel: {ROLE_LABELS[entered.role]}")
+            if entered.door == Door.ACCOUNTS:
+                st.link_button("Trocar senha", f"{base_path()}/entrar/minha-senha")
         st.button("Sair", key="person_leave", type="tertiary", on_click=_leave)
     watch_session_end()
 

@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mailcore.messages.compose import OutgoingMessage
+    from mailcore.messages.merge import MergeMessage
+    from mailcore.transports.bulk import BulkLine
 
 
 CHECK_SECONDS = 20.0
 """The longest a check takes: somebody is on the telephone."""
+
+FIGURES_SECONDS = 5.0
+"""For one question about an account: a figure is not worth the time that a message is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +221,11 @@ class Transport(ABC):
         """
         raise NotImplementedError
 
-    def account_data(self) -> dict[str, Any]:
+    def account_data(self, *, seconds: float = FIGURES_SECONDS) -> dict[str, Any]:
         """Ask the service for the state of the account; a kind that has none leaves this as it is.
+
+        Args:
+            seconds: by then it is over, the connection closed, whatever the service does.
 
         Returns:
             What it tells of ``daily_limit``, ``credits``, ``reputation`` and ``status``, secrets taken out.
@@ -228,7 +236,7 @@ class Transport(ABC):
         """
         raise NotImplementedError
 
-    def statistics(self, since: datetime) -> dict[str, Any]:
+    def statistics(self, since: datetime, *, seconds: float = FIGURES_SECONDS) -> dict[str, Any]:
         """Ask the service what the account has sent since a moment; see :meth:`account_data`.
 
         Returns:
@@ -274,3 +282,15 @@ class Transport(ABC):
         Raises:
             TransportError: with ``outcome`` telling whether the message may have been taken.
         """
+
+    def bulk(self, merge: MergeMessage) -> BulkLine:
+        """Return a line for the messages of a batch; nobody is contacted yet.
+
+        A kind that leaves this as it is sends them one by one through :meth:`send`.
+
+        Args:
+            merge: the message that every parcel of the line is a copy of; its sender is the envelope's.
+        """
+        from mailcore.transports.bulk import OneByOneLine
+
+        return OneByOneLine(self, merge)

@@ -60,6 +60,10 @@ class Exchange:
         before, more = self._scrub, scrubber(self.connection.username, secret)
         self._scrub = lambda text: more(before(text))
 
+    def clean(self, words: str) -> str:
+        """Return words of the server's as they may be shown and stored: as text, no secret in them, and not endless."""
+        return self._scrub(words)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.connection.host}:{self.connection.port}>"
 
@@ -136,11 +140,15 @@ class Exchange:
             code, lines = self.wire.getreply()
         except NotSmtpError as garbage:
             self._broken = True
-            came = Reply(0, self._scrub(as_text(garbage.args[0])))
+            came = self.told(0, garbage.args[0])
             raise self.failure(phase, "not_smtp", came, outcome) from None
         except OSError as error:
             self._broken = True
             raise self.failure(phase, lost_cause(error), outcome=outcome) from error
+        return self.told(code, lines)
+
+    def told(self, code: int, lines: bytes) -> Reply:
+        """Return what came as a reply that can be shown."""
         return Reply(code, self._scrub(as_text(lines)))
 
     def _last_words(self) -> Reply | None:
@@ -149,7 +157,7 @@ class Exchange:
         with suppress(OSError, NotSmtpError):
             code, lines = self.wire.getreply()
             if code >= 400:
-                return Reply(code, self._scrub(as_text(lines)))
+                return self.told(code, lines)
         return None
 
     def quit(self) -> None:
