@@ -77,8 +77,8 @@ WHERE send.status IN ('failed', 'refused')
 _COUNT = """
 UPDATE batch SET pending = pending + :pending, sent = sent + :sent, refused = refused + :refused,
 failed = failed + :failed, uncertain = uncertain + :uncertain, suppressed = suppressed + :suppressed,
-judged_tries = :judged_tries, judged_refused = :judged_refused, retry_at = :retry_at, served_at = :now
-WHERE id = :batch
+judged_tries = :judged_tries, judged_refused = :judged_refused, retry_at = :retry_at, served_at = :now,
+waits_until = CASE WHEN state = 'running' THEN :waits_until ELSE waits_until END WHERE id = :batch
 """
 _STOP = """
 UPDATE batch SET state = :state, waits_until = :until, reason = :reason, wakes_by_itself = :wakes,
@@ -155,6 +155,8 @@ class _Batch:
     account_key: str
     who: str
     counts: Counts = field(default_factory=Counter)
+    waits_until: datetime | None = None
+    """For some seconds nothing of it may go."""
 
 
 class Groups:
@@ -361,16 +363,19 @@ class Groups:
             self._stop(account, batch, Stopping(BatchState.DONE), now)
             return Turn(why=NoGroup.STOPPED)
         if account.cursor.row(_IN_FLIGHT, {"batch": batch.id}) is not None:
+            batch.waits_until = now + timedelta(seconds=1)  # unless they end before, which clears it
             return Turn(why=NoGroup.IN_FLIGHT)
         if batch.retry_at is not None:
             return self._later(account, batch, batch.retry_at, diagnosis_for("recipient_unavailable_now"), now)
-        return Turn(why=NoGroup.LATER, until=now + timedelta(seconds=1))
+        batch.waits_until = now + timedelta(seconds=1)
+        return Turn(why=NoGroup.LATER, until=batch.waits_until)
 
     def _later(self, account: LockedAccount, batch: _Batch, until: datetime, reason: Diagnosis, now: datetime) -> Turn:
         """Wait some seconds with the batch running; for longer, let its row say that it waits."""
         if (stop := waits(until, reason, now)) is not None:
             self._stop(account, batch, stop, now)
             return Turn(why=NoGroup.STOPPED)
+        batch.waits_until = until
         return Turn(why=NoGroup.LATER, until=until)
 
     def _stop(self, account: LockedAccount, batch: _Batch, stop: Stopping, now: datetime) -> None:
@@ -398,6 +403,7 @@ class Groups:
                 "judged_tries": batch.judged_tries,
                 "judged_refused": batch.judged_refused,
                 "retry_at": stored(batch.retry_at) if batch.retry_at else None,
+                "waits_until": stored(batch.waits_until) if batch.waits_until else None,
                 "now": stored(now),
                 "batch": batch.id,
             },

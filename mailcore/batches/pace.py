@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 GROW_AFTER = 20
 """Messages accepted, for each connection in use, before one more is tried."""
-LONGEST_PAUSE = timedelta(minutes=15)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
 NO_LIMIT_FROM = 3_000
 """Messages a minute from which on a learnt limit is forgotten."""
@@ -100,7 +100,7 @@ class Pace:
     def failed(self, now: datetime) -> None:
         """Learn that nothing got through: each time the next try is later, by 1, 2, 4 … seconds."""
         self.failures += 1
-        self.not_before = now + min(timedelta(seconds=2 ** min(self.failures - 1, 12)), LONGEST_PAUSE)
+        self.not_before = now + min(FIRST_PAUSE * 2 ** min(self.failures - 1, 12), LONGEST_PAUSE)
 
     def _is_in_window(self, now: datetime) -> bool:
         return self.window_from is not None and self.window_from <= now < self.window_from + MINUTE

@@ -15,10 +15,18 @@ from mailcore.storage.tables import Batch
 from mailcore.vocabulary import BatchState
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from mailcore.quota.rules import Quota, QuotaSettings
     from mailcore.storage.database import Database
 
 _QUOTA_REASONS = ('"code": "quota_full"', '"code": "account_on_hold"', '"code": "account_paused"')
+
+
+def may_go_now() -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of a batch that is being sent and does not pause for some seconds."""
+    is_due = Batch.waits_until.is_(None) | (Batch.waits_until <= datetime.now(UTC))
+    return Batch.state == BatchState.RUNNING, Batch.is_loaded.is_(True), is_due
 
 
 def pause_for(database: Database, batch_id: int, reason: Diagnosis | str) -> None:

@@ -17,14 +17,14 @@ from huey import PostgresHuey, SqliteHuey
 from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
-from sqlalchemy import select, text
+from sqlalchemy import func, select
 
 from mailcore.batches.drafts import sweep_unfinished
 from mailcore.batches.leases import RENEW_SECONDS, recover
-from mailcore.batches.pausing import wake_due, wake_freed
+from mailcore.batches.pausing import may_go_now, wake_due, wake_freed
 from mailcore.errors import StorageError
 from mailcore.sending.stops import where
-from mailcore.storage.tables import Batch
+from mailcore.storage.tables import AccountLease, AccountPace, Batch
 from mailcore.vocabulary import BatchState
 
 if TYPE_CHECKING:
@@ -47,13 +47,6 @@ _LOOK_CLOSELY_SECONDS = 30.0
 _LONGEST_POLL = 1.0
 _IDLE_POLL = 0.05
 _STORAGE_PATIENCE = 60.0
-
-# Connections that an account may have and nobody uses, while a batch of it is being sent.
-_UNUSED = """
-SELECT coalesce(p.connections, 1) - (SELECT count(*) FROM account_lease AS l WHERE l.account_key = b.account_key)
-FROM (SELECT DISTINCT account_key FROM batch WHERE state = 'running' AND is_loaded) AS b
-LEFT JOIN account_pace AS p ON p.account_key = b.account_key
-"""
 
 
 class JsonSerializer(Serializer):  # type: ignore[misc]
@@ -233,10 +226,16 @@ class BatchConsumer:
             return
         if self._following.is_due():
             self._queue.call_follow_up()
+        self._queue.call(max(0, min(self._unused_connections(), self._threads - self._queue.busy)))
+
+    def _unused_connections(self) -> int:
+        """How many more connections could send now, by what each account takes."""
+        pace = select(AccountPace.connections).where(AccountPace.account_key == Batch.account_key).scalar_subquery()
+        leases = select(func.count()).select_from(AccountLease).where(AccountLease.account_key == Batch.account_key)
+        free = func.coalesce(pace, 1) - leases.scalar_subquery()
         with self._database.read() as session:
-            unused = sum(max(0, free) for free in session.scalars(text(_UNUSED)))
-        if idle := min(unused, self._threads - self._queue.busy):
-            self._queue.call(max(0, idle))
+            rows = session.execute(select(Batch.account_key, free).where(*may_go_now()).distinct())
+            return sum(max(0, left) for _, left in rows)
 
     def _is_idle(self) -> bool:
         if self._queue.busy:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from mailcore.batches.groups import Groups, NoGroup, Settlement, Turn
+from mailcore.batches.groups import Groups, Settlement, Turn
 from mailcore.batches.message import OwnFiles, merge_message, name_column
-from mailcore.batches.pausing import pause_for
+from mailcore.batches.pausing import may_go_now, pause_for
 from mailcore.batches.reading import columns_of
 from mailcore.batches.verdicts import Verdict, unwritable, verdict
 from mailcore.errors import MailcoreError, NotFoundError, StorageError
@@ -21,7 +20,7 @@ from mailcore.sending.stops import not_begun, program_fault, uncertain_after, wh
 from mailcore.storage.tables import Batch
 from mailcore.transports import connection_for, transport_for
 from mailcore.transports.bulk import Parcel
-from mailcore.vocabulary import BatchState, RecipientStatus
+from mailcore.vocabulary import RecipientStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +83,7 @@ class Worker:
         """Return the batches that are being sent, the one that waited longest first."""
         # NULLs first on both databases.
         order = Batch.served_at.is_not(None), Batch.served_at, Batch.id
-        running = select(Batch.id, Batch.account_key).where(Batch.state == BatchState.RUNNING, Batch.is_loaded)
+        running = select(Batch.id, Batch.account_key).where(*may_go_now())
         with self._database.read() as session:
             return [(number, key) for number, key in session.execute(running.order_by(*order))]
 
@@ -177,15 +176,8 @@ class _Sending:
                 done = None
                 if turn.group is not None:
                     done = self._hand_over(turn.group)
-                elif turn.why is NoGroup.LATER and turn.until is not None and not is_over:
-                    self._wait(turn.until)
                 else:
                     return
-
-    def _wait(self, until: datetime) -> None:
-        """Sleep until something may go again; the line stays open for so short a time."""
-        seconds = max(0.05, (until - datetime.now(UTC)) / timedelta(seconds=1))
-        self._worker.stopping.wait(min(seconds, SLICE_SECONDS))
 
     def _hand_over(self, group: Group) -> Settlement:
         parcels: list[Parcel] = []

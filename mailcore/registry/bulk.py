@@ -12,7 +12,8 @@ from mailcore.actor import Actor, needs
 from mailcore.audit import note_changed, note_created, note_deleted
 from mailcore.errors import FieldError, RecordGoneError, ValidationError
 from mailcore.oauth.authorizing import refuse_foreign_host
-from mailcore.registry.bound_secrets import authorization_lost, draft_needs_secret, forget_authorization, moved
+from mailcore.oauth.records import forget_authorization
+from mailcore.registry.bound_secrets import authorization_lost, draft_needs_secret, moved
 from mailcore.registry.default_server import hand_on, heir_of, make_way
 from mailcore.registry.drafts import clean
 from mailcore.registry.fields import LABELS
@@ -77,7 +78,7 @@ class Bulk:
             for server, (opened, draft) in zip(servers, drafts, strict=True):
                 server.account_key = self._accounts.key_of(draft, None, opened.account_key if opened else "")
                 if opened is None:
-                    fill(server, draft, actor=actor)
+                    fill(session, server, draft, actor=actor)
                     session.add(server)
                 else:
                     released += self._change(session, server, opened, draft, actor)
@@ -139,7 +140,7 @@ class Bulk:
             server.secret_ref = None
         if lost is not None or check_says_nothing(opened, draft):
             forget_check(server)
-        fill(server, draft, actor=actor)
+        fill(session, server, draft, actor=actor)
         note_changed(session, server, values_of(opened), values_of(server), actor=actor, secret=lost is not None)
         server.version += 1
         return [*([lost] if lost else []), *authorization]

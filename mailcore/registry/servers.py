@@ -16,6 +16,7 @@ from mailcore.audit import note_changed, note_created
 from mailcore.errors import FieldError, NotFoundError, RecordGoneError, SecretError, StorageError, ValidationError
 from mailcore.oauth.apps import Apps
 from mailcore.oauth.authorizing import Authorizing, refuse_foreign_host
+from mailcore.oauth.records import forget_authorization
 from mailcore.oauth.tokens import TokenKeeper
 from mailcore.quota.holds import forgive_logins
 from mailcore.registry.accounts import Accounts
@@ -23,7 +24,6 @@ from mailcore.registry.bound_secrets import (
     authorization_lost,
     clean_with_secret,
     draft_needs_secret,
-    forget_authorization,
     refuse_moved,
 )
 from mailcore.registry.bulk import Bulk, DeletedMany
@@ -217,7 +217,7 @@ class Servers:
             refuse_double(session, cleaned.draft.name, None)
             if cleaned.draft.is_default:
                 make_way(session, None, actor=actor)
-            fill(server, cleaned.draft, actor=actor)
+            fill(session, server, cleaned.draft, actor=actor)
             server.account_key = account
             session.add(server)
             session.flush()  # for its id
@@ -286,7 +286,7 @@ class Servers:
                 forget_check(server)
             before = values_of(server)
             loses_authorization = authorization_lost(server, cleaned.draft)
-            fill(server, cleaned.draft, actor=actor)
+            fill(session, server, cleaned.draft, actor=actor)
             server.account_key = account
             if loses_authorization:
                 lost[:] = forget_authorization(session, self._secrets, server)

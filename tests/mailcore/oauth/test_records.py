@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,90 +14,33 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text
 
-from mailcore import Mailcore, compose
+from mailcore import Mailcore, labels
 from mailcore.actor import Actor
 from mailcore.errors import NotAllowedError, ValidationError
+from mailcore.labels import OAUTH_PROVIDER
 from mailcore.oauth.apps import AppDraft
 from mailcore.oauth.authorizing import Progress, Wanted
 from mailcore.oauth.faults import OAuthError
-from mailcore.registry.drafts import ServerDraft, draft_of
+from mailcore.oauth.providers import providers
+from mailcore.registry.drafts import draft_of
 from mailcore.rights import Role
-from mailcore.settings import Settings
-from mailcore.storage.tables import MailServer, OAuthApp, OAuthLease, OAuthPending, SecretJournal
+from mailcore.storage.tables import Base, MailServer, OAuthLease, OAuthPending, SecretJournal
 from mailcore.vocabulary import Auth, OAuthMode, OAuthState, Security, SendStatus
 from tests.actors import ME
-from tests.peers.certificates import authority_pem
-from tests.peers.oauth_server import OAuthPeer, Registered, refusal
+from tests.mailcore.oauth.helpers import (
+    ANA,
+    APP_SECRET,
+    BACK,
+    app_of,
+    authorized,
+    draft_for,
+    hello,
+    refreshes,
+    wanted_for,
+)
+from tests.peers.oauth_server import OAuthPeer, refusal
 from tests.peers.oauth_smtp import OAuthSmtpPeer
-
-ANA = "ana@exemplo.com.br"
-BACK = "http://localhost:8501/oauth/retorno"
-APP_SECRET = "s3gredo-do-aplicativo"
-
-
-@pytest.fixture
-def peer() -> Iterator[OAuthPeer]:
-    with OAuthPeer() as running:
-        running.clients["app"] = Registered("app", secret=APP_SECRET, redirects=[BACK])
-        yield running
-
-
-@pytest.fixture
-def smtp(peer: OAuthPeer) -> Iterator[OAuthSmtpPeer]:
-    with OAuthSmtpPeer(peer) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Any, peer: OAuthPeer) -> Settings:
-    return Settings(database_url=database_url, data_dir=tmp_path / "data", keyring="database", **peer.settings)
-
-
-def app_of(core: Mailcore, **more: Any) -> OAuthApp:
-    draft = AppDraft(**{"name": "Entra da empresa", "provider": "microsoft", "client_id": "app", **more})
-    return core.servers.apps.add(draft, SecretStr(APP_SECRET), actor=ME)
-
-
-def draft_for(smtp: OAuthSmtpPeer, app: OAuthApp, **more: Any) -> ServerDraft:
-    values: dict[str, Any] = {
-        "name": "Loja",
-        "host": smtp.host,
-        "port": smtp.port,
-        "security": Security.STARTTLS,
-        "ca_pem": authority_pem(),
-        "username": ANA,
-        "from_address": ANA,
-        "auth": Auth.OAUTH2,
-        "oauth_app_id": app.id,
-    }
-    return ServerDraft(**{**values, **more})
-
-
-def authorized(core: Mailcore, peer: OAuthPeer, wanted: Wanted, user: str = ANA) -> tuple[str, Progress]:
-    begun = core.servers.authorizing.begin(wanted, redirect=BACK, actor=ME)
-    back = peer.sign_in(begun.address, user)
-    return begun.key, core.servers.authorizing.come_back(back, actor=ME)
-
-
-def wanted_for(server: MailServer) -> Wanted:
-    return Wanted(server.oauth_app_id or 0, server.host, server.username, server.id)
-
-
-@pytest.fixture
-def server(core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer) -> MailServer:
-    """A record that somebody has authorised."""
-    stored = core.servers.create(draft_for(smtp, app_of(core)), actor=ME).server
-    authorized(core, peer, wanted_for(stored))
-    return core.servers.get(stored.id)
-
-
-def refreshes(peer: OAuthPeer) -> int:
-    return sum(form.get("grant_type") == "refresh_token" for form in peer.token_requests)
-
-
-def hello(core: Mailcore, server: MailServer) -> Any:
-    message = compose(from_address=ANA, to=["beto@exemplo.com.br"], subject="Oi", text="Olá")
-    return core.send(server, message, actor=ME)
+from ui.servidores.columns import cells
 
 
 def test_from_authorising_to_a_message(
@@ -425,8 +369,8 @@ def test_no_token_is_anywhere_but_in_the_keyring(
     result = core.check(core.servers.get(server.id), actor=ME)
     seen = [repr(result), repr(core.servers.get(server.id)), caplog.text, repr(core.servers.tokens)]
     with core.database.read() as session:
-        for table in ("mail_server", "oauth_app", "oauth_pending", "send", "account", "change", "stored_secret"):
-            seen.append(repr(session.execute(text(f"SELECT * FROM {table}")).all()))
+        for table in Base.metadata.sorted_tables:
+            seen.append(repr(session.execute(select(table)).all()))
     whole = "\n".join(seen)
     assert len(peer.issued) > 4
     for secret in (*peer.issued, APP_SECRET):
@@ -449,6 +393,22 @@ def test_an_import_and_an_export_carry_the_form_of_login_and_no_token(core: Mail
     assert server.oauth_ref not in exported
     plan = core.plan_import(to_csv(core.all_servers(), core.settings.zone).encode())
     assert (plan.errors, plan.unchanged) == ((), 1)
+
+
+def test_list_and_command_line_say_whose_oauth2_it_is(core: Mailcore, server: MailServer) -> None:
+    from mailcore.cli.as_text import server_lines
+
+    assert {OAUTH_PROVIDER[name]: each.label for name, each in providers().items()} == {
+        "Microsoft": "Microsoft OAuth2",
+        "Google": "Google OAuth2",
+    }
+    assert labels.login(server.auth, server.oauth_provider) == "Microsoft OAuth2"
+    assert re.search(r"Forma de login\W+Microsoft OAuth2", server_lines(server, core.settings.zone))
+    assert cells(server, {}, ["auth"])[5] == "Microsoft OAuth2"
+    saved = core.servers.update(
+        server, replace(draft_of(server), auth=Auth.PASSWORD), SecretStr("senha"), actor=ME
+    ).server
+    assert (saved.oauth_provider, cells(saved, {}, ["auth"])[5]) == ("", "Senha")
 
 
 def test_an_import_needs_the_application_to_be_registered_here(core: Mailcore, smtp: OAuthSmtpPeer) -> None:
