@@ -11,6 +11,7 @@ NAMES = {
     "search": "Search through mailcore.registry.servers",
     "memory": "Memory of many threads on SQLite, 100,000 servers",
     "pages": "The list page in the browser",
+    "door": "What the door costs",
     "quotas": "Reserving units, and what quotas cost to read",
     "frames": "DataFrames over a million rows of the ledger",
     "checks": "The staged check, replies and the ledger row",

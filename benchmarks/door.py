@@ -1,6 +1,6 @@
-"""What the door costs: a request and a message of an open page through the gate, and a sign-in.
+"""What the door costs: a request and a message of an open page through the gate, a sign-in, and a run of a page.
 
-Run with ``python -m benchmarks.door``; with MAILCORE_DATABASE_URL it measures that database.
+With MAILCORE_DATABASE_URL gate and sign-in are measured on that database.
 """
 
 from __future__ import annotations
@@ -11,9 +11,14 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
+import requests
 from pydantic import SecretStr
 
+from benchmarks.processes import APP, Running, streamlit
+from benchmarks.report import Figure
 from mailcore import Mailcore
 from mailcore.access.passwords import prepare
 from mailcore.access.trail import Visitor
@@ -25,6 +30,7 @@ from ui.door.gate import Gate
 from ui.door.keeper import Keeper
 
 ROUNDS = 2_000
+RUNS, TURNS = 60, 3
 EMAIL, PASSWORD = "porta@exemplo.com.br", SecretStr("uma frase que ninguém mais diria")
 
 
@@ -61,8 +67,80 @@ async def _times(gate: Any, token: str) -> tuple[float, float, float]:
     return through, bare, (perf_counter() - begun) / ROUNDS
 
 
-def main() -> None:
-    """Print the medians."""
+def _run_of_a_page(socket: Any) -> float:
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    asked = BackMsg()
+    asked.rerun_script.page_name = ""
+    begun = perf_counter()
+    socket.send(asked.SerializeToString())
+    while True:
+        message = ForwardMsg()
+        message.ParseFromString(socket.recv(timeout=60))
+        if message.WhichOneof("type") == "script_finished" and message.script_finished == 0:
+            return perf_counter() - begun
+
+
+def _socket(running: Running, cookie: str) -> Any:
+    from websockets.sync.client import connect
+
+    address = f"ws://{urlsplit(running.url).netloc}/_stcore/stream"
+    headers = {"Cookie": cookie} if cookie else {}
+    return connect(address, origin=running.url, subprotocols=["streamlit"], additional_headers=headers, max_size=None)
+
+
+def _signed_in(running: Running) -> str:
+    with requests.Session() as session:
+        form = {"email": EMAIL, "password": PASSWORD.get_secret_value()}
+        session.post(f"{running.url}/entrar", form, headers={"Origin": running.url}, timeout=20)
+        return f"mailcore_session={session.cookies['mailcore_session']}"
+
+
+def _processor(running: Running) -> float:
+    return float(sum(psutil.Process(running.process.pid).cpu_times()[:2]))
+
+
+def _runs_of_a_page() -> list[Figure]:
+    """Runs of the list page in turn, in an app without a login and in one with somebody signed in; on SQLite."""
+    times: dict[str, list[float]] = {"without a login": [], "signed in": []}
+    processor = dict.fromkeys(times, 0.0)
+    with tempfile.TemporaryDirectory() as open_house, tempfile.TemporaryDirectory() as behind_door:
+        for folder in (open_house, behind_door):
+            settings = load_settings().model_copy(
+                update={"data_dir": Path(folder), "database_url": f"sqlite:///{folder}/mailcore.db"}
+            )
+            with Mailcore(settings) as core:
+                if folder == behind_door:
+                    core.access.users.add(UserDraft(EMAIL, Role.ADMINISTRATOR), PASSWORD, actor=computer_user())
+        with (
+            streamlit(APP, data_dir=Path(open_house)) as one,
+            streamlit(APP, data_dir=Path(behind_door)) as other,
+            _socket(one, "") as first,
+            _socket(other, _signed_in(other)) as second,
+        ):
+            pages = {"without a login": (one, first), "signed in": (other, second)}
+            for _, socket in pages.values():
+                for _ in range(10):
+                    _run_of_a_page(socket)
+            for _ in range(TURNS):
+                for name, (running, socket) in pages.items():
+                    before = _processor(running)
+                    times[name] += [_run_of_a_page(socket) for _ in range(RUNS)]
+                    processor[name] += _processor(running) - before
+    medians = {name: median(each) * 1e3 for name, each in times.items()}
+    used = {name: processor[name] / len(times[name]) * 1e3 for name in times}
+    figures = [
+        Figure(f"a run of the list, {name}", medians[name], "ms", remark=f"processor {used[name]:.1f} ms")
+        for name in times
+    ]
+    more = medians["signed in"] - medians["without a login"]
+    remark = f"processor {used['signed in'] - used['without a login']:.1f} ms more"
+    return [*figures, Figure("more for a login", more, "ms", 2.0, remark)]
+
+
+def run() -> list[Figure]:
+    """Measure all of it."""
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings().model_copy(update={"data_dir": Path(folder)})
         if settings.database_url.startswith("sqlite"):
@@ -78,10 +156,9 @@ def main() -> None:
             gate = Gate(_nothing, Keeper(lambda: core, is_local=True))
             through, bare, message = asyncio.run(_times(gate, token))
             core.access.users.remove(user, actor=computer_user())
-    print(f"a request through the gate   {through * 1e6:7.0f} µs (without it {bare * 1e6:.0f})")
-    print(f"a message of an open page    {message * 1e6:7.0f} µs")
-    print(f"a sign-in                    {median(spent) * 1e3:7.0f} ms (slowest {max(spent) * 1e3:.0f})")
-
-
-if __name__ == "__main__":
-    main()
+    return [
+        Figure("a request through the gate", (through - bare) * 1e3, "ms", 0.2),
+        Figure("a message of an open page", message * 1e3, "ms", 0.2),
+        Figure("a sign-in, slowest of 8", max(spent) * 1e3, "ms", 500.0, f"median {median(spent) * 1e3:.0f} ms"),
+        *_runs_of_a_page(),
+    ]

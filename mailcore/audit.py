@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
 from mailcore.storage.tables import Change, MailServer
+from mailcore.text import as_text, thousands
 from mailcore.vocabulary import ChangeAction
 
 if TYPE_CHECKING:
@@ -22,9 +24,15 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from mailcore.actor import Actor
-    from mailcore.storage.database import Database
+    from mailcore.storage.database import Database, FastCursor
+    from mailcore.storage.tables import Batch
 
 PAGE_SIZE = 50
+_INSERT = """
+INSERT INTO change (at, who, server_id, server_name, action, field, before, after)
+VALUES (:at, :who, :server, :name, :action, 'external_use', :before, :after)
+"""
+_APPLICATION = "Aplicativo OAuth"
 _LONGEST_NAME = 200
 _MOST = 300
 """Characters of a value that are kept: notes and certificates can be long."""
@@ -70,6 +78,76 @@ def note_lifted(session: Session, server: MailServer, code: str, *, actor: Actor
     _add(session, server, actor, ChangeAction.CHANGED, "account_hold", _kept(code), _kept(None))
 
 
+def note_batch(session: Session, batch: Batch, what: str, *, actor: Actor, count: int | None = None) -> None:
+    """Note what somebody did with a batch, in the trail of its server.
+
+    Args:
+        what: ``created``, ``started``, ``paused``, ``resumed``, ``cancelled`` or ``retried``.
+        count: how many recipients it is about; all of them where it is not given.
+    """
+    session.add(
+        Change(
+            at=datetime.now(UTC),
+            who=actor.name[:_LONGEST_NAME],
+            server_id=batch.server_id,
+            server_name=batch.server_name,
+            action=ChangeAction.CHANGED,
+            field=f"batch_{what}",
+            before="",
+            after=_kept(f"{batch.id} “{batch.name}”: {thousands(batch.total if count is None else count)}"),
+        )
+    )
+
+
+def note_use_undone(
+    database: Database,
+    cursor: FastCursor,
+    server_id: int,
+    server_name: str,
+    units: int,
+    at: datetime,
+    *,
+    actor: Actor,
+) -> None:
+    """Note that a person took out an entry of use made elsewhere: how many units, of which moment.
+
+    Args:
+        cursor: of the transaction that takes it out.
+        at: aware; kept with its own offset.
+    """
+    cursor.execute(
+        _INSERT,
+        {
+            "at": database.stored(datetime.now(UTC)),
+            "who": actor.name[:_LONGEST_NAME],
+            "server": server_id,
+            "name": server_name,
+            "action": ChangeAction.CHANGED.value,
+            "before": _kept({"units": units, "at": at.isoformat(timespec="seconds")}),
+            "after": _kept(None),
+        },
+    )
+
+
+def note_application(
+    session: Session,
+    name: str,
+    action: ChangeAction,
+    changes: Mapping[str, tuple[Any, Any]] = MappingProxyType({}),
+    *,
+    actor: Actor,
+    secret: bool = False,
+) -> None:
+    """Note that an application of OAuth2 came, went, or had fields changed, each from what to what."""
+    application = MailServer(id=0, name=f"{_APPLICATION}: {name}"[:_LONGEST_NAME])
+    if action is not ChangeAction.CHANGED:
+        _add(session, application, actor, action)
+    for field, (before, after) in changes.items():
+        _add(session, application, actor, action, f"app_{field}", _kept(before), _kept(after))
+    if secret:
+        _add(session, application, actor, action, "secret")
+
+
 def value_of(stored: str) -> Any:
     """Return a value as it was, cut where it was long; None for a secret."""
     return json.loads(stored) if stored else None
@@ -92,7 +170,7 @@ class Trail:
             StorageError: the database could not be read.
         """
         conditions = [] if server_id is None else [Change.server_id == server_id]
-        if wanted := text.strip():
+        if wanted := as_text(text).strip():
             named = Change.server_name.icontains(wanted, autoescape=True)
             conditions.append(named | Change.who.icontains(wanted, autoescape=True))
         with self._database.read() as session:

@@ -89,8 +89,9 @@ def is_spreadsheet(data: bytes) -> bool:
 class _Lines:
     """The lines of a file, up to what any sensible file has of them."""
 
-    def __init__(self, file: TextIOWrapper) -> None:
+    def __init__(self, file: TextIOWrapper, most: int) -> None:
         self._file = file
+        self._most = most
         self._read = 0
         self.begun = 0
         """Characters since the row began."""
@@ -103,8 +104,8 @@ class _Lines:
                 raise UnreadableError(
                     self._read, "Esta linha não acaba: confira as aspas, que abrem e fecham uma célula."
                 )
-            if self._read > _MOST_LINES:
-                raise UnreadableError(self._read, f"O arquivo tem mais de {thousands(_MOST_LINES)} linhas. Divida-o.")
+            if self._read > self._most:
+                raise UnreadableError(self._read, f"O arquivo tem mais de {thousands(self._most)} linhas. Divida-o.")
             yield line
 
 
@@ -114,10 +115,22 @@ def rows(file: TextFile, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
         UnreadableError: a quote stands where none can, or a row or the file has no end in sight.
     """
+    for _, line, cells in numbered_rows(file, delimiter):
+        yield line, cells
+
+
+def numbered_rows(
+    file: TextFile, delimiter: str, *, most_lines: int = _MOST_LINES
+) -> Iterator[tuple[int, int, list[str]]]:
+    """As :func:`rows`, each with its number before its line: as a spreadsheet counts, which shows empty rows too.
+
+    Raises:
+        UnreadableError: as there.
+    """
     with file.open() as text:
-        lines = _Lines(text)
+        lines = _Lines(text, most_lines)
         reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
-        line = 1
+        line, number = 1, 0
         while True:
             lines.begun = 0
             try:
@@ -126,8 +139,9 @@ def rows(file: TextFile, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                 return
             except csv.Error:  # its own words are English, and may repeat what stands there
                 raise UnreadableError(line) from None
+            number += 1
             if any(cell.strip() for cell in cells):
-                yield line, cells
+                yield number, line, cells
             line = reader.line_num + 1
 
 

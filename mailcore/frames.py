@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import TypeDecorator
 
 from mailcore.arguments import need, need_count, need_moment
+from mailcore.errors import ArgumentError
 from mailcore.installation import Mailcore
 from mailcore.quota import reports
 from mailcore.registry.fields import FIELD, FIELDS, Sort
 from mailcore.sending.ledger import LedgerQuery
 from mailcore.storage.tables import MailServer
-from mailcore.vocabulary import LimitUnit, LimitWindow, QuotaState, SendStatus
+from mailcore.vocabulary import LimitUnit, LimitWindow, Origin, QuotaState, SendStatus
 
 try:
     import numpy as np
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from mailcore.quota.rules import Quota
 
-__all__ = ["hours", "quotas", "sends", "sends_in_chunks", "servers", "usage"]
+__all__ = ["external_use", "hours", "outcomes", "quotas", "sends", "sends_in_chunks", "servers", "usage"]
 
 CHUNK_ROWS = 50_000
 """Rows of the ledger that are held as Python objects at a time; about 60 MB."""
@@ -115,15 +116,22 @@ def quotas(core: Mailcore, found: Sequence[Quota] | None = None) -> pd.DataFrame
     )
 
 
-def usage(core: Mailcore, days: int = reports.CHART_DAYS, *, server_ids: Sequence[int] | None = None) -> pd.DataFrame:
+def usage(
+    core: Mailcore,
+    days: int = reports.CHART_DAYS,
+    *,
+    server_ids: Sequence[int] | None = None,
+    until: date | None = None,
+) -> pd.DataFrame:
     """Return what went through each server on each day: one row for a day and a server with any use.
 
     Columns: ``day`` (of the zone of the settings), ``server_id``, ``server`` (its description now; missing where the
     record is gone), ``messages`` and ``recipients`` through this program, ``external`` units entered by hand.
 
     Args:
-        days: how many, today included.
+        days: how many, the last one included.
         server_ids: only these.
+        until: the last day; today where it is not given.
 
     Raises:
         ArgumentError: ``days`` is no whole number from 1 on.
@@ -131,7 +139,7 @@ def usage(core: Mailcore, days: int = reports.CHART_DAYS, *, server_ids: Sequenc
     """
     _opened(core)
     need_count("days", days)
-    used = core.days(days, server_ids=server_ids)
+    used = core.days(days, server_ids=server_ids, until=until)
     names = core.servers.names({each.server_id for each in used})
     return pd.DataFrame(
         {
@@ -168,6 +176,70 @@ def hours(core: Mailcore, *, account_keys: Sequence[str] | None = None) -> pd.Da
     )
 
 
+def outcomes(core: Mailcore, by: str, query: LedgerQuery | None = None) -> pd.DataFrame:
+    """Return what became of messages, counted; one row for each server, recipient's domain, cause or week.
+
+    Columns: ``key`` and ``label`` (see :class:`mailcore.sending.outcomes.Tally`), ``category`` (of a cause, else
+    empty), ``tried``, and of these ``accepted``, ``refused``, ``failed`` and ``uncertain``; ``barred`` (not tried,
+    because of a rule of ours) and ``acceptance`` (accepted of tried, 0.0 to 1.0; missing where none was tried).
+
+    Args:
+        by: ``server``, ``domain`` (which counts recipients), ``cause`` or ``week``.
+        query: which rows of the ledger; its pages do not count.
+
+    Raises:
+        ArgumentError: ``by`` is another word, or ``query`` is none.
+        StorageError: the database could not be read.
+    """
+    _opened(core)
+    if by not in _BY:
+        raise ArgumentError(f"by: use um destes: {', '.join(_BY)}; veio {by!r}.")
+    query = need("query", query, LedgerQuery) if query is not None else LedgerQuery()
+    tallies = getattr(core.outcomes, f"by_{by}")(query)
+    return pd.DataFrame(
+        {
+            "key": _texts(tally.key for tally in tallies),
+            "label": _texts(tally.label for tally in tallies),
+            "category": _texts(tally.category for tally in tallies),
+            **{name: _whole(getattr(tally, name) for tally in tallies) for name in _TALLIED},
+            "acceptance": pd.array([tally.acceptance for tally in tallies], dtype="Float64"),
+        }
+    )
+
+
+_BY = ("server", "domain", "cause", "week")
+_TALLIED = ("tried", "accepted", "refused", "failed", "uncertain", "barred")
+
+
+def external_use(core: Mailcore, *, account_key: str | None = None) -> pd.DataFrame:
+    """Return what was entered as used elsewhere, the newest first; what was undone is not there.
+
+    Columns: ``id``, ``at``, ``server_id``, ``server`` (its description now; empty where the record is gone),
+    ``units``, ``noted_at`` and ``noted_by``.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    _opened(core)
+    page = core.external_use(account_key=account_key)
+    found = list(page.entries)
+    while len(found) < page.matching and page.entries:
+        page = core.external_use(account_key=account_key, page=page.number + 1)
+        found += page.entries
+    zone = core.settings.zone
+    return pd.DataFrame(
+        {
+            "id": _whole(entry.id for entry in found),
+            "at": _moments((entry.at for entry in found), zone),
+            "server_id": _whole(entry.server_id for entry in found),
+            "server": _texts(entry.server_name for entry in found),
+            "units": _whole(entry.units for entry in found),
+            "noted_at": _moments((entry.noted_at for entry in found), zone),
+            "noted_by": _texts(entry.noted_by for entry in found),
+        }
+    )
+
+
 def sends(
     core: Mailcore,
     since: datetime | timedelta | None = None,
@@ -181,7 +253,8 @@ def sends(
     and ``counted`` (of the quota; 0 once it is certain that nothing was taken), ``recipients`` (separated by blanks),
     ``message_id``, ``provider_id``, ``reply``, ``warnings``, ``diagnosis_category``, ``diagnosis_code`` and
     ``diagnosis_title`` (missing where nothing was wrong), ``frees_at``, ``followed_at``, ``follow_state``,
-    ``follow_failures`` (JSON) and ``who`` (on whose behalf it was sent).
+    ``follow_failures`` (JSON), ``who`` (on whose behalf it was sent), ``origin`` (by what: ``test``,
+    ``command_line``, ``program``, ``batch``, or empty where that was not kept).
 
     A million rows take about 350 MB; :func:`sends_in_chunks` is for more.
 
@@ -223,11 +296,11 @@ def sends_in_chunks(
 _SEND_COLUMNS = (
     *("id", "at", "server_id", "server_name", "account_key", "status", "units", "counted", "recipients", "message_id"),
     *("provider_id", "reply", "warnings", "diagnosis", "frees_at", "followed_at", "follow_state", "follow_failures"),
-    "who",
+    *("who", "origin", "batch_id"),
 )
 
 _DIAGNOSIS = ("diagnosis_category", "diagnosis_code", "diagnosis_title")
-_IN_FRAME = {"account_key": ("account",), "diagnosis": _DIAGNOSIS}
+_IN_FRAME = {"account_key": ("account",), "diagnosis": _DIAGNOSIS, "batch_id": ()}
 _SEND_FRAME = tuple(column for name in _SEND_COLUMNS for column in _IN_FRAME.get(name, (name,)))
 
 
@@ -259,9 +332,10 @@ class _Parts:
         texts = ("recipients", "message_id", "provider_id", "reply", "warnings", "follow_failures")
         self._texts: dict[str, list[Any]] = {name: [] for name in texts}
         words = ("server_name", "account", *_DIAGNOSIS, "follow_state", "who")
-        self._codes: dict[str, list[Any]] = {name: [] for name in ("status", *words)}
+        self._codes: dict[str, list[Any]] = {name: [] for name in ("status", "origin", *words)}
         self._numbers: dict[str, dict[str, int]] = {name: {} for name in words}
-        self._numbers["status"] = {status.value: number for number, status in enumerate(SendStatus)}
+        for name, vocabulary in (("status", SendStatus), ("origin", Origin)):
+            self._numbers[name] = {member.value: number for number, member in enumerate(vocabulary)}
 
     def add(self, rows: Sequence[Any]) -> None:
         """Pack rows of :data:`_SEND_COLUMNS`."""
@@ -277,6 +351,9 @@ class _Parts:
             texts.append(pd.Series(columns[name], dtype="str"))
         diagnoses = [json.loads(text) if text else {} for text in columns["diagnosis"]]
         columns["account"] = columns["account_key"]
+        if any(number is not None for number in columns["batch_id"]):
+            told = zip(columns["origin"], columns["batch_id"], strict=True)
+            columns["origin"] = [word if number is None else Origin.BATCH.value for word, number in told]
         for name in _DIAGNOSIS:
             columns[name] = tuple(diagnosis.get(name.removeprefix("diagnosis_")) for diagnosis in diagnoses)
         for name, codes in self._codes.items():

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 from mailcore.access.entrance import Access
 from mailcore.actor import THIS_COMPUTERS_USER, Actor, needs
-from mailcore.arguments import need, need_count, need_one_of
+from mailcore.arguments import need, need_count, need_one_of, need_text
 from mailcore.audit import Trail
+from mailcore.batches.front import Batches
+from mailcore.batches.suppressions import Suppressions
 from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
 from mailcore.health.service_figures import FiguresCache
@@ -28,6 +30,7 @@ from mailcore.sending.delivery_status import Followed, follow_up
 from mailcore.sending.for_programs import OUTCOMES, ProgramSends
 from mailcore.sending.housekeeping import Housekeeping
 from mailcore.sending.ledger import Ledger
+from mailcore.sending.outcomes import Outcomes
 from mailcore.sending.reservation import Reservations
 from mailcore.sending.send import Sender
 from mailcore.settings import Settings, load_settings
@@ -35,7 +38,9 @@ from mailcore.storage.database import Database, make_data_dir, without_passwords
 from mailcore.storage.history import hold_open, let_go, note_return, refuse_mixture
 from mailcore.storage.migrations import migrate
 from mailcore.storage.tables import MailServer, Send
+from mailcore.text import as_text
 from mailcore.transports.base import StepListener, ignore_steps
+from mailcore.vocabulary import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +50,7 @@ if TYPE_CHECKING:
 
     from mailcore.health.check import CheckResult
     from mailcore.health.portfolio import Attention, Checked
-    from mailcore.quota.external_use import Entry
+    from mailcore.quota.external_use import Entry, EntryPage
     from mailcore.quota.reports import DayUse
     from mailcore.quota.rules import Quota
     from mailcore.registry.drafts import ServerDraft
@@ -83,6 +88,7 @@ class Mailcore:
         self.access = Access(self.database, settings)
         self.trail = Trail(self.database)
         self.ledger = Ledger(self.database)
+        self.outcomes = Outcomes(self.database, settings.zone)
         self.quota_settings = QuotaSettings(settings.zone, settings.limit_margin_percent)
         self.figures = FiguresCache(self.servers, settings)
         """What paid services say of their accounts."""
@@ -90,6 +96,8 @@ class Mailcore:
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
+        self.batches = Batches(self.database, self.servers, settings, self.quota_settings)
+        self.suppressions = Suppressions(self.database)
         self._housekeeping = Housekeeping(self.database, self.access, self.servers.authorizing, settings.retention_days)
         self.tidy()
 
@@ -105,6 +113,7 @@ class Mailcore:
     def close(self) -> None:
         """Give back the database connections."""
         self.figures.close()
+        self.batches.close()
         self._sender.catch_up()
         self.database.dispose()
         let_go(self.database)
@@ -178,13 +187,17 @@ class Mailcore:
         *,
         idempotency_key: str = "",
         on_step: StepListener = ignore_steps,
+        origin: Origin = Origin.PROGRAM,
         actor: Actor = THIS_COMPUTERS_USER,
     ) -> Send:
         """Send one message; see :meth:`mailcore.sending.send.Sender.send`."""
         need("server", server, MailServer, _SERVERS)
         need("message", message, OutgoingMessage, "mailcore.compose(…)")
-        need("idempotency_key", idempotency_key, str)
-        return self._sender.send(server, message, idempotency_key=idempotency_key, on_step=on_step, actor=actor)
+        need_text("idempotency_key", idempotency_key)
+        need_one_of("origin", origin, tuple(Origin))
+        return self._sender.send(
+            server, message, idempotency_key=idempotency_key, on_step=on_step, origin=origin, actor=actor
+        )
 
     @needs(Right.OPERATE)
     def reserve(
@@ -201,7 +214,8 @@ class Mailcore:
         See :meth:`mailcore.sending.for_programs.ProgramSends.reserve`.
         """
         need("server", server, MailServer, _SERVERS)
-        need("idempotency_key", idempotency_key, str)
+        need_text("idempotency_key", idempotency_key)
+        need_text("message_id", message_id)
         return self._programs.reserve(
             server, recipients, idempotency_key=idempotency_key, message_id=message_id, actor=actor
         )
@@ -220,7 +234,9 @@ class Mailcore:
         """Say what became of a reserved message; see :meth:`mailcore.sending.for_programs.ProgramSends.settle`."""
         need("row", row, Send, "core.reserve(…)")
         need_one_of("outcome", outcome, OUTCOMES)
-        return self._programs.settle(row, outcome, reply=reply, phase=phase, taken=taken, actor=actor)
+        return self._programs.settle(
+            row, outcome, reply=as_text(need("reply", reply, str)), phase=phase, taken=taken, actor=actor
+        )
 
     def follow_up(self, send_id: int) -> Followed:
         """Ask the service what became of a send; see :func:`mailcore.sending.delivery_status.follow_up`."""
@@ -259,9 +275,11 @@ class Mailcore:
         readings, accounts = self.figures.readings, self.figures.accounts()
         return reports.used_shares(self.database, self.quota_settings, readings=readings, read_accounts=accounts)
 
-    def days(self, days: int = CHART_DAYS, *, server_ids: Sequence[int] | None = None) -> list[DayUse]:
+    def days(
+        self, days: int = CHART_DAYS, *, server_ids: Sequence[int] | None = None, until: date | None = None
+    ) -> list[DayUse]:
         """Return the use of each day; see :func:`mailcore.quota.reports.days`."""
-        return reports.days(self.database, self.settings.zone, days=days, server_ids=server_ids)
+        return reports.days(self.database, self.settings.zone, days=days, server_ids=server_ids, until=until)
 
     def hours(self, *, account_keys: Sequence[str] | None = None) -> dict[tuple[date, int], int]:
         """Return the use of each hour; see :func:`mailcore.quota.reports.hours`."""
@@ -275,6 +293,16 @@ class Mailcore:
     def record_external_use(self, entries: Sequence[Entry], *, actor: Actor) -> None:
         """Count use made elsewhere; see :func:`mailcore.quota.external_use.record`."""
         external_use.record(self.database, self.quota_settings, entries, actor=actor)
+
+    def external_use(self, *, account_key: str | None = None, page: int = 1) -> EntryPage:
+        """Return what was entered as used elsewhere; see :func:`mailcore.quota.external_use.entries`."""
+        return external_use.entries(self.database, account_key=account_key, page=page)
+
+    @needs(Right.OPERATE)
+    def undo_external_use(self, entry_id: int, *, actor: Actor) -> int:
+        """Take an entry out again; see :func:`mailcore.quota.external_use.undo`."""
+        need_count("entry_id", entry_id)
+        return external_use.undo(self.database, self.quota_settings, entry_id, actor=actor)
 
     @needs(Right.OPERATE)
     def lift_hold(self, server: MailServer, *, actor: Actor) -> None:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from mailcore.vocabulary import (
     Auth,
+    BatchKind,
+    BatchState,
     ChangeAction,
     CheckState,
     LimitUnit,
     LimitWindow,
     OAuthMode,
+    OAuthState,
+    Origin,
     QuotaState,
+    RecipientStatus,
     SameAddress,
     Security,
     SendStatus,
+    SuppressionScope,
+    SuppressionSource,
 )
 
 SECURITY = {
@@ -66,6 +73,13 @@ OUTCOME_SENTENCE = {
     SendStatus.REJECTED_BY_RULE: "Não enviada, por uma regra do cadastro.",
     SendStatus.STARTED: "O resultado é incerto: o envio está em andamento ou foi interrompido.",
 }
+ORIGIN = {
+    Origin.UNKNOWN: "",
+    Origin.TEST: "Enviar teste",
+    Origin.COMMAND_LINE: "Linha de comando",
+    Origin.PROGRAM: "Programa",
+    Origin.BATCH: "Envio em lote",
+}
 ACTION = {
     ChangeAction.CREATED: "Registrado",
     ChangeAction.CHANGED: "Alterado",
@@ -86,7 +100,49 @@ CATEGORY = {
 
 
 AUTH = {Auth.NONE: "Sem login", Auth.PASSWORD: "Senha", Auth.OAUTH2: "OAuth2"}
+OAUTH_STATE = {
+    OAuthState.NONE: "Não autorizado",
+    OAuthState.AUTHORIZED: "Autorizado",
+    OAuthState.REFUSED: "Recusada",
+    OAuthState.EXPIRED: "Expirada",
+}
 OAUTH_MODE = {OAuthMode.DELEGATED: "Pessoa autoriza", OAuthMode.APPLICATION: "Aplicativo sozinho"}
+BATCH_STATE = {
+    BatchState.DRAFT: "Rascunho",
+    BatchState.RUNNING: "Enviando",
+    BatchState.WAITING: "Aguardando cota",
+    BatchState.PAUSED: "Pausado",
+    BatchState.DONE: "Concluído",
+    BatchState.CANCELLED: "Cancelado",
+}
+BATCH_KIND = {BatchKind.TRANSACTIONAL: "Transacional", BatchKind.MARKETING: "Divulgação"}
+BATCH_ACT = {
+    "batch_created": "Lote criado",
+    "batch_started": "Lote iniciado",
+    "batch_paused": "Lote pausado",
+    "batch_resumed": "Lote retomado",
+    "batch_cancelled": "Lote cancelado",
+    "batch_retried": "Lote: nova tentativa",
+}
+"""What the trail says of batches: the field, as it calls it, and its value is the batch and how many recipients."""
+RECIPIENT_STATUS = {
+    RecipientStatus.PENDING: "Na fila",
+    RecipientStatus.DEFERRED: "Na fila",
+    RecipientStatus.STARTED: "Na fila",
+    RecipientStatus.ACCEPTED: "Aceita",
+    RecipientStatus.REFUSED: "Recusada",
+    RecipientStatus.FAILED: "Não entregue",
+    RecipientStatus.UNCERTAIN: "Incerta",
+    RecipientStatus.SUPPRESSED: "Suprimida",
+}
+"""Of one recipient's message, which is feminine."""
+SUPPRESSION_SCOPE = {SuppressionScope.ALL: "Todos os lotes", SuppressionScope.MARKETING: "Só divulgação"}
+SUPPRESSION_SOURCE = {
+    SuppressionSource.HAND: "Alguém da equipe",
+    SuppressionSource.REFUSAL: "O servidor recusou: não existe",
+    SuppressionSource.SERVICE: "O serviço não conseguiu entregar",
+    SuppressionSource.UNSUBSCRIBED: "Pediu para sair",
+}
 
 
 def inside(label: str) -> str:

@@ -18,8 +18,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mailcore.arguments import NOT_TEXT
 from mailcore.errors import ConfigurationError
 from mailcore.rights import Role
+from mailcore.text import is_text
 
 
 def default_data_dir() -> Path:
@@ -94,6 +96,9 @@ class Settings(BaseSettings):
     limit_margin_percent: int = Field(default=0, ge=0, le=90)
     """How much of every account's limit is left unused: providers count later than we do, and not only us."""
 
+    worker_threads: int = Field(default=4, ge=0, le=100)
+    """Connections by which the app itself sends batches; 0 leaves that to ``python -m mailcore worker``."""
+
     login: str = _AUTO
     """The doors that stand open (:class:`Door`), separated by commas; ``auto``: none on loopback while no user is
     registered, accounts otherwise."""
@@ -109,6 +114,14 @@ class Settings(BaseSettings):
     """The proxy's header that names the person."""
     proxy_addresses: str = "127.0.0.1, ::1"
     """Where the proxy's requests come from: addresses or networks, separated by commas."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: object, about: ValidationInfo) -> object:
+        # A folder may have any name.
+        if isinstance(value, str) and about.field_name != "data_dir" and not is_text(value):
+            raise ValueError(f"MAILCORE_{str(about.field_name).upper()}: {NOT_TEXT}")
+        return value
 
     @field_validator("login")
     @classmethod

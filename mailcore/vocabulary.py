@@ -138,6 +138,20 @@ class SendStatus(StrEnum):
     REJECTED_BY_RULE = "rejected_by_rule"
 
 
+class Origin(StrEnum):
+    """By what a message was sent."""
+
+    UNKNOWN = ""
+    """It was sent before that was kept."""
+    TEST = "test"
+    """The page Enviar teste."""
+    COMMAND_LINE = "command_line"
+    PROGRAM = "program"
+    """A program that uses the library."""
+    BATCH = "batch"
+    """A batch; never stored: the row names the batch itself."""
+
+
 class ChangeAction(StrEnum):
     """What was done to a record."""
 
@@ -153,3 +167,57 @@ class QuotaState(StrEnum):
     NEAR = "near"
     FULL = "full"
     BLOCKED = "blocked"
+
+
+class BatchState(StrEnum):
+    """How far a batch has come."""
+
+    DRAFT = "draft"
+    RUNNING = "running"
+    WAITING = "waiting"
+    """It goes on by itself at a known time: the quota frees, a hold ends, its start comes."""
+    PAUSED = "paused"
+    """By a person, or for a reason that a person has to look at."""
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class BatchKind(StrEnum):
+    """What a batch is for."""
+
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+    """Asks for a way to unsubscribe; who did gets no more of these."""
+
+
+class RecipientStatus(StrEnum):
+    """What became of one recipient of a batch."""
+
+    PENDING = "pending"
+    DEFERRED = "deferred"
+    """Refused for now, to be tried again at a time of its own; shown as ``pending``."""
+    STARTED = "started"
+    """Being handed over, or left behind by a dead process; shown as ``pending``."""
+    ACCEPTED = "accepted"
+    REFUSED = Outcome.REFUSED.value
+    FAILED = Outcome.FAILED.value
+    UNCERTAIN = Outcome.UNCERTAIN.value
+    SUPPRESSED = "suppressed"
+
+
+class SuppressionScope(StrEnum):
+    """Which batches leave an address out."""
+
+    ALL = "all"
+    MARKETING = "marketing"
+
+
+class SuppressionSource(StrEnum):
+    """How an address came to be left out."""
+
+    HAND = "hand"
+    REFUSAL = "refusal"
+    """A server said that there is no such mailbox."""
+    SERVICE = "service"
+    """A service told afterwards that it could not deliver."""
+    UNSUBSCRIBED = "unsubscribed"

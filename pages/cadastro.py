@@ -17,16 +17,11 @@ from ui.cadastro.actions import (
     test_connection,
 )
 from ui.cadastro.drafts import keep, offer_draft
-from ui.cadastro.form import (
-    AUTHENTICATION,
-    GENERAL,
-    authentication_fields,
-    field_key,
-    general_fields,
-    is_unsaved,
-    point,
-)
+from ui.cadastro.fields import authentication_fields, general_fields, point
+from ui.cadastro.form import AUTHENTICATION, GENERAL, field_key
+from ui.cadastro.values import is_unsaved
 from ui.context import faults, mailcore, notices
+from ui.formats import plain
 from ui.navigation import enter_through_app
 from ui.session import FORM_TAB
 from ui.shortcuts import shortcuts
@@ -38,7 +33,7 @@ if form.saved:
     close()
 
 st.set_page_config(page_title=form.title)
-st.title(form.title)
+st.title(plain(form.title))
 cursor = point(form)
 notices()
 with st.container(key="cadastro_form"):

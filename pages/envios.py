@@ -8,13 +8,18 @@ enter_through_app("envios")
 st.title("Envios")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
-from ui.envios import filters, ledger_table, opened
+from ui.envios import below_the_table, filters, ledger_table, opened
+from ui.listview.table import pair
 from ui.shortcuts import shortcuts
 
 core = mailcore()
 query = filters(core)
 with faults():
-    ledger_table(core, query)
-with faults():
-    opened(core)
+    page = core.ledger.search(query)
+    table, detail = pair("sends")
+    with table:
+        ledger_table(core, page)
+    with detail, faults():
+        opened(core)
+    below_the_table(core, query, page)
 shortcuts({})

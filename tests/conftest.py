@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import keyring
@@ -17,6 +18,9 @@ from mailcore import Mailcore
 from mailcore.settings import Settings
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.migrations import migrate
+
+if TYPE_CHECKING:
+    from tests.postgres import SharedDatabase
 
 sys.dont_write_bytecode = True
 
@@ -53,14 +57,14 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres(postgres_cluster: str) -> str:
-    """The name of a PostgreSQL database of this version with nothing in it, to be copied."""
-    from tests.postgres import create_database
+def shared_postgres(postgres_cluster: str) -> SharedDatabase:
+    """A PostgreSQL database of this version with nothing in it, for one test at a time."""
+    from tests.postgres import SharedDatabase, create_database
 
     database = Database(create_database(postgres_cluster, "migrated"))
     migrate(database)
     database.dispose()
-    return "migrated"
+    return SharedDatabase(postgres_cluster, "migrated")
 
 
 @pytest.fixture
@@ -74,9 +78,12 @@ def postgres_url(postgres_cluster: str, starts_migrated: bool, request: pytest.F
     """URL of a PostgreSQL database of this test's own, without a record."""
     from tests.postgres import fresh_database
 
-    template = request.getfixturevalue("migrated_postgres") if starts_migrated else "template1"
-    with fresh_database(postgres_cluster, f"test_{uuid4().hex[:12]}", template) as url:
-        yield url
+    name = f"test_{uuid4().hex[:12]}"
+    if starts_migrated:
+        yield request.getfixturevalue("shared_postgres").take(name)
+    else:
+        with fresh_database(postgres_cluster, name) as url:
+            yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

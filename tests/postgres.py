@@ -74,7 +74,7 @@ def create_database(cluster: str, name: str, template: str = "template1") -> str
     """Create a database, by copying another that nobody is connected to, and return its URL."""
     with psycopg.connect(cluster, autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    return cluster.rsplit("/", 1)[0] + f"/{name}"
+    return _url_of(cluster, name)
 
 
 @contextmanager
@@ -83,6 +83,83 @@ def fresh_database(cluster: str, name: str, template: str = "template1") -> Iter
     yield create_database(cluster, name, template)
     with psycopg.connect(cluster, autocommit=True) as admin:
         admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+class SharedDatabase:
+    """A database of this version that test after test has to itself, emptied and renamed in between.
+
+    To copy one takes a hundred times as long as to empty it, for every table and index is a file or two. Under its
+    new name nobody who is left over from the test before finds it again. One whose tables were altered is dropped.
+    """
+
+    def __init__(self, cluster: str, template: str) -> None:
+        """Copy ``template`` when a test first asks."""
+        self._cluster = cluster
+        self._template = template
+        self._name: str | None = None
+        self._restore = ""
+
+    def take(self, name: str) -> str:
+        """Return the URL of a database of this name that is as the template was."""
+        url = _url_of(self._cluster, name)
+        with psycopg.connect(self._cluster, autocommit=True) as admin:
+            if self._name is not None:
+                admin.execute(_END_CONNECTIONS, (self._name,))
+                if self._is_restored():
+                    admin.execute(f'ALTER DATABASE "{self._name}" RENAME TO "{name}"')
+                    self._name = name
+                    return url
+                admin.execute(f'DROP DATABASE "{self._name}" WITH (FORCE)')
+            admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
+        with psycopg.connect(url, autocommit=True) as connection:
+            self._restore = _statements_that_restore(connection)
+            connection.execute(_NOTE_ALTERATIONS)
+        self._name = name
+        return url
+
+    def _is_restored(self) -> bool:
+        """Bring the rows back as they were; False where the tables are not what they were."""
+        assert self._name is not None
+        with psycopg.connect(_url_of(self._cluster, self._name)) as connection:
+            if connection.execute("SELECT EXISTS (SELECT 1 FROM testing.alteration)").fetchone() != (False,):
+                return False
+            connection.execute("SET LOCAL session_replication_role = replica")  # no foreign key is asked
+            connection.execute(self._restore)
+        return True
+
+
+_END_CONNECTIONS = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
+_NOTE_ALTERATIONS = """
+CREATE TABLE testing.alteration (command text);
+CREATE FUNCTION testing.note() RETURNS event_trigger LANGUAGE plpgsql AS
+$$BEGIN INSERT INTO testing.alteration VALUES (tg_tag); END$$;
+CREATE EVENT TRIGGER note_alterations ON ddl_command_end EXECUTE FUNCTION testing.note();
+"""
+_MOST_BYTES = 1_000_000
+_TRUNCATE_LARGE = f"""
+DO $$DECLARE found regclass; BEGIN
+  FOR found IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+    AND pg_relation_size(oid) > {_MOST_BYTES} LOOP EXECUTE format('TRUNCATE %s CASCADE', found); END LOOP;
+END$$
+"""
+
+
+def _statements_that_restore(connection: psycopg.Connection[tuple[object, ...]]) -> str:
+    """Return what brings back the rows that the database has now, which are copied aside."""
+    tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    sequences = connection.execute(
+        "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
+    ).fetchall()
+    connection.execute("CREATE SCHEMA testing")
+    statements = [_TRUNCATE_LARGE]
+    for (table,) in tables:
+        statements.append(f'DELETE FROM public."{table}"')
+        if connection.execute(f'SELECT EXISTS (SELECT 1 FROM public."{table}")').fetchone() == (True,):
+            connection.execute(f'CREATE TABLE testing."{table}" AS TABLE public."{table}"')
+            statements.append(f'INSERT INTO public."{table}" TABLE testing."{table}"')
+    for name, last in sequences:
+        statements.append(f"SELECT setval('public.\"{name}\"', {last or 1}, {last is not None})")
+    return ";\n".join(statements)
 
 
 def _owner(folder: Path) -> int | None:
@@ -98,6 +175,10 @@ def _owner(folder: Path) -> int | None:
         folder.chmod(0o700)
         return uid
     unavailable("PostgreSQL does not run as root, and there is no other account to run it as")
+
+
+def _url_of(cluster: str, name: str) -> str:
+    return cluster.rsplit("/", 1)[0] + f"/{name}"
 
 
 def _free_port() -> int:

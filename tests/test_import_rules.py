@@ -17,6 +17,8 @@ PACKAGES = ("mailcore", "ui", "pages")
 FORBIDDEN = {
     "pages -> ui -> mailcore": ("ui/words.py", "import pages.cotas"),
     "inside mailcore, one way, package by package": ("mailcore/quota/rules.py", "import mailcore.sending.ledger"),
+    "inside the quotas, one way": ("mailcore/quota/account_state.py", "import mailcore.quota.rules"),
+    "inside the form, one way": ("ui/cadastro/login_forms.py", "import ui.cadastro.values"),
     "the library knows no screen": ("mailcore/quota/reports.py", "import pandas"),
     "a transport knows no database": ("mailcore/messages/compose.py", "import sqlalchemy"),
     "a page holds no SQL, SMTP or HTTP": ("pages/cotas.py", "import smtplib"),

@@ -39,7 +39,7 @@ def mailcore() -> Mailcore:
     try:
         core = library()
     except MailcoreError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         st.button("Tentar de novo", key="retry")
         st.stop()
     try:
@@ -64,7 +64,7 @@ def faults() -> Iterator[None]:
     try:
         yield
     except MailcoreError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
 
 
 @st.cache_resource(show_spinner=False)
@@ -86,7 +86,7 @@ def page_faults(page: str) -> Iterator[None]:
     try:
         yield
     except MailcoreError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
     except Exception:  # noqa: BLE001 - the last line before the screen
         _log.exception("a page failed")
         st.error(

@@ -12,6 +12,7 @@ from mailcore.messages.addresses import split_addresses
 from mailcore.messages.compose import compose
 from mailcore.registry.search import ServerQuery
 from mailcore.sending.ledger import diagnosis_of
+from mailcore.vocabulary import Origin
 from ui.context import current_actor
 from ui.formats import plain
 from ui.jobs import watch
@@ -119,7 +120,7 @@ def message_fields(server: MailServer) -> None:
 
 def _error(errors: dict[str, str], field: str) -> None:
     if field in errors:
-        st.error(errors[field], icon=":material/error:")
+        st.error(plain(errors[field]), icon=":material/error:")
 
 
 def send_pressed(core: Mailcore, server: MailServer) -> None:
@@ -149,7 +150,9 @@ def send_pressed(core: Mailcore, server: MailServer) -> None:
     send, steps = watch(
         key,
         f"Enviando por “{plain(server.name)}”",
-        lambda on_step: core.send(server, message, idempotency_key=key, on_step=on_step, actor=actor),
+        lambda on_step: core.send(
+            server, message, idempotency_key=key, on_step=on_step, origin=Origin.TEST, actor=actor
+        ),
     )
     SEND_OUTCOME.set((server.id, send, steps))
     SEND_KEY.set(uuid4().hex)

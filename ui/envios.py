@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,21 @@ import streamlit as st
 from mailcore.errors import NotFoundError
 from mailcore.sending import ledger
 from mailcore.sending.delivery_status import can_follow, failure_text, failures_of
-from mailcore.sending.ledger import PAGE_SIZE, LedgerQuery
+from mailcore.sending.ledger import PAGE_SIZE, LedgerQuery, origin_of
 from mailcore.vocabulary import SendStatus
 from ui import words
-from ui.envios_file import MOST_EXPORTED, to_csv
+from ui.downloads import download_buttons
+from ui.envios_file import MOST_EXPORTED, to_csv, to_excel
 from ui.formats import ago, date_time, number, plain
 from ui.listview.filters import Choice, Filters, Search
+from ui.listview.period import CHOOSE, EVERYTHING, Period
 from ui.listview.table import Cell, Column, Tone, counted, nothing_found, pager, table
 from ui.outcome import show_diagnosis, show_send
 from ui.session import (
+    LEDGER_BEGINS,
+    LEDGER_ENDS,
     LEDGER_OPENED,
+    LEDGER_ORIGIN,
     LEDGER_OUTCOME,
     LEDGER_PAGE,
     LEDGER_PERIOD,
@@ -34,11 +39,9 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from mailcore import Mailcore
+    from mailcore.sending.ledger import LedgerPage
     from mailcore.storage.tables import Send
 
-_PERIODS: dict[str, int | None] = {"Hoje": 0, "Últimos 7 dias": 6, "Últimos 30 dias": 29, "Tudo": None}
-"""What can be chosen → how many days before today it begins."""
-_DEFAULT_PERIOD = "Últimos 7 dias"
 _OUTCOMES: dict[str, SendStatus | None] = {
     "Todos": None,
     **{word: status for status, word in words.OUTCOME.items() if status is not SendStatus.STARTED},
@@ -59,22 +62,30 @@ _TONES: dict[SendStatus, Tone] = {
     SendStatus.REJECTED_BY_RULE: "bad",
     SendStatus.STARTED: "quiet",
 }
-_STATES = {"submitted": "na fila do serviço", "in_progress": "entregando", "complete": "terminou"}
-_PERIOD = Choice("Período", "periodo", LEDGER_PERIOD, _PERIODS, _DEFAULT_PERIOD)
+_PERIOD = Period(
+    LEDGER_PERIOD,
+    LEDGER_BEGINS,
+    LEDGER_ENDS,
+    ("Hoje", "Últimos 7 dias", "Últimos 30 dias", EVERYTHING, CHOOSE),
+    "Últimos 7 dias",
+)
 _OUTCOME = Choice("Resultado", "resultado", LEDGER_OUTCOME, _OUTCOMES, "Todos")
+_ORIGINS = {"Todas": None, **{word: origin for origin, word in words.ORIGIN.items() if word}}
+_ORIGIN = Choice("Origem", "origem", LEDGER_ORIGIN, _ORIGINS, "Todas")
 _FILTERS = Filters(
     _PERIOD,
     Search("Servidor", "descricao", LEDGER_SERVER_NAME, placeholder="descrição do servidor", width=260),
     _OUTCOME,
     Search("Destinatário", "para", LEDGER_RECIPIENT, placeholder="endereço ou parte dele", width=260),
+    _ORIGIN,
     page=LEDGER_PAGE,
 )
 _COLUMNS = (
-    Column("at", "Quando", 128),
+    Column("at", "Quando", 146),
     Column("status", "Resultado", 128),
     Column("server", "Servidor", 160, 2),
     Column("recipients", "Para", 180, 2),
-    Column("who", "Quem", 120, 1),
+    Column("who", "Quem", 130, 1),
     Column("what", "O que houve", 220, 4),
 )
 
@@ -92,21 +103,18 @@ def filters(core: Mailcore) -> LedgerQuery:
             icon=":material/close:",
             on_click=_all_servers,
         )
+    span = _PERIOD.span(core.settings.zone)
+    since, until = span.moments(core.settings.zone)
     return LedgerQuery(
         server_id=server.id if server else None,
         server_name=LEDGER_SERVER_NAME.get() or "",
-        since=_since(_PERIOD.chosen(), core),
+        since=since,
+        until=until,
+        origin=_ORIGIN.chosen(),
         status=_OUTCOME.chosen(),
         recipient=LEDGER_RECIPIENT.get() or "",
         page=LEDGER_PAGE.get(),
     )
-
-
-def _since(days: int | None, core: Mailcore) -> datetime | None:
-    if days is None:
-        return None
-    today = datetime.now(core.settings.zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    return today - timedelta(days=days)
 
 
 def _begin_with_url(core: Mailcore) -> None:
@@ -126,20 +134,14 @@ def _all_servers() -> None:
     _FILTERS.to_first_page()
 
 
-def _remember_view(query: LedgerQuery) -> None:
-    _FILTERS.remember(servidor=str(query.server_id or ""), envio=str(LEDGER_OPENED.get().only or ""))
-
-
-def ledger_table(core: Mailcore, query: LedgerQuery) -> None:
+def ledger_table(core: Mailcore, page: LedgerPage) -> None:
     """Draw one page of the ledger; a click opens a row, which is kept by its id."""
-    page = core.ledger.search(query)
     if not page.matching:
         nothing_found(
             _FILTERS,
             "Nenhum envio neste período com estes filtros. Escolha outro período ou limpe os filtros; mensagens "
             "enviadas por fora deste programa não aparecem aqui.",
         )
-        _remember_view(query)
         return
     table(
         "sends",
@@ -149,22 +151,22 @@ def ledger_table(core: Mailcore, query: LedgerQuery) -> None:
         first=1 + PAGE_SIZE * (page.number - 1),
         total=page.matching,
         selection=LEDGER_OPENED,
+        has_detail=LEDGER_OPENED.get().only is not None,
     )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(counted(page.matching, "envio", "envios"))
-        pager(_FILTERS, shown=page.number, matching=page.matching, size=PAGE_SIZE)
-        st.download_button(
-            "Baixar CSV",
-            data=partial(to_csv, core, query),
-            file_name="envios.csv",
-            mime="text/csv",
-            key="envios_csv",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-        if page.matching > MOST_EXPORTED:
-            st.caption(f"O CSV traz os {number(MOST_EXPORTED)} mais novos.")
-    _remember_view(query)
+
+
+def below_the_table(core: Mailcore, query: LedgerQuery, page: LedgerPage) -> None:
+    """How many there are, the pages, the file; and the address that reopens all of it."""
+    if page.matching:
+        if LEDGER_OPENED.get().only is None:
+            st.caption("Marque um envio na lista para ver o que houve com ele.")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(counted(page.matching, "envio", "envios"))
+            pager(_FILTERS, shown=page.number, matching=page.matching, size=PAGE_SIZE)
+            download_buttons("envios", "", csv=partial(to_csv, core, query), excel=partial(to_excel, core, query))
+            if page.matching > MOST_EXPORTED:
+                st.caption(f"Os arquivos trazem os {number(MOST_EXPORTED)} mais novos.")
+    _FILTERS.remember(servidor=str(query.server_id or ""), envio=str(LEDGER_OPENED.get().only or ""))
 
 
 def _cells(send: Send, zone: ZoneInfo) -> list[str | Cell]:
@@ -173,7 +175,7 @@ def _cells(send: Send, zone: ZoneInfo) -> list[str | Cell]:
         Cell(f"{_MARKS[send.status]} {words.OUTCOME[send.status]}", tone=_TONES[send.status]),
         send.server_name,
         _recipients(send),
-        send.who,
+        Cell(send.who or words.ORIGIN[origin_of(send)], below=words.ORIGIN[origin_of(send)] if send.who else ""),
         _what(send),
     ]
 
@@ -192,28 +194,35 @@ def _what(send: Send) -> str:
 
 
 def opened(core: Mailcore) -> None:
-    """Show the opened row: what was sent to whom, what became of it, why, and what to do."""
+    """Show the opened row, if one is: what was sent to whom, what became of it, why, and what to do."""
     send_id = LEDGER_OPENED.get().only
     if send_id is None:
-        st.caption("Marque um envio na lista para ver o que houve com ele.")
         return
     try:
         send = core.ledger.get(send_id)
     except NotFoundError as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
         return
-    st.subheader(f"Envio {send.id}")
+    st.header(f"Envio {send.id}")
+    st.set_page_config(page_title=f"Envio {send.id} — {send.server_name}")
     recipients = send.recipients.split("\n")
     st.markdown(
         f"**{plain(send.server_name)}**, {date_time(send.at, core.settings.zone)}, para "
         + (plain(recipients[0]) if len(recipients) == 1 else f"{number(len(recipients))} destinatários")
         + (f", por {plain(send.who)}" if send.who else "")
+        + (f" ({_by_what(send)})" if origin_of(send) else "")
     )
     if len(recipients) > 1:
         with st.expander("Destinatários"):
             st.code("\n".join(recipients), language=None)
     show_send(send, [])
     _delivery(core, send)
+
+
+def _by_what(send: Send) -> str:
+    """ "Enviar teste", "Linha de comando"; of a batch its number too."""
+    word = plain(words.ORIGIN[origin_of(send)])
+    return word if send.batch_id is None else f"{word} {number(send.batch_id)}"
 
 
 def _delivery(core: Mailcore, send: Send) -> None:
@@ -234,7 +243,7 @@ def _delivery(core: Mailcore, send: Send) -> None:
         st.caption("O serviço aceitou a mensagem. Se ela chegou, só ele sabe: consulte.")
         return
     failed = failures_of(send)
-    state = _STATES.get(send.follow_state, send.follow_state)
+    state = words.FOLLOW_STATE.get(send.follow_state, send.follow_state)
     st.markdown(f"**No serviço:** {plain(state)} (consultado {ago(send.followed_at, datetime.now(UTC))})")
     if not failed:
         st.caption("Nenhuma falha de entrega até a consulta.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from mailcore.rights import Right
-from ui.person import enter, may, say_not_allowed, signed_in
+from ui.person import asks_for_login, enter, may, say_not_allowed
 from ui.session import ENTERED
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def navigation() -> StreamlitPage:
         _page("aplicativos_oauth", "Aplicativos OAuth"),
         _page("ajuda", "Ajuda"),
     ]
-    if signed_in() is not None:
+    if asks_for_login():
         pages.insert(-1, _page("usuarios", "Usuários"))
     return st.navigation(pages, position="top")
 

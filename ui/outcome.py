@@ -49,7 +49,7 @@ def _fixes(suggestions: Sequence[Suggestion], use: Callable[[Suggestion], None])
     with st.container(horizontal=True):
         for number, suggestion in enumerate(suggestions):
             st.button(
-                suggestion.label,
+                plain(suggestion.label),
                 key=f"use_suggestion_{number}",
                 type="primary" if number == 0 else "secondary",
                 icon=":material/auto_fix_high:",
@@ -105,7 +105,7 @@ def show_diagnosis(diagnosis: Diagnosis, server_id: int | None, fixes: Callable[
     if diagnosis.page:
         st.markdown(f"**Página do provedor:** <{diagnosis.page}>")
     if diagnosis.field:
-        label = diagnosis.field_label or FIELD_LABELS[diagnosis.field]
+        label = plain(diagnosis.field_label or FIELD_LABELS[diagnosis.field])
         if server_id is None:
             st.markdown(f"**Campo a conferir:** {label}")
         else:

@@ -11,12 +11,13 @@ from mailcore.access.doors import is_local_address
 from mailcore.access.trail import Visitor
 from mailcore.actor import Actor, computer_user
 from mailcore.errors import MailcoreError, NotAllowedError, SignInRefusedError
+from mailcore.rights import ROLE_LABELS
 from mailcore.settings import Door
 from ui.assets import style
 from ui.door import tickets
 from ui.door.knock import TICKET, base_path
 from ui.formats import plain
-from ui.session import PERSON, PERSON_SESSION, forget_everything
+from ui.session import HERE, PERSON, PERSON_SESSION, forget_everything
 
 if TYPE_CHECKING:
     from mailcore.access.sessions import Entered
@@ -37,7 +38,7 @@ def enter() -> None:
     try:
         entered = _entered()
     except MailcoreError as error:
-        st.error(str(error), icon=":material/lock:")
+        st.error(plain(str(error)), icon=":material/lock:")
         st.link_button("Entrar", f"{base_path()}/entrar?next=/entrar/pronto")
         st.stop()
     person = entered.user_id if entered else 0
@@ -45,18 +46,22 @@ def enter() -> None:
         forget_everything()
         PERSON.set(person)
     PERSON_SESSION.set(entered.session_id if entered else None)
+    HERE.set(entered)
 
 
 def person_menu() -> None:
-    """Show in the menu bar who is signed in, and ``Sair``."""
-    entered = _entered()
+    """Show in the menu bar who is signed in, what they are here, the way to another password, and ``Sair``."""
+    entered = HERE.get()
     if entered is None:
         return
     from ui.session_end import watch_session_end
 
     st.html("<style>" + style("person.css") + "</style>")
     with st.container(key="person_menu", horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(plain(entered.label))
+        with st.popover(plain(entered.label), type="tertiary"):
+            st.markdown(f"{plain(entered.email)}  \nPapel: {ROLE_LABELS[entered.role]}")
+            if entered.door == Door.ACCOUNTS:
+                st.link_button("Trocar senha", f"{base_path()}/entrar/minha-senha")
         st.button("Sair", key="person_leave", type="tertiary", on_click=_leave)
     watch_session_end()
 
@@ -84,11 +89,14 @@ def current_actor() -> Actor:
 
 
 def may(right: Right) -> bool:
-    """Whether whoever is here may do something; what they may not is not offered."""
-    try:
-        return current_actor().may(right)
-    except MailcoreError:
+    """Whether whoever is here may do something; what they may not is not offered.
+
+    This is as the door said at the beginning of the run: the act itself asks anew (:func:`current_actor`).
+    """
+    if not HERE.is_set():
         return False
+    entered = HERE.get()
+    return (entered.actor if entered else computer_user()).may(right)
 
 
 def say_not_allowed(title: str, right: Right) -> None:
@@ -101,14 +109,9 @@ def say_not_allowed(title: str, right: Right) -> None:
     st.error(f"{NotAllowedError.SENTENCE}{whom}", icon=":material/lock:")
 
 
-def signed_in() -> Entered | None:
-    """Return who is signed in, or None where no login is asked.
-
-    Raises:
-        SignInRefusedError: the session is over.
-        StorageError: the database could not be read.
-    """
-    return _entered()
+def asks_for_login() -> bool:
+    """Whether people sign in here; else the computer's user is here."""
+    return HERE.get() is not None
 
 
 def _entered() -> Entered | None:

@@ -13,7 +13,9 @@ import streamlit as st
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from datetime import date
 
+    from mailcore.access.sessions import Entered
     from mailcore.health.probing import Suggestion
     from mailcore.registry.exchange import ImportPlan
     from mailcore.storage.tables import MailServer, Send
@@ -89,6 +91,8 @@ NOTICES: Key[tuple[str, ...]] = Key("notices", ())
 PERSON: Key[int] = Key("person", 0)
 """The user this browser session belongs to; 0 where no login is asked."""
 PERSON_SESSION: Key[int | None] = Key("person_session", None)
+HERE: Key[Entered | None] = Key("here", None)
+"""Who is here in this run; None where no login is asked. Decides what is offered, never what is done."""
 
 # Usuários
 USERS_SELECTED = Key("users_selected", Selection())
@@ -102,6 +106,8 @@ ENTRIES_PAGE = Key("users_trail_page", 1)
 APPS_NONCE = Key("apps_nonce", 0)
 """Counts up with each application registered: the next form begins empty."""
 APPS_ERRORS: Key[tuple[str, ...]] = Key("apps_errors", ())
+APPS_EDITING: Key[int | None] = Key("apps_editing", None)
+"""The application that is being changed; None while a new one is typed."""
 APPS_REMOVING: Key[int | None] = Key("apps_removing", None)
 
 # Servidores de e-mail
@@ -162,22 +168,33 @@ LAST_RECIPIENT = Key("last_recipient", "")
 QUOTA_SEARCH = Key("cotas_busca", "")
 QUOTA_STATE = Key("cotas_estado", "")
 QUOTA_PAGE = Key("cotas_pagina", 1)
-QUOTA_ACCOUNT: Key[str | None] = Key("cotas_conta", None)
-"""The account whose details are on screen."""
-QUOTA_SERVER: Key[int | None] = Key("cotas_servidor", None)
-"""The record whose account the address asks for."""
-QUOTA_CHOSEN = Key("cotas_escolhida", False)
-"""Another account was just chosen."""
-QUOTA_ORDER: Key[tuple[tuple[str, str] | None, dict[str, int]]] = Key("cotas_ordem", (None, {}))
+QUOTA_SORT = Key("cotas_ordenar", "")
+"""The column that accounts are sorted by, with "-" before it where it descends; empty puts first what needs
+somebody."""
+QUOTA_SELECTED = Key("cotas_conta", Selection())
+"""The account whose details are on screen, by the first of its records."""
+QUOTA_NAMED: Key[tuple[int, ...]] = Key("cotas_escolhida", ())
+"""What was selected when the whole page was drawn last: what stands below the table names it."""
+QUOTA_PLACES: Key[tuple[object, dict[str, int]]] = Key("cotas_ordem", (None, {}))
 """What was asked for, and which place each account had then: rows stay where they are while one reads."""
+QUOTA_PERIOD = Key("cotas_periodo", "")
+QUOTA_BEGINS: Key[date | None] = Key("cotas_de", None)
+QUOTA_ENDS: Key[date | None] = Key("cotas_ate", None)
+OUTCOME_SORT: Key[dict[str, str]] = Key("cotas_resultados_ordem", {})
+"""For each table of outcomes the column it is sorted by, as :data:`QUOTA_SORT`."""
 EXTERNAL_DONE = Key("external_done", "")
 EXTERNAL_NONCE = Key("external_nonce", "")
+EXTERNAL_SELECTED = Key("external_selected", Selection())
+EXTERNAL_PAGE = Key("external_page", 1)
 
 # Envios
 LEDGER_PERIOD = Key("envios_periodo", "")
+LEDGER_BEGINS: Key[date | None] = Key("envios_de", None)
+LEDGER_ENDS: Key[date | None] = Key("envios_ate", None)
 LEDGER_SERVER_NAME = Key("envios_servidor", "")
 LEDGER_OUTCOME = Key("envios_resultado", "")
 LEDGER_RECIPIENT = Key("envios_para", "")
+LEDGER_ORIGIN = Key("envios_origem", "")
 LEDGER_PAGE = Key("envios_pagina", 1)
 LEDGER_SERVER: Key[MailServer | None] = Key("envios_um", None)
 LEDGER_OPENED = Key("envios_aberto", Selection())
@@ -204,12 +221,6 @@ def forget_everything() -> None:
 def form_field(name: str) -> Key[Any]:
     """The widget of one field of the form; ``F1`` reads the field's name from its key."""
     return Key(f"field_{name}", None)
-
-
-def ticked_rows(widget: str) -> list[int]:
-    """Return the rows ticked in a grid of Streamlit's with this key, by position."""
-    rows: list[int] = st.session_state[widget]["selection"]["rows"]
-    return rows
 
 
 def component_value(name: str, value: str) -> Any:

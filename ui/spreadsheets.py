@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from datetime import datetime
+from datetime import date, datetime
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from mailcore.csv_cells import cell
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOMENT = "%d/%m/%Y %H:%M"
+_MOMENT, _DAY = "%d/%m/%Y %H:%M", "%d/%m/%Y"
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
@@ -35,6 +35,7 @@ def to_excel(table: pd.DataFrame, sheet_name: str) -> bytes:
     with Workbook(file, options) as book:
         sheet = book.add_worksheet(sheet_name)
         heading, moment = book.add_format({"bold": True}), book.add_format({"num_format": "dd/mm/yyyy hh:mm"})
+        day = book.add_format({"num_format": "dd/mm/yyyy"})
         sheet.write_row(0, 0, table.columns, heading)
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, 1, 36)
@@ -43,6 +44,8 @@ def to_excel(table: pd.DataFrame, sheet_name: str) -> bytes:
             for line, value in enumerate(_values(table[name]), start=1):
                 if isinstance(value, datetime):
                     sheet.write_datetime(line, column, value, moment)
+                elif isinstance(value, date):
+                    sheet.write_datetime(line, column, value, day)
                 elif value is not None:
                     sheet.write(line, column, value)
     return file.getvalue()
@@ -54,4 +57,9 @@ def _values(column: pd.Series) -> list[Any]:
 
 
 def _shown(value: Any) -> Any:
-    return value.strftime(_MOMENT) if isinstance(value, datetime) else value
+    if isinstance(value, datetime):
+        return value.strftime(_MOMENT)
+    if isinstance(value, date):
+        return value.strftime(_DAY)
+    # A whole number in a column with gaps comes as a float; a fraction has a comma in Brazil.
+    return str(value).replace(".", ",") if isinstance(value, float) and not value.is_integer() else value

@@ -42,6 +42,7 @@ _ENTRIES = (
     Column("door", "Porta", 120),
     Column("address", "De onde", 120),
 )
+_MOST_SESSIONS = 10
 _DOORS = {"accounts": "Senha", "oidc": "Login da empresa", "proxy": "Proxy"}
 
 
@@ -140,7 +141,7 @@ def _form(core: Mailcore, user: User | None) -> None:
             try:
                 _save(core, user, draft, SecretStr(password) if password else None, wants_link=wants_link)
             except MailcoreError as error:
-                st.error(str(error), icon=":material/error:")
+                st.error(plain(str(error)), icon=":material/error:")
                 return
             _close()
             st.rerun()
@@ -176,6 +177,8 @@ def _question(core: Mailcore, user: User, title: str, consequence: str) -> None:
     def body() -> None:
         st.markdown(f"**{plain(user.name or user.email)}** ({plain(user.email)})")
         st.markdown(consequence)
+        if title == "Encerrar sessões":
+            _sessions_of(core, user)
         confirmed, cancelled = _buttons("OK")
         if cancelled:
             _close()
@@ -184,12 +187,26 @@ def _question(core: Mailcore, user: User, title: str, consequence: str) -> None:
             try:
                 _do(core, user, title)
             except MailcoreError as error:
-                st.error(str(error), icon=":material/error:")
+                st.error(plain(str(error)), icon=":material/error:")
                 return
             _close()
             st.rerun()
 
     body()
+
+
+def _sessions_of(core: Mailcore, user: User) -> None:
+    """From where a person is signed in: what would end."""
+    found = core.access.users.sessions(user, actor=current_actor())
+    zone = core.settings.zone
+    for session in found[:_MOST_SESSIONS]:
+        st.markdown(
+            f"- {_DOORS.get(session.door, session.door)}, de {plain(session.address or 'endereço desconhecido')}, "
+            f"desde {date_time(session.created_at, zone)}, último uso {date_time(session.last_seen_at, zone)}  \n"
+            f"  {plain(session.user_agent)}"
+        )
+    more = len(found) - _MOST_SESSIONS
+    st.caption(f"e mais {more}" if more > 0 else counted(len(found), "sessão", "sessões"))
 
 
 def _do(core: Mailcore, user: User, title: str) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.labels import (
     CATEGORY,
     CHECK_STATE,
+    ORIGIN,
     OUTCOME,
     PAID,
     QUOTA_STATE,
@@ -17,11 +21,14 @@ from mailcore.labels import (
 from mailcore.registry.fields import FIELD
 from mailcore.transports import KIND_LABELS as KIND
 from mailcore.transports import step_label
+from ui.formats import MOMENT, number
 
 __all__ = [
     "CATEGORY",
     "CHECK_STATE",
+    "FOLLOW_STATE",
     "KIND",
+    "ORIGIN",
     "OUTCOME",
     "PAID",
     "QUOTA_STATE",
@@ -33,6 +40,9 @@ __all__ = [
     "value",
 ]
 
+FOLLOW_STATE = {"submitted": "na fila do serviço", "in_progress": "entregando", "complete": "terminou"}
+"""What a service says of a message it took, in words."""
+
 
 def value(field: str, stored: object) -> str:
     """Any field's value as the screen shows it, for "who changed what"."""
@@ -40,5 +50,15 @@ def value(field: str, stored: object) -> str:
         return "alterada"
     if field == "account_hold":
         return f"bloqueada ({diagnosis_for(str(stored)).title})" if stored else "liberada"
+    if field == "external_use":
+        return _entry(stored) if isinstance(stored, dict) else "desfeito"
     word = FIELD[field].word(stored) if field in FIELD else str(stored or "")
     return word or "(vazio)"
+
+
+def _entry(stored: dict[str, Any]) -> str:
+    """Of an entry of use made elsewhere, which was undone."""
+    units = int(stored["units"])
+    return (
+        f"{number(units)} {'unidade' if units == 1 else 'unidades'} de {datetime.fromisoformat(stored['at']):{MOMENT}}"
+    )

@@ -19,7 +19,7 @@ from mailcore.access.sessions import Entered, Sessions
 from mailcore.access.trail import Visitor, note
 from mailcore.access.users import Users, key_of
 from mailcore.actor import Actor, needs
-from mailcore.errors import SignInRefusedError
+from mailcore.errors import FieldError, SignInRefusedError, ValidationError
 from mailcore.messages.addresses import parse_address
 from mailcore.rights import Right
 from mailcore.settings import Door, Settings
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 WRONG_PAIR = "E-mail ou senha não conferem."
 NOT_WITH_THIS_ACCOUNT = "Não foi possível entrar com esta conta. Fale com quem administra este programa."
+WRONG_CURRENT = "A senha atual não confere."
 BAD_LINK = "Este link já foi usado ou venceu. Peça outro a um administrador."
 
 
@@ -80,8 +81,7 @@ class Access:
             StorageError: the database is busy or gone; nobody is let in.
         """
         account = key_of(email) if _is_address(email) else ""
-        with self._database.write() as session:
-            throttle.claim(session, account, visitor.address, datetime.now(UTC))
+        self._count_try(account, visitor)
         with self._database.read() as session:
             user = session.scalar(select(User).where(User.email_key == account)) if account else None
         fits = verify(user.password_hash if user else "", password)
@@ -98,6 +98,45 @@ class Access:
             if fresh:
                 stored.password_hash = fresh
             return _let_in(session, stored, Door.ACCOUNTS, visitor, earlier)
+
+    def change_password(self, entered: Entered, current: SecretStr, password: SecretStr, visitor: Visitor) -> str:
+        """Change the password of whoever is signed in, and return the token of their new session.
+
+        Every session of theirs ends, also this one: whoever took its cookie is out.
+
+        Args:
+            current: the password they have, for a cookie alone must not be enough.
+
+        Raises:
+            SignInRefusedError: the current password is wrong, or too many were.
+            ValidationError: the new one is too weak, or is the old one.
+            StorageError: the database is busy or gone; the password stays.
+        """
+        account = key_of(entered.email)
+        self._count_try(account, visitor)
+        with self._database.read() as session:
+            user = session.get(User, entered.user_id)
+        kept = user.password_hash if user else ""
+        if not verify(kept, current) or user is None or not user.is_active:
+            raise self._refusal(WRONG_CURRENT, "wrong_current", Door.ACCOUNTS, visitor, entered.email)
+        check_password(password, email=user.email, name=user.name)
+        if password == current:
+            raise ValidationError([FieldError("password", "Senha: a nova é igual à atual. Escolha outra.")])
+        fresh = hash_password(password)
+        with self._database.write() as session:
+            throttle.forgive(session, account, visitor.address, datetime.now(UTC))
+            stored = session.get(User, user.id, with_for_update=True)
+            if stored is None or not stored.is_active or stored.password_hash != kept:
+                raise SignInRefusedError(WRONG_CURRENT, "wrong_current")
+            stored.password_hash = fresh
+            sessions.end_all(session, stored.id)
+            session.execute(delete(PasswordLink).where(PasswordLink.user_id == stored.id))
+            note(session, "password_set", email=stored.email, by=entered.actor.name, visitor=visitor)
+            return sessions.begin(session, stored, Door.ACCOUNTS, visitor)
+
+    def _count_try(self, account: str, visitor: Visitor) -> None:
+        with self._database.write() as session:
+            throttle.claim(session, account, visitor.address, datetime.now(UTC))
 
     def enter_by_provider(self, identity: Identity, visitor: Visitor, *, earlier: str = "") -> str:
         """Let in whom an identity provider vouches for and return the token of the new session.

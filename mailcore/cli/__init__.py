@@ -7,13 +7,17 @@ exactly one document; progress and errors go to standard error. Exit codes: see 
 
 from __future__ import annotations
 
+import os
+import sys
 import traceback
 from typing import TYPE_CHECKING
 
+from mailcore.arguments import NOT_TEXT
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
 from mailcore.cli.parser import build_parser, option_of
 from mailcore.errors import ConflictError, MailcoreError, NotAllowedError, NotFoundError, ValidationError
+from mailcore.text import is_text
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -26,7 +30,11 @@ __all__ = ["Exit", "main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; wrong options end in ``SystemExit(2)``, as argparse does."""
-    args = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if unreadable := _no_text_in(given):
+        say(f"{unreadable}: {NOT_TEXT}")
+        return Exit.WRONG_USE
+    args = build_parser().parse_args(given)
     try:
         return _command(args.command)(args)
     except (WrongUseError, NotFoundError) as error:
@@ -54,9 +62,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.NOT_DONE
 
 
+def _no_text_in(arguments: Sequence[str]) -> str:
+    """Return what the first argument is called whose bytes were no UTF-8; empty where there is none.
+
+    A file may have any name; and a pasted reply is explained whatever bytes are in it.
+    """
+    for place, argument in enumerate(arguments):
+        option, _, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+        before = arguments[place - 1] if place else ""
+        if is_text(argument) or os.path.lexists(value or argument) or (arguments[0] == "explain" and not option):
+            continue
+        if option and value:
+            return option if is_text(option) else f"argumento {place + 1}"
+        return before if before.startswith("--") else f"argumento {place + 1}"
+    return ""
+
+
 def _command(name: str) -> Command:
     # Imported here, because these load the database library: --help and wrong use answer without it.
-    from mailcore.cli import admin, authorize, backup, check, exchange, log, oauth, quota, send, servers, users
+    from mailcore.cli import (
+        admin,
+        authorize,
+        backup,
+        batches,
+        check,
+        exchange,
+        log,
+        oauth,
+        quota,
+        send,
+        servers,
+        suppressions,
+        users,
+        worker,
+    )
 
     commands: dict[str, Command] = {
         "servers list": servers.list_servers,
@@ -77,6 +116,7 @@ def _command(name: str) -> Command:
         "secrets rotate": admin.rotate_secrets,
         "oauth apps list": oauth.list_apps,
         "oauth apps add": oauth.add,
+        "oauth apps edit": oauth.edit,
         "oauth apps remove": oauth.remove,
         "users list": users.list_users,
         "users add": users.add,
@@ -84,6 +124,20 @@ def _command(name: str) -> Command:
         "users sessions": users.sessions,
         "users link": users.link,
         "users remove": users.remove,
+        "batch create": batches.create,
+        "batch list": batches.list_batches,
+        "batch show": batches.show,
+        "batch preview": batches.preview,
+        "batch start": batches.start,
+        "batch pause": batches.pause,
+        "batch resume": batches.resume,
+        "batch cancel": batches.cancel,
+        "batch recipients": batches.recipients,
+        "batch retry": batches.retry,
+        "suppressions list": suppressions.list_suppressions,
+        "suppressions add": suppressions.add,
+        "suppressions remove": suppressions.remove,
+        "worker": worker.worker,
         "doctor": admin.doctor,
         "backup": backup.backup,
         "restore": backup.restore_,

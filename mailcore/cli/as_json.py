@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mailcore.batches.reading import shown_status as shown_recipient_status
 from mailcore.registry.document import Document, moment
 from mailcore.vocabulary import SendStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
     from mailcore.catalog.lookup import ProviderSuggestion
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.health.check import CheckResult
-    from mailcore.quota.rules import Quota
-    from mailcore.storage.tables import LoginSession, OAuthApp, Send, User
+    from mailcore.quota.rules import FreedUnits, Quota
+    from mailcore.storage.tables import Batch, BatchRecipient, LoginSession, OAuthApp, Send, Suppression, User
 
 _DIAGNOSIS = ("category", "code", "title", "cause", "remedy", "field", "reply")
 
@@ -152,6 +154,55 @@ def login_document(login: LoginSession, zone: ZoneInfo) -> Document:
         "last_seen_at": moment(login.last_seen_at, zone),
         "address": login.address or None,
         "user_agent": login.user_agent or None,
+    }
+
+
+def batch_document(batch: Batch, forecast: Sequence[FreedUnits], zone: ZoneInfo) -> Document:
+    """Return a batch; ``forecast`` is when how many of its messages will go."""
+    return {
+        "id": batch.id,
+        "name": batch.name,
+        "server_id": batch.server_id,
+        "kind": batch.kind.value,
+        "state": batch.state.value,
+        "total": batch.total,
+        "pending": batch.pending,
+        "sent": batch.sent,
+        "refused": batch.refused,
+        "failed": batch.failed,
+        "uncertain": batch.uncertain,
+        "suppressed": batch.suppressed,
+        "waits_until": moment(batch.waits_until, zone),
+        "reason": _diagnosis(batch.reason),
+        "forecast": [{"at": moment(each.at, zone), "units": each.units} for each in forecast],
+        "created_at": moment(batch.created_at, zone),
+        "started_at": moment(batch.started_at, zone),
+        "finished_at": moment(batch.finished_at, zone),
+    }
+
+
+def recipient_document(found: BatchRecipient, zone: ZoneInfo) -> Document:
+    """Return what became of one recipient of a batch."""
+    return {
+        "row": found.row,
+        "address": found.address,
+        "status": shown_recipient_status(found).value,
+        "reply": found.reply or None,
+        "at": moment(found.at, zone),
+        "message_id": found.message_id or None,
+        "diagnosis": _diagnosis(found.diagnosis),
+    }
+
+
+def suppression_document(found: Suppression, zone: ZoneInfo) -> Document:
+    """Return an address that batches leave out, and why."""
+    return {
+        "address": found.address,
+        "scope": found.scope.value,
+        "source": found.source.value,
+        "reason": found.reason or None,
+        "since": moment(found.since, zone),
+        "who": found.who or None,
     }
 
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
-from mailcore.cli.portuguese import in_portuguese
+from mailcore.cli.batch_options import batches, suppressions, worker
+from mailcore.cli.options import (
+    DEFAULT_LIST_LIMIT,
+    Parser,
+    add_command,
+    add_id,
+    command_group,
+    key,
+    moment_or_ago,
+    server_number,
+    whole_number,
+)
 from mailcore.registry.fields import FIELD, FIELDS, Group, Option, Sort, kinds_with
 from mailcore.transports import kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from argparse import _ArgumentGroup
 
+    from mailcore.cli.options import Commands
     from mailcore.registry.fields import Field
 
 OAUTH_PROVIDERS = ("microsoft", "google")
@@ -24,67 +35,28 @@ STATUSES = ("accepted", "refused", "failed", "uncertain", "rejected_by_rule")
 ROLES = ("admin", "support", "analyst")
 PHASES = ("connect", "auth", "mail", "rcpt", "data")
 
-DEFAULT_LIST_LIMIT = 100
-_AGO = {"m": "minutes", "h": "hours", "d": "days"}
-
-_MOST = 2**31 - 1
-"""The largest id a database column here can hold."""
-
 _EXITS = (
     "códigos de saída: 0 feito; 2 uso errado; 3 recusado pelas nossas regras; 4 recusado pelo servidor, ou "
     "servidor, banco ou chaveiro fora do alcance; 5 incerto"
 )
 
 
-class _Formatter(argparse.HelpFormatter):
-    def add_usage(
-        self,
-        usage: str | None,
-        actions: Iterable[argparse.Action],
-        groups: Iterable[argparse._MutuallyExclusiveGroup],
-        prefix: str | None = None,
-    ) -> None:
-        super().add_usage(usage, actions, groups, "uso: " if prefix is None else prefix)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that speaks Portuguese, and takes no abbreviated options."""
-
-    def __init__(self, **keywords: Any) -> None:
-        keywords |= {"allow_abbrev": False, "add_help": False, "formatter_class": _Formatter}
-        super().__init__(**keywords)
-        self.common = self.add_argument_group("gerais")
-        self.common.add_argument("-h", "--help", action="help", help="mostra esta ajuda")
-        # Both before and after the subcommand: what is absent here must not undo what was given there.
-        self.common.add_argument(
-            "--json",
-            action="store_true",
-            default=argparse.SUPPRESS,
-            help="um único documento JSON na saída padrão",
-        )
-
-    def error(self, message: str) -> NoReturn:
-        """Say in Portuguese what is wrong with the call, with how it is used, and end in 2."""
-        self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: erro: {in_portuguese(message)}\n")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; ``command`` of what it parses names the command ("servers list")."""
-    parser = _Parser(prog=_called(), description="Servidores de e-mail.", epilog=_EXITS)
+    parser = Parser(prog=_called(), description="Servidores de e-mail.", epilog=_EXITS)
     parser.set_defaults(json=False)
     commands = parser.add_subparsers(title="comandos", metavar="COMANDO", required=True)
     _servers(commands)
-    _send(_command(commands, "send", "envia uma mensagem por um servidor registrado"))
-    explain = _command(commands, "explain", "explica as respostas de servidores que houver num texto")
+    _send(add_command(commands, "send", "envia uma mensagem por um servidor registrado"))
+    explain = add_command(commands, "explain", "explica as respostas de servidores que houver num texto")
     about = explain.add_argument_group("o quê")
     about.add_argument("text", metavar="TEXTO", help="o que foi recebido, como veio; “-” lê da entrada padrão")
     about.add_argument("--phase", choices=PHASES, help="em que momento veio, se o texto não diz")
     about.add_argument("--provider", metavar="ID", help="de que provedor do catálogo, se o texto não diz")
-    _log(_command(commands, "log", "mostra os envios registrados, do mais novo ao mais velho"))
+    _log(add_command(commands, "log", "mostra os envios registrados, do mais novo ao mais velho"))
     _quota(commands)
-    secrets = _group(commands, "secrets", "as senhas guardadas")
-    _command(
+    secrets = command_group(commands, "secrets", "as senhas guardadas")
+    add_command(
         secrets,
         "rotate",
         "cifra de novo, com a primeira chave, todas as senhas guardadas no banco",
@@ -92,10 +64,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _oauth(commands)
     _users(commands)
-    _command(commands, "doctor", "mostra as configurações em vigor e o que não está em ordem")
-    backup = _command(commands, "backup", "copia o banco de dados, também com o programa aberto; a chave fica à parte")
+    batches(commands)
+    suppressions(commands)
+    worker(commands)
+    add_command(commands, "doctor", "mostra as configurações em vigor e o que não está em ordem")
+    backup = add_command(
+        commands, "backup", "copia o banco de dados, também com o programa aberto; a chave fica à parte"
+    )
     backup.add_argument("file", metavar="ARQUIVO", help="onde pôr a cópia; não pode existir ainda")
-    restore = _command(commands, "restore", "faz o banco de dados a partir de uma cópia, numa pasta de dados vazia")
+    restore = add_command(commands, "restore", "faz o banco de dados a partir de uma cópia, numa pasta de dados vazia")
     restore.add_argument("file", metavar="ARQUIVO", help="a cópia que o comando backup fez")
     return parser
 
@@ -105,78 +82,59 @@ def _called() -> str:
     return "mailcore" if PurePath(sys.argv[0]).stem == "mailcore" else "python -m mailcore"
 
 
-if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[_Parser]  # noqa: SLF001 - it has no public name
-
-
-def _group(commands: _Commands, name: str, description: str) -> _Commands:
-    parser = commands.add_parser(name, help=description, description=_sentence(description))
-    return parser.add_subparsers(title="comandos", metavar="COMANDO", required=True)
-
-
-def _command(commands: _Commands, name: str, description: str, group: str = "") -> _Parser:
-    parser = commands.add_parser(name, help=description, description=_sentence(description))
-    parser.set_defaults(command=f"{group}{name}")
-    return parser
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _servers(commands: _Commands) -> None:
-    group = _group(commands, "servers", "os servidores registrados")
-    listing = _command(group, "list", "lista os servidores, pela descrição", "servers ")
+def _servers(commands: Commands) -> None:
+    group = command_group(commands, "servers", "os servidores registrados")
+    listing = add_command(group, "list", "lista os servidores, pela descrição", "servers ")
     filters = listing.add_argument_group("filtros")
     filters.add_argument("--search", metavar="TEXTO", default="", help="só os que têm todas estas palavras")
     filters.add_argument("--kind", choices=_kinds(), help="só os deste tipo")
     filters.add_argument(
         "--limit",
         metavar="N",
-        type=_count,
+        type=whole_number,
         default=DEFAULT_LIST_LIMIT,
         help="no máximo tantos (%(default)s, se não for dado)",
     )
-    _id(_command(group, "show", "mostra um servidor", "servers "))
-    suggest = _command(group, "suggest", "diz o que o catálogo sabe de um endereço ou servidor", "servers ")
+    add_id(add_command(group, "show", "mostra um servidor", "servers "))
+    suggest = add_command(group, "suggest", "diz o que o catálogo sabe de um endereço ou servidor", "servers ")
     suggest.add_argument_group("de quem").add_argument(
         "text", metavar="ENDEREÇO_OU_SERVIDOR", help="nome@dominio, ou o servidor de envio"
     )
 
-    add = _command(group, "add", "registra um servidor", "servers ")
+    add = add_command(group, "add", "registra um servidor", "servers ")
     add.add_argument_group("tipo").add_argument(
         "--kind", choices=_kinds(), default=str(FIELD["kind"].default), help="%(default)s, se não for dado"
     )
     _fields(add)
 
-    edit = _command(group, "edit", "muda de um servidor só o que for dado", "servers ")
-    _id(edit)
+    edit = add_command(group, "edit", "muda de um servidor só o que for dado", "servers ")
+    add_id(edit)
     edit.add_argument_group("tipo").add_argument("--kind", choices=_kinds(), help="muda o tipo de envio")
     _fields(edit)
 
-    check = _command(group, "check", "testa um servidor, ou todos os ativos, sem enviar nada", "servers ")
+    check = add_command(group, "check", "testa um servidor, ou todos os ativos, sem enviar nada", "servers ")
     which = check.add_argument_group("qual")
-    which.add_argument("id", metavar="ID", type=_server_id, nargs="?", help="número do servidor")
+    which.add_argument("id", metavar="ID", type=server_number, nargs="?", help="número do servidor")
     which.add_argument("--all", action="store_true", help="todos os ativos, lado a lado")
     which.add_argument("--rcpt", metavar="ENDEREÇO", help="pergunta também por este destinatário; nada é enviado")
 
-    authorize = _command(group, "authorize", "autoriza por OAuth2: diz aonde ir e espera até terminar", "servers ")
-    _id(authorize)
+    authorize = add_command(group, "authorize", "autoriza por OAuth2: diz aonde ir e espera até terminar", "servers ")
+    add_id(authorize)
     authorize.common.add_argument(
         "--device", action="store_true", help="por um código, digitado em qualquer máquina (só Microsoft)"
     )
 
-    export = _command(group, "export", "escreve todos os servidores, sem as senhas", "servers ")
+    export = add_command(group, "export", "escreve todos os servidores, sem as senhas", "servers ")
     export.add_argument_group("como").add_argument(
         "--format", choices=EXPORT_FORMATS, default="csv", help="csv, se não for dado"
     )
-    taken = _command(group, "import", "registra e altera o que um arquivo CSV ou JSON diz: tudo ou nada", "servers ")
+    taken = add_command(group, "import", "registra e altera o que um arquivo CSV ou JSON diz: tudo ou nada", "servers ")
     source = taken.add_argument_group("de onde")
     source.add_argument("file", metavar="ARQUIVO", help="como a exportação o escreve; “-” lê da entrada padrão")
     source.add_argument("--dry-run", action="store_true", help="só diz o que faria")
 
-    delete = _command(group, "delete", "apaga um servidor e a senha dele; o histórico fica", "servers ")
-    _id(delete)
+    delete = add_command(group, "delete", "apaga um servidor e a senha dele; o histórico fica", "servers ")
+    add_id(delete)
     delete.common.add_argument("--yes", action="store_true", help="não pergunta antes")
 
 
@@ -184,7 +142,7 @@ def _kinds() -> list[str]:
     return [str(kind) for kind in FIELD["kind"].choices]
 
 
-def _fields(parser: _Parser) -> None:
+def _fields(parser: Parser) -> None:
     """The options of a record. None means "not given", so that an edit leaves it as it is."""
     for group in (Group.IDENTITY, Group.CONNECTION, Group.LOGIN, Group.LIMITS):
         rows = [(row, row.option) for row in FIELDS if row.option and row.option.group is group]
@@ -213,20 +171,31 @@ def _field(group: argparse._ArgumentGroup, row: Field, option: Option) -> None:
         group.add_argument(option.flag, dest=row.name, metavar=option.metavar, help=option.help)
 
 
-_OF_A_USER = {"password": "--password-stdin", "email": "EMAIL", "client_secret": "--secret-stdin", "app": "ID"}
+_OF_OTHERS = {
+    "password": "--password-stdin",
+    "email": "EMAIL",
+    "client_secret": "--secret-stdin",
+    "app": "ID",
+    "html": "--html-file",
+    "starts_at": "--start-at",
+    "attachments": "--attach",
+    "file_column": "--attach-column",
+    "state": "ID",
+    "address": "ENDEREÇO",
+}
 
 
 def option_of(field: str) -> str:
     """Return the option that sets a field, in words for a complaint ("--verify/--no-verify")."""
     option = FIELD[field].option if field in FIELD else None
     if option is None:
-        return _OF_A_USER.get(field, "--" + field.replace("_", "-"))
+        return _OF_OTHERS.get(field, "--" + field.replace("_", "-"))
     return f"{option.flag}/{option.off}" if option.off else option.flag
 
 
-def _send(parser: _Parser) -> None:
+def _send(parser: Parser) -> None:
     required = parser.add_argument_group("por onde e para quem")
-    required.add_argument("--server", metavar="ID", type=_server_id, required=True, help="número do servidor")
+    required.add_argument("--server", metavar="ID", type=server_number, required=True, help="número do servidor")
     required.add_argument("--to", metavar="ENDEREÇO", action="append", default=[], help="pode ser repetida")
     required.add_argument("--cc", metavar="ENDEREÇO", action="append", default=[], help="pode ser repetida")
     required.add_argument(
@@ -244,55 +213,69 @@ def _send(parser: _Parser) -> None:
     message.add_argument(
         "--idempotency-key",
         metavar="CHAVE",
-        type=_idempotency_key,
+        type=key,
         help="repetida, devolve o primeiro resultado sem enviar de novo; só o que falhou é tentado outra vez",
     )
 
 
-def _log(parser: _Parser) -> None:
+def _log(parser: Parser) -> None:
     filters = parser.add_argument_group("filtros")
     filters.add_argument(
-        "--server", metavar="ID", type=_server_id, help="só os deste servidor, que pode já não existir"
+        "--server", metavar="ID", type=server_number, help="só os deste servidor, que pode já não existir"
     )
     filters.add_argument(
-        "--since", metavar="QUANDO", type=_moment, help="a partir de: 2026-11-23, 2026-11-23T14:05, 24h, 7d"
+        "--since", metavar="QUANDO", type=moment_or_ago, help="a partir de: 2026-11-23, 2026-11-23T14:05, 24h, 7d"
     )
     filters.add_argument("--status", choices=STATUSES, help="só os que terminaram assim")
     filters.add_argument(
         "--limit",
         metavar="N",
-        type=_count,
+        type=whole_number,
         default=DEFAULT_LIST_LIMIT,
         help="no máximo tantos (%(default)s, se não for dado)",
     )
 
 
-def _quota(commands: _Commands) -> None:
-    quota = _command(commands, "quota", "mostra quanto cada conta usou e quanto cabe")
+def _quota(commands: Commands) -> None:
+    quota = add_command(commands, "quota", "mostra quanto cada conta usou e quanto cabe")
     which = quota.add_argument_group("qual")
-    which.add_argument("--server", metavar="ID", type=_server_id, help="só a conta deste servidor")
+    which.add_argument("--server", metavar="ID", type=server_number, help="só a conta deste servidor")
     more = quota.add_subparsers(title="comandos", metavar="COMANDO")
-    external = _command(more, "add-external", "conta o que saiu da conta por fora deste programa", "quota ")
+    external = add_command(more, "add-external", "conta o que saiu da conta por fora deste programa", "quota ")
     what = external.add_argument_group("o quê")
-    what.add_argument("--server", metavar="ID", type=_server_id, help="número do servidor")
-    what.add_argument("--units", metavar="N", type=_count, help="quantas unidades")
-    what.add_argument("--at", metavar="QUANDO", type=_moment, help="quando saíram (agora, se não for dado)")
+    what.add_argument("--server", metavar="ID", type=server_number, help="número do servidor")
+    what.add_argument("--units", metavar="N", type=whole_number, help="quantas unidades")
+    what.add_argument("--at", metavar="QUANDO", type=moment_or_ago, help="quando saíram (agora, se não for dado)")
     what.add_argument("--file", metavar="CSV", help="um arquivo com as colunas server_id, at e units")
 
 
-def _oauth(commands: _Commands) -> None:
-    group = _group(_group(commands, "oauth", "login por OAuth2"), "apps", "os aplicativos registrados nos provedores")
-    _command(group, "list", "lista os aplicativos, sem os segredos", "oauth apps ")
-    add = _command(group, "add", "registra um aplicativo", "oauth apps ")
+def _oauth(commands: Commands) -> None:
+    group = command_group(
+        command_group(commands, "oauth", "login por OAuth2"), "apps", "os aplicativos registrados nos provedores"
+    )
+    add_command(group, "list", "lista os aplicativos, sem os segredos", "oauth apps ")
+    add = add_command(group, "add", "registra um aplicativo", "oauth apps ")
     what = add.add_argument_group("o aplicativo")
-    what.add_argument("--name", metavar="NOME", required=True, help="como a tela o chama, único")
     what.add_argument("--provider", choices=OAUTH_PROVIDERS, required=True, help="quem dá as autorizações")
-    what.add_argument("--client-id", metavar="ID", required=True, help="o ID do cliente, como o provedor o mostra")
-    what.add_argument("--tenant", metavar="ID", default="", help="o ID do diretório (Microsoft)")
+    _application(what, is_new=True)
+    edit = add_command(group, "edit", "muda de um aplicativo só o que for dado", "oauth apps ")
+    edit.add_argument_group("qual").add_argument("id", metavar="ID", type=whole_number, help="número do aplicativo")
+    what = edit.add_argument_group("o aplicativo")
+    _application(what, is_new=False)
+    what.add_argument("--remove-secret", action="store_true", help="apaga o segredo: o aplicativo é um cliente público")
+    remove = add_command(group, "remove", "apaga um aplicativo e o segredo dele", "oauth apps ")
+    remove.add_argument_group("qual").add_argument("id", metavar="ID", type=whole_number, help="número do aplicativo")
+    remove.common.add_argument("--yes", action="store_true", help="não pergunta antes")
+
+
+def _application(what: _ArgumentGroup, *, is_new: bool) -> None:
+    what.add_argument("--name", metavar="NOME", required=is_new, help="como a tela o chama, único")
+    what.add_argument("--client-id", metavar="ID", required=is_new, help="o ID do cliente, como o provedor o mostra")
+    what.add_argument("--tenant", metavar="ID", default="" if is_new else None, help="o ID do diretório (Microsoft)")
     what.add_argument(
         "--mode",
         choices=OAUTH_MODES,
-        default=OAUTH_MODES[0],
+        default=OAUTH_MODES[0] if is_new else None,
         help="delegated (uma pessoa autoriza, como nasce) ou application (trabalha sozinho)",
     )
     what.add_argument(
@@ -300,21 +283,21 @@ def _oauth(commands: _Commands) -> None:
         action="store_true",
         help="lê da entrada padrão o segredo, ou o arquivo JSON da conta de serviço",
     )
-    remove = _command(group, "remove", "apaga um aplicativo e o segredo dele", "oauth apps ")
-    remove.add_argument_group("qual").add_argument("id", metavar="ID", type=_count, help="número do aplicativo")
-    remove.common.add_argument("--yes", action="store_true", help="não pergunta antes")
+    what.add_argument(
+        "--secret-ends-on", metavar="DIA", help="o último dia do segredo, como 2026-12-31: o programa avisa antes"
+    )
 
 
-def _users(commands: _Commands) -> None:
-    group = _group(commands, "users", "quem pode entrar na tela, e em que papel")
-    _command(group, "list", "lista os usuários", "users ")
-    add = _command(group, "add", "registra alguém; sem senha, mostra um link de um só uso para criá-la", "users ")
+def _users(commands: Commands) -> None:
+    group = command_group(commands, "users", "quem pode entrar na tela, e em que papel")
+    add_command(group, "list", "lista os usuários", "users ")
+    add = add_command(group, "add", "registra alguém; sem senha, mostra um link de um só uso para criá-la", "users ")
     _email(add)
     add.add_argument_group("o quê").add_argument(
         "--role", choices=ROLES, required=True, help="admin (administrador), support (suporte) ou analyst (analista)"
     )
     _person(add)
-    edit = _command(group, "edit", "muda de alguém só o que for dado", "users ")
+    edit = add_command(group, "edit", "muda de alguém só o que for dado", "users ")
     _email(edit)
     what = edit.add_argument_group("o quê")
     what.add_argument("--role", choices=ROLES, help="outro papel; as sessões da pessoa terminam")
@@ -322,20 +305,20 @@ def _users(commands: _Commands) -> None:
     for flag, value, text in (("--active", True, "pode entrar"), ("--inactive", False, "não entra mais")):
         choice.add_argument(flag, dest="is_active", action="store_const", const=value, help=text)
     _person(edit)
-    sessions = _command(group, "sessions", "lista as sessões de alguém", "users ")
+    sessions = add_command(group, "sessions", "lista as sessões de alguém", "users ")
     _email(sessions)
     sessions.common.add_argument("--revoke", action="store_true", help="termina todas elas")
-    _email(_command(group, "link", "faz um link de um só uso com que alguém cria a própria senha", "users "))
-    remove = _command(group, "remove", "apaga alguém; o que fez continua registrado", "users ")
+    _email(add_command(group, "link", "faz um link de um só uso com que alguém cria a própria senha", "users "))
+    remove = add_command(group, "remove", "apaga alguém; o que fez continua registrado", "users ")
     _email(remove)
     remove.common.add_argument("--yes", action="store_true", help="não pergunta antes")
 
 
-def _email(parser: _Parser) -> None:
+def _email(parser: Parser) -> None:
     parser.add_argument_group("quem").add_argument("email", metavar="EMAIL", help="o endereço com que a pessoa entra")
 
 
-def _person(parser: _Parser) -> None:
+def _person(parser: Parser) -> None:
     who = parser.add_argument_group("a pessoa")
     who.add_argument("--name", metavar="NOME", help="como a tela a chama")
     who.add_argument(
@@ -343,39 +326,3 @@ def _person(parser: _Parser) -> None:
         action="store_true",
         help="lê da entrada padrão a senha com que ela entra; num terminal, pergunta sem mostrar",
     )
-
-
-def _id(parser: _Parser) -> None:
-    parser.add_argument_group("qual").add_argument("id", metavar="ID", type=_server_id, help="número do servidor")
-
-
-def _server_id(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:20]) <= _MOST:
-        raise argparse.ArgumentTypeError(f"não há servidor com o número “{text[:40]}”")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:20]) <= _MOST:
-        raise argparse.ArgumentTypeError("use um número inteiro a partir de 1")
-    return int(text)
-
-
-def _moment(text: str) -> datetime | timedelta:
-    """Parse a moment, or how long ago; a moment without an offset is meant in the configured zone, known later."""
-    number, unit = text[:-1], text[-1:]
-    if unit in _AGO and number.isascii() and number.isdigit() and len(number) < 6:
-        return timedelta(**{_AGO[unit]: int(number)})
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            "use uma data ISO 8601 (2026-11-23, 2026-11-23T14:05-03:00) ou há quanto tempo (24h, 7d)"
-        ) from None
-
-
-def _idempotency_key(text: str) -> str:
-    # Empty would mean "none": a script whose variable is unset must not send twice.
-    if not text or len(text) > 255 or not text.isprintable():
-        raise argparse.ArgumentTypeError("use de 1 a 255 caracteres, sem quebra de linha")
-    return text

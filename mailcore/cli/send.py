@@ -17,7 +17,7 @@ from mailcore.cli.output import say
 from mailcore.labels import OUTCOME_SENTENCE
 from mailcore.messages.addresses import split_addresses
 from mailcore.messages.compose import compose, from_eml
-from mailcore.vocabulary import SendStatus
+from mailcore.vocabulary import Origin, SendStatus
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -44,7 +44,7 @@ def send(args: Namespace) -> Exit:
             say(f"Enviando por “{server.name}”…")
         key = args.idempotency_key or uuid4().hex
         try:
-            row = core.send(server, message, idempotency_key=key, actor=computer_user())
+            row = core.send(server, message, idempotency_key=key, origin=Origin.COMMAND_LINE, actor=computer_user())
         except KeyboardInterrupt:
             return _interrupted(core.ledger.under_key(key))
         document = send_document(row, core.settings.zone)

@@ -17,6 +17,9 @@ _ENCODED_WORD = re.compile(r"=\?([!->@-~]+?)(?:\*[!->@-~]*)?\?([BbQq])\?([^?]*)\
 _BETWEEN_WORDS = re.compile(r"(=\?[!->@-~]+\?[BbQq]\?[^?]*\?=)\s+(?==\?[!->@-~]+\?[BbQq]\?[^?]*\?=)")
 # What may stand for itself in an encoded word anywhere, a name included (RFC 2047 §5 (3)).
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_Q_ALONE = bytes(_Q_SAFE) + b" "
+_Q_CHARS = frozenset(_Q_ALONE.decode("ascii"))
+_Q_WRITTEN = [chr(byte) if byte in _Q_SAFE else "_" if byte == 0x20 else f"={byte:02X}" for byte in range(256)]
 _BREAKS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -67,25 +70,33 @@ def encoded_words(text: str, used: int) -> str:
     Blanks are inside the words, for those between two of them do not count (RFC 2047 §6.2).
     """
     raw = text.encode("utf-8")
-    as_q = sum(1 if byte in _Q_SAFE or byte == 0x20 else 3 for byte in raw) <= len(raw) * 4 / 3
-    words, piece = [], ""
+    unsafe = len(raw.translate(None, _Q_ALONE))
+    as_q = len(raw) + 2 * unsafe <= len(raw) * 4 / 3
+    words, begins, taken = [], 0, 0
     room = FOLD_AT - used
-    for char in text:
-        if piece and len(_word(piece + char, as_q=as_q)) > min(room, 75):
-            words.append(_word(piece, as_q=as_q))
-            piece, room = "", FOLD_AT - 1
-        piece += char
-    if piece:
-        words.append(_word(piece, as_q=as_q))
+    for index, char in enumerate(text):
+        size = len(char.encode("utf-8"))
+        if as_q:
+            size = 1 if char in _Q_CHARS else 3 * size
+        if taken and _word_length(taken + size, as_q=as_q) > min(room, 75):
+            words.append(_word(text[begins:index], as_q=as_q))
+            begins, taken, room = index, 0, FOLD_AT - 1
+        taken += size
+    if taken:
+        words.append(_word(text[begins:], as_q=as_q))
     return "\r\n ".join(words)
+
+
+def _word_length(taken: int, *, as_q: bool) -> int:
+    """Return the columns of an encoded word; ``taken`` is octets in base64's case, columns in the other."""
+    return len("=?utf-8?q??=") + (taken if as_q else -(-taken // 3) * 4)
 
 
 def _word(text: str, *, as_q: bool) -> str:
     raw = text.encode("utf-8")
     if not as_q:
         return f"=?utf-8?b?{base64.b64encode(raw).decode('ascii')}?="
-    written = "".join(chr(byte) if byte in _Q_SAFE else "_" if byte == 0x20 else f"={byte:02X}" for byte in raw)
-    return f"=?utf-8?q?{written}?="
+    return f"=?utf-8?q?{''.join([_Q_WRITTEN[byte] for byte in raw])}?="
 
 
 def decoded_words(text: str) -> str:

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 from typing import TYPE_CHECKING
 
+from sqlalchemy import func, select
+
 from mailcore.actor import Actor, needs
+from mailcore.audit import note_use_undone
 from mailcore.csv_cells import read_cell
 from mailcore.csv_files import MOST_COLUMNS, UnreadableError, delimiter_of, is_spreadsheet, rows, text_file
-from mailcore.errors import FieldError, ValidationError
+from mailcore.errors import FieldError, NotFoundError, ValidationError
 from mailcore.quota import usage
 from mailcore.quota.locked_account import LockedAccount
 from mailcore.quota.usage import Amount
 from mailcore.rights import Right
+from mailcore.storage.tables import ExternalUse, MailServer
 from mailcore.text import fold, thousands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from zoneinfo import ZoneInfo
 
     from mailcore.quota.rules import QuotaSettings
     from mailcore.storage.database import Database
-    from mailcore.storage.tables import MailServer
 
+PAGE_SIZE = 50
 MOST_UNITS = 100_000_000
 COLUMNS = ("server_id", "at", "units")
+HEADINGS = {"server_id": "Número do servidor", "at": "Quando", "units": "Unidades"}
+"""What people call the columns; a file may have either name."""
 _LABELS = {"units": "Unidades", "at": "Quando", "server_id": "Servidor"}
 _INSERT = """
 INSERT INTO external_use (account_key, server_id, at, units, noted_at, noted_by)
 VALUES (:account, :server, :at, :units, :noted_at, :noted_by)
 """
+_ACCOUNT_OF = "SELECT account_key FROM external_use WHERE id = :id"
+_TAKE_OUT = """
+DELETE FROM external_use WHERE id = :id RETURNING account_key, server_id, at, units
+"""
+_NAME_OF = "SELECT name FROM mail_server WHERE id = :id"
+_COLUMN_OF = {**{name: name for name in COLUMNS}, **{fold(label): name for name, label in HEADINGS.items()}}
+_MOMENTS = ("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y")
+"""As people and Excel write them in Brazil."""
 MAX_BYTES = 20_000_000
 _MOST_LINES = 100_000
 _MOST_TOLD = 100
@@ -71,6 +88,84 @@ def record(
             usage.add(accounts[server.account_key], server.id, newest, Amount(external=units))
 
 
+@dataclass(frozen=True, slots=True)
+class NotedEntry:
+    """An entry as it was counted, with who noted it and when."""
+
+    id: int
+    server_id: int
+    server_name: str
+    """Its description now; empty where the record is gone."""
+    at: datetime
+    units: int
+    noted_at: datetime
+    noted_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """One page of entries, newest first, and how many there are in all."""
+
+    entries: list[NotedEntry]
+    matching: int
+    number: int
+
+
+def entries(database: Database, *, account_key: str | None = None, page: int = 1) -> EntryPage:
+    """Return a page of what was entered, by its moment, the newest first; a page past the end is the last one.
+
+    Args:
+        account_key: only what counts for this account.
+
+    Raises:
+        StorageError: the database could not be read.
+    """
+    ours = [] if account_key is None else [ExternalUse.account_key == account_key]
+    with database.read() as session:
+        matching = session.scalar(select(func.count()).select_from(ExternalUse).where(*ours)) or 0
+        number = min(max(page, 1), max(1, -(-matching // PAGE_SIZE)))
+        rows = session.execute(
+            select(ExternalUse, MailServer.name)
+            .outerjoin(MailServer, MailServer.id == ExternalUse.server_id)
+            .where(*ours)
+            .order_by(ExternalUse.at.desc(), ExternalUse.id.desc())
+            .limit(PAGE_SIZE)
+            .offset((number - 1) * PAGE_SIZE)
+        ).all()
+    found = [
+        NotedEntry(row.id, row.server_id, name or "", row.at, row.units, row.noted_at, row.noted_by)
+        for row, name in rows
+    ]
+    return EntryPage(found, matching, number)
+
+
+@needs(Right.OPERATE)
+def undo(database: Database, settings: QuotaSettings, entry_id: int, *, actor: Actor) -> int:
+    """Take an entry out again: its units are free from now on, and the trail keeps who did it.
+
+    Returns:
+        How many units became free.
+
+    Raises:
+        NotFoundError: there is no such entry (any more): somebody undid it before. Nothing was changed.
+        StorageError: the database could not be written; nothing was changed.
+    """
+    with database.fast_write() as cursor:
+        found = cursor.row(_ACCOUNT_OF, {"id": entry_id})
+        account = LockedAccount(database, cursor, settings, found[0]) if found else None
+        taken = cursor.row(_TAKE_OUT, {"id": entry_id}) if account else None
+        if account is None or taken is None:
+            raise NotFoundError("Este consumo externo já foi desfeito. Nada mudou agora.")
+        key, server_id, at, units = taken[0], int(taken[1]), database.moment(taken[2]), int(taken[3])
+        if key != account.key:  # renamed meanwhile
+            account = LockedAccount(database, cursor, settings, key)
+        usage.add(account, server_id, at, Amount(external=-units))
+        name = cursor.row(_NAME_OF, {"id": server_id})
+        moment = at.astimezone(settings.zone)
+        note_use_undone(database, cursor, server_id, name[0] if name else "", units, moment, actor=actor)
+    return units
+
+
 def _values(database: Database, entry: Entry, now: datetime, actor: Actor) -> dict[str, object]:
     return {
         "account": entry.server.account_key,
@@ -95,7 +190,7 @@ def _summed(
 
 
 def read_csv(data: bytes, servers: Iterable[MailServer], settings: QuotaSettings) -> list[Entry]:
-    """Return what a file with the columns server_id, at and units says.
+    """Return what a file with the columns server_id, at and units says, in these words or in those of the screen.
 
     Args:
         servers: those it may name.
@@ -113,7 +208,7 @@ def read_csv(data: bytes, servers: Iterable[MailServer], settings: QuotaSettings
     errors: list[FieldError] = []
     more = 0
     try:
-        found = rows(file, delimiter_of(file, lambda name: fold(name) in COLUMNS))
+        found = rows(file, delimiter_of(file, lambda name: fold(name) in _COLUMN_OF))
         places = _places(next(found, (1, []))[1])
         for number, (line, cells) in enumerate(found, 1):
             if number > _MOST_LINES:
@@ -139,7 +234,7 @@ def read_csv(data: bytes, servers: Iterable[MailServer], settings: QuotaSettings
 
 def _places(header: list[str]) -> dict[str, int]:
     """Where each column stands."""
-    names = [fold(name) for name in header[:MOST_COLUMNS]]
+    names = [_COLUMN_OF.get(fold(name), "") for name in header[:MOST_COLUMNS]]
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise _refused(f"Linha 1: faltam as colunas {', '.join(missing)}. Use server_id, at e units.")
@@ -160,15 +255,33 @@ def _entry(row: dict[str, str], by_id: dict[int, MailServer], settings: QuotaSet
     server = by_id.get(int(text["server_id"]))
     if server is None:
         raise ValueError(f"server_id: não há servidor com o número {text['server_id']}.")
-    try:
-        at = datetime.fromisoformat(text["at"])
-    except ValueError:
-        raise ValueError("at: use data e hora como 2026-11-23T14:05-03:00.") from None
+    at = _moment(text["at"])
     if not _NUMBER.fullmatch(text["units"]):
         raise ValueError("units: use um número inteiro a partir de 1.")
     entry = Entry(server, at if at.tzinfo else at.replace(tzinfo=settings.zone), int(text["units"]))
     _check(entry, datetime.now(UTC))
     return entry
+
+
+def _moment(text: str) -> datetime:
+    for form in _MOMENTS:
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 - the caller gives it the zone of the settings
+        except ValueError:
+            continue
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("at: use data e hora como 2026-11-23T14:05-03:00.") from None
+
+
+def template_csv(zone: ZoneInfo) -> str:
+    """Return a file to begin with: the columns and one line, of the server with the number 1, an hour ago."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, delimiter=";")
+    writer.writerow(HEADINGS.values())
+    writer.writerow([1, (datetime.now(zone) - timedelta(hours=1)).strftime(_MOMENTS[0]), 40])
+    return text.getvalue()
 
 
 def _check(entry: Entry, now: datetime) -> None:

@@ -18,6 +18,7 @@ from mailcore.audit import note_lifted
 from mailcore.catalog import for_host
 from mailcore.errors import HeldError
 from mailcore.quota import usage
+from mailcore.quota.account_state import AccountState, state_of
 from mailcore.quota.rules import NEAR
 from mailcore.rights import Right
 from mailcore.storage.tables import Account
@@ -48,30 +49,6 @@ UPDATE account SET held_since = NULL, held_until = NULL, held_code = '', held_re
 WHERE key = :key
 """
 _FAILED = "UPDATE account SET auth_failures = :failures WHERE key = :key"
-
-
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """An account as stored; whether it is on hold now is for :meth:`is_held` to say."""
-
-    held_since: datetime | None = None
-    held_until: datetime | None = None
-    held_code: str = ""
-    held_reply: str = ""
-    auth_failures: int = 0
-
-    def is_held(self, now: datetime) -> bool:
-        """Whether nothing may be tried through it at this moment."""
-        return self.held_since is not None and (self.held_until is None or now < self.held_until)
-
-
-def state_of(account: Account | None) -> AccountState:
-    """Return what a row of the table says; no row means nothing ever happened."""
-    if account is None:
-        return AccountState()
-    return AccountState(
-        account.held_since, account.held_until, account.held_code, account.held_reply, account.auth_failures
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailcore.quota.holds import AccountState
+from mailcore.quota.account_state import AccountState
 from mailcore.quota.rules import QuotaRule, QuotaSettings, RecordLimit, rule_for
 from mailcore.vocabulary import LimitUnit, LimitWindow
 

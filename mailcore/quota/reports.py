@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, select, text
 
-from mailcore.quota.holds import state_of
+from mailcore.quota.account_state import state_of
 from mailcore.quota.rules import Count, FreedUnits, Quota, rule_for, stricter, together
 from mailcore.quota.usage import HOUR_SECONDS, SLOT_SECONDS, slot_of
 from mailcore.storage.tables import Account, MailServer
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import BindParameter
     from sqlalchemy.orm import Session
 
-    from mailcore.quota.holds import AccountState
+    from mailcore.quota.account_state import AccountState
     from mailcore.quota.rules import QuotaRule, QuotaSettings, ServiceReading
     from mailcore.storage.database import Database
 
@@ -222,24 +222,29 @@ def days(
     *,
     days: int = CHART_DAYS,
     server_ids: Sequence[int] | None = None,
+    until: date | None = None,
     now: datetime | None = None,
 ) -> list[DayUse]:
-    """Return what went through each server on each of the last ``days`` days, today included.
+    """Return what went through each server on each of ``days`` days.
+
+    Args:
+        until: the last of them; today where it is not given.
 
     Raises:
         StorageError: the database could not be read.
     """
-    first = (now or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=days)
+    last = until or (now or datetime.now(UTC)).astimezone(zone).date()
+    first = last - timedelta(days=days)
     statement = (
         "SELECT day, server_id, CAST(sum(messages) AS BIGINT), CAST(sum(recipients) AS BIGINT), "
         "CAST(sum(external) AS BIGINT) FROM daily_usage "
-        "WHERE day > :first{only} GROUP BY day, server_id ORDER BY day"
+        "WHERE day > :first AND day <= :last{only} GROUP BY day, server_id ORDER BY day"
     )
     with database.read() as session:
         rows = _run(
             session,
             statement.replace("{only}", " AND server_id IN :accounts" if server_ids is not None else ""),
-            {"first": first.isoformat() if database.is_sqlite else first},
+            {name: day.isoformat() if database.is_sqlite else day for name, day in (("first", first), ("last", last))},
             list(server_ids) if server_ids is not None else None,
         )
     dates = {day: date.fromisoformat(str(day)) for day in {row[0] for row in rows}}  # 30, of many thousand rows

@@ -24,7 +24,7 @@ from mailcore.vocabulary import LimitUnit, LimitWindow, QuotaState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mailcore.quota.holds import AccountState
+    from mailcore.quota.account_state import AccountState
     from mailcore.storage.tables import MailServer
 
 ROLLING = timedelta(hours=24)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text, update
 
 from mailcore.quota.rules import Count, FreedUnits
-from mailcore.storage.tables import Account, DailyUsage, ExternalUse, MailServer, Send, Usage
+from mailcore.storage.tables import Account, Batch, DailyUsage, ExternalUse, MailServer, Send, Usage
 
 if TYPE_CHECKING:
     from mailcore.quota.locked_account import LockedAccount
@@ -180,6 +180,6 @@ def rename_account(database: Database, server_id: int, old: str, new: str) -> No
                 for name in ("held_since", "held_until", "held_code", "held_reply", "auth_failures"):
                     setattr(after, name, getattr(before, name))
         session.execute(update(MailServer).where(MailServer.id == server_id).values(account_key=new))
-        for table in (Send, Usage, DailyUsage, ExternalUse):
+        for table in (Send, Usage, DailyUsage, ExternalUse, Batch):
             ours = table.server_id == server_id, table.account_key == old
             session.execute(update(table).where(*ours).values(account_key=new))

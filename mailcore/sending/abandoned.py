@@ -28,7 +28,9 @@ _HOST = socket.gethostname()[-60:]
 def settle_abandoned(database: Database) -> int:
     """Mark as ``uncertain`` what a dead process left ``started``; return how many there were."""
     with database.read() as session:
-        started = session.scalars(select(Send).where(Send.status == SendStatus.STARTED)).all()
+        # Those of batches are settled with their recipients, by whoever takes their lease up.
+        ours = Send.status == SendStatus.STARTED, Send.batch_id.is_(None)
+        started = session.scalars(select(Send).where(*ours)).all()
     abandoned = [row.id for row in started if _is_abandoned(row)]
     if abandoned:
         with database.write() as session:
@@ -51,10 +53,16 @@ def _is_abandoned(row: Send) -> bool:
     On this machine the process table tells; elsewhere only the clock can. What turns out to be under way all the
     same is settled with its outcome nevertheless.
     """
-    if datetime.now(UTC) - row.at > ABANDONED_AFTER:
-        return True
-    host, _, rest = row.owner.partition(":")
-    pid, _, run = rest.partition(":")
+    return datetime.now(UTC) - row.at > ABANDONED_AFTER or is_gone(row.owner)
+
+
+def is_gone(owner: str) -> bool:
+    """Whether the process of this name certainly ended; of another machine's nobody here can tell.
+
+    Args:
+        owner: what :func:`this_process` said there, with or without more after another colon.
+    """
+    host, pid, run = [*owner.split(":"), "", "", ""][:3]
     if host != _HOST or not pid.isdigit() or os.name != "posix":
         return False
     # In a container every run of the program has the same number.

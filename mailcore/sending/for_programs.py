@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from mailcore.actor import Actor, needs
+from mailcore.arguments import need_text
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.replies import classify, diagnosis_for
 from mailcore.errors import NotFoundError
 from mailcore.rights import Right
 from mailcore.sending.reservation import SendOutcome, SendRequest
 from mailcore.sending.stops import Stop
-from mailcore.vocabulary import SendStatus
+from mailcore.vocabulary import Origin, SendStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,11 +60,13 @@ class ProgramSends:
 
         Raises:
             StorageError: the row could not be written; nothing is reserved.
-            ValueError: there is no recipient.
+            ValueError: there is no recipient, or one is no text.
         """
         addresses: tuple[str, ...] = ()
         if not isinstance(recipients, int):
             addresses = (recipients,) if isinstance(recipients, str) else tuple(recipients)
+        for address in addresses:
+            need_text("recipients", address)
         request = SendRequest(
             server,
             idempotency_key or uuid4().hex,
@@ -71,6 +74,7 @@ class ProgramSends:
             unnamed=recipients if isinstance(recipients, int) else 0,
             message_id=message_id,
             who=actor.name,
+            origin=Origin.PROGRAM,
             stop=None if server.is_active else Stop(diagnosis_for("inactive")),
         )
         reservation = self._reservations.reserve(request)

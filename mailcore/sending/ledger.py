@@ -16,7 +16,8 @@ from mailcore.arguments import need_count
 from mailcore.diagnosis.replies import Diagnosis
 from mailcore.errors import NotFoundError
 from mailcore.storage.tables import Send, UTCDateTime
-from mailcore.vocabulary import SendStatus
+from mailcore.text import as_text
+from mailcore.vocabulary import Origin, SendStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,12 +38,16 @@ class LedgerQuery:
     server_id: int | None = None
     server_name: str = ""
     """A part of the server's description at the time of sending."""
+    account_key: str = ""
+    """Only what counts for this account."""
     since: datetime | None = None
     """Aware; from this moment on."""
     until: datetime | None = None
     """Aware; before this moment."""
     status: SendStatus | None = None
     """``uncertain`` takes in what is under way or was interrupted (``started``): nobody knows of those either."""
+    origin: Origin | None = None
+    """By what it was sent."""
     recipient: str = ""
     """A part of a recipient's address."""
     page: int = 1
@@ -70,14 +75,14 @@ class Ledger:
         Raises:
             StorageError: the database could not be read.
         """
-        conditions = _conditions(query)
+        ours = conditions(query)
         with self._database.read() as session:
-            matching = session.scalar(select(func.count()).select_from(Send).where(*conditions)) or 0
+            matching = session.scalar(select(func.count()).select_from(Send).where(*ours)) or 0
             last = max(1, -(-matching // query.page_size))
             number = min(max(query.page, 1), last)
             sends = session.scalars(
                 select(Send)
-                .where(*conditions)
+                .where(*ours)
                 .order_by(Send.at.desc(), Send.id.desc())
                 .limit(query.page_size)
                 .offset((number - 1) * query.page_size)
@@ -123,7 +128,7 @@ class Ledger:
         """
         newest = (
             select(*(_as_stored(Send.__table__.c[name]) for name in columns))
-            .where(*_conditions(query))
+            .where(*conditions(query))
             .order_by(Send.at.desc(), Send.id.desc())
             .limit(most)
         )
@@ -144,6 +149,11 @@ def diagnosis_of(send: Send) -> Diagnosis | None:
         return None
     values = json.loads(send.diagnosis)
     return Diagnosis(**{**values, "evidence": tuple(values.get("evidence", ()))})
+
+
+def origin_of(send: Send) -> Origin:
+    """Return by what a message was sent."""
+    return Origin.BATCH if send.batch_id is not None else send.origin
 
 
 def as_json(diagnosis: Diagnosis) -> str:
@@ -175,19 +185,26 @@ def purge(database: Database, retention_days: int, *, now: datetime | None = Non
     return len(ids)
 
 
-def _conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+def conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
+    """Return what a row must be to match, whatever page of them is asked for."""
+    found: list[ColumnElement[bool]] = []
     if query.server_id is not None:
-        conditions.append(Send.server_id == query.server_id)
+        found.append(Send.server_id == query.server_id)
+    if query.account_key:
+        found.append(Send.account_key == query.account_key)
     if query.since is not None:
-        conditions.append(Send.at >= query.since)
+        found.append(Send.at >= query.since)
     if query.until is not None:
-        conditions.append(Send.at < query.until)
+        found.append(Send.at < query.until)
     if query.status is SendStatus.UNCERTAIN:
-        conditions.append(Send.status.in_([SendStatus.UNCERTAIN, SendStatus.STARTED]))
+        found.append(Send.status.in_([SendStatus.UNCERTAIN, SendStatus.STARTED]))
     elif query.status is not None:
-        conditions.append(Send.status == query.status)
+        found.append(Send.status == query.status)
+    if query.origin is Origin.BATCH:
+        found.append(Send.batch_id.is_not(None))
+    elif query.origin is not None:
+        found += [Send.origin == query.origin, Send.batch_id.is_(None)]
     for column, text in ((Send.recipients, query.recipient), (Send.server_name, query.server_name)):
-        if wanted := text.replace("\0", "").strip():
-            conditions.append(column.icontains(wanted, autoescape=True))
-    return conditions
+        if wanted := as_text(text).strip():
+            found.append(column.icontains(wanted, autoescape=True))
+    return found

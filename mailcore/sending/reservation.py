@@ -27,7 +27,7 @@ from mailcore.sending.abandoned import this_process
 from mailcore.sending.ledger import as_json
 from mailcore.sending.stops import Stop, on_hold, over_limit, program_fault
 from mailcore.storage.tables import Send
-from mailcore.vocabulary import SendStatus
+from mailcore.vocabulary import Origin, SendStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,7 @@ COUNTED = frozenset({SendStatus.STARTED, SendStatus.ACCEPTED, SendStatus.UNCERTA
 _COLUMNS = (
     *("server_id", "server_name", "status", "units", "recipients", "message_id", "reply", "warnings", "diagnosis"),
     *("owner", "at", "account_key", "counted", "frees_at", "provider_id", "follow_state", "follow_failures", "who"),
+    "origin",
 )
 _INSERT = (
     f"INSERT INTO send (idempotency_key, {', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own
@@ -80,6 +81,8 @@ class SendRequest:
     message_id: str = ""
     who: str = ""
     """On whose behalf, for the ledger."""
+    origin: Origin = Origin.UNKNOWN
+    """By what it is sent, for the ledger."""
     stop: Stop | None = None
     """Why it will not be sent, where that is known before: its row says so, and nothing is reserved."""
 
@@ -245,7 +248,7 @@ class Reservations:
         """Write a row, unless another process was first; its number is then in ``send``."""
         values: dict[str, Any] = {name: getattr(send, name) for name in _COLUMNS}
         values["key"] = send.idempotency_key
-        values["status"] = send.status.value
+        values["status"], values["origin"] = send.status.value, send.origin.value
         values["at"] = self._database.stored(send.at)
         values["frees_at"] = self._database.stored(send.frees_at) if send.frees_at else None
         written = cursor.row(_AGAIN if is_again else _INSERT, values)
@@ -298,6 +301,7 @@ def _new_send(request: SendRequest, account_key: str, rule: QuotaRule, stop: Sto
         recipients="\n".join(request.recipients),
         message_id=request.message_id,
         who=request.who[:200],
+        origin=request.origin,
         provider_id="",
         reply="",
         warnings="",

@@ -23,7 +23,7 @@ from mailcore.sending.stops import Stop, not_begun, program_fault, where
 from mailcore.sending.unsettled import Unsettled
 from mailcore.transports import connection_for, transport_for
 from mailcore.transports.base import StepListener, TransportError, ignore_steps
-from mailcore.vocabulary import SameAddress, SendStatus
+from mailcore.vocabulary import Origin, SameAddress, SendStatus
 
 if TYPE_CHECKING:
     from mailcore.messages.compose import OutgoingMessage
@@ -67,6 +67,7 @@ class Sender:
         *,
         idempotency_key: str = "",
         on_step: StepListener = ignore_steps,
+        origin: Origin = Origin.PROGRAM,
         actor: Actor,
     ) -> Send:
         """Send one message through ``server`` and return its row of the ledger, whatever the outcome.
@@ -77,6 +78,7 @@ class Sender:
         Args:
             idempotency_key: with a key that was used before, the first outcome is returned and nobody is
                 contacted; only a ``failed`` send is tried anew, in the same row.
+            origin: by what it is sent, for the ledger.
 
         Raises:
             SecretError: the server's password cannot be read; nothing was sent, and the row says so.
@@ -97,6 +99,7 @@ class Sender:
             tuple(message.recipients),
             message_id=message.message_id,
             who=actor.name,
+            origin=origin,
             stop=prepared.stop,
         )
         reservation = self._reservations.reserve(request)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_SECONDS = 10.0
 """How long a write waits for another one's lock before it gives up with a sentence."""
+_MOST_LOOKS = 8
+"""Connections to a database server that are kept for looks; each is an open one there."""
 
 
 class Database:
@@ -48,6 +51,7 @@ class Database:
         self._identity: tuple[int, int] | None = None
         """Which file it is, whatever stands under its name later."""
         self._look = _Kept()
+        self._looks: deque[Any] = deque()
 
     @cached_property
     def is_sqlite(self) -> bool:
@@ -162,9 +166,39 @@ class Database:
             if self.file is not None:
                 with self._look_turn:  # its own connection: a look never waits for a write
                     yield FastCursor(self._kept(self._look).cursor(), is_sqlite=True)
-            else:
+            elif self.is_sqlite:
                 with self._reader.connect() as pooled:
-                    yield FastCursor(pooled.connection.cursor(), is_sqlite=self.is_sqlite)
+                    yield FastCursor(pooled.connection.cursor(), is_sqlite=True)
+            else:
+                with self._looker() as look:
+                    yield look
+
+    @contextmanager
+    def _looker(self) -> Iterator[LookCursor]:
+        """A kept connection of a database server, without a transaction.
+
+        One out of the pool is asked first whether it still lives, and told its isolation level: three times the cost.
+        """
+        try:
+            connection = self._looks.pop()
+        except IndexError:
+            connection = self._new_look()
+        look = LookCursor(connection, self._new_look)
+        try:
+            yield look
+        finally:
+            if look.connection.closed or len(self._looks) >= _MOST_LOOKS:
+                look.connection.close()
+            else:
+                self._looks.append(look.connection)
+
+    def _new_look(self) -> Any:
+        pooled = self.engine.raw_connection()
+        connection = pooled.dbapi_connection
+        pooled.detach()
+        assert connection is not None
+        connection.autocommit = True
+        return connection
 
     @contextmanager
     def _fast_connection(self) -> Iterator[Any]:
@@ -226,6 +260,8 @@ class Database:
             self._identity = None
         with self._look_turn:
             self._look.close()
+        while self._looks:
+            self._looks.pop().close()
         self.engine.dispose()
 
 
@@ -256,6 +292,22 @@ class FastCursor:
         """Run one statement for each set of parameters."""
         self._cursor.executemany(statement if self._is_sqlite else _percent_style(statement), parameters)
 
+    def load(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Store many rows, as fast as the database takes them; none may be there yet."""
+        names = ", ".join(f'"{name}"' for name in columns)
+        if self._is_sqlite:
+            marks = ", ".join("?" * len(columns))
+            self._cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
+            return
+        with self._cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    @property
+    def count(self) -> int:
+        """How many rows the last statement changed."""
+        return int(self._cursor.rowcount)
+
     def row(self, statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> tuple[Any, ...] | None:
         """Run one statement and return its first row, if it has one."""
         self.execute(statement, parameters)
@@ -266,6 +318,29 @@ class FastCursor:
         """Run one statement and return its rows."""
         self.execute(statement, parameters)
         return list(self._cursor.fetchall())
+
+
+class LookCursor(FastCursor):
+    """The cursor of a connection that is kept, and may have died meanwhile: then another takes its place."""
+
+    def __init__(self, connection: Any, connect: Callable[[], Any]) -> None:
+        self.connection = connection
+        self._connect = connect
+        super().__init__(connection.cursor(), is_sqlite=False)
+
+    def execute(self, statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Run one statement that only looks; a second time where the connection turns out to be dead."""
+        try:
+            super().execute(statement, parameters)
+        except Exception as error:
+            # 57P…: the server is being stopped, and says so before it closes (PostgreSQL, appendix A).
+            is_ending = str(getattr(error, "sqlstate", "")).startswith("57P")
+            if not self.connection.closed and not is_ending:
+                raise
+            self.connection.close()
+            self.connection = self._connect()
+            self._cursor = self.connection.cursor()
+            super().execute(statement, parameters)
 
 
 @cache

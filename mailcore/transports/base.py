@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mailcore.messages.compose import OutgoingMessage
+    from mailcore.messages.merge import MergeMessage
+    from mailcore.transports.bulk import BulkLine
 
 
 CHECK_SECONDS = 20.0
@@ -280,3 +282,15 @@ class Transport(ABC):
         Raises:
             TransportError: with ``outcome`` telling whether the message may have been taken.
         """
+
+    def bulk(self, merge: MergeMessage) -> BulkLine:
+        """Return a line for the messages of a batch; nobody is contacted yet.
+
+        A kind that leaves this as it is sends them one by one through :meth:`send`.
+
+        Args:
+            merge: the message that every parcel of the line is a copy of; its sender is the envelope's.
+        """
+        from mailcore.transports.bulk import OneByOneLine
+
+        return OneByOneLine(self, merge)

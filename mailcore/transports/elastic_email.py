@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mailcore.deadline import Deadline
@@ -32,10 +32,15 @@ from mailcore.transports.base import (
     ignore_steps,
 )
 from mailcore.transports.elastic_answers import cause_of, count, outcome_of, says_try_again, unreadable_cause
+from mailcore.transports.elastic_bulk import ElasticBulkLine
 from mailcore.transports.elastic_client import Answer, ElasticEmailClient, Limits
 from mailcore.transports.elastic_payload import payload
 from mailcore.transports.steps import Running, StepLog
 from mailcore.vocabulary import Outcome, StepState
+
+if TYPE_CHECKING:
+    from mailcore.messages.merge import MergeMessage
+    from mailcore.transports.bulk import BulkLine
 
 _ACCOUNT_FIGURES = {
     "daily_limit": ("actualdailysendlimit", "dailysendlimit"),  # where both are given, the actual one is in force
@@ -164,18 +169,27 @@ class ElasticEmailTransport(Transport):
         steps = StepLog(on_step)
         prepared = message if isinstance(message, PreparedMessage) else self.prepare(message)
         with steps.step("http") as http:
-            answer = self._post_message(prepared.body, _as_key(idempotency_key or message.message_id))
+            answer = self._post_message(
+                "/v4/emails/transactional", prepared.body, _as_key(idempotency_key or message.message_id)
+            )
             http.detail = f"HTTP {answer.status}"
         with steps.step("message") as step:
             step.reply = answer.text
             return self._receipt(answer)
 
-    def _post_message(self, content: bytes, key: str) -> Answer:
+    def bulk(self, merge: MergeMessage) -> BulkLine:
+        """Return a line for calls of up to 1,000 recipients, each of whom gets a copy of its own."""
+
+        def post(body: bytes, key: str) -> Receipt:
+            self._client.require_key("message")
+            return self._receipt(self._post_message("/v4/emails", body, key))
+
+        return ElasticBulkLine(post, merge)
+
+    def _post_message(self, path: str, content: bytes, key: str) -> Answer:
         deadline = Deadline(self._client.limits.retry)
         for tries_left in range(MOST_RETRIES, -1, -1):
-            answer = self._client.request(
-                "POST", "/v4/emails/transactional", content=content, headers={"Idempotency-Key": key}
-            )
+            answer = self._client.request("POST", path, content=content, headers={"Idempotency-Key": key})
             pause = answer.retry_after or 0
             if not says_try_again(answer) or not tries_left or pause >= deadline.left():
                 break

@@ -5,7 +5,6 @@ The conversation itself is in :mod:`mailcore.transports.smtp_session`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,20 +21,18 @@ from mailcore.transports.base import (
 )
 from mailcore.transports.smtp_exchange import Limits
 from mailcore.transports.smtp_session import SmtpSession
+from mailcore.transports.smtp_wire import queue_id
 
 if TYPE_CHECKING:
     from mailcore.messages.compose import OutgoingMessage
+    from mailcore.messages.merge import MergeMessage
+    from mailcore.transports.bulk import BulkLine
 
 CHECK_LIMITS = Limits(resolve=4, connect=6, greeting=15, silence=4, tls=6, command=8, quit=1)
 """Shorter than for a send: here an answer that comes late is an answer too, and somebody is waiting."""
 
 _GREETING_SHARE = 0.75
 """Of a check's time, at most, for the first word of a server: what comes after it has to be heard too."""
-
-_QUEUE_ID = re.compile(
-    r"queued as <?([\w.@-]+)|\bid=<?([\w.@-]+)|^250[ -](?:2\.\d\.\d )?ok:? ([\w-]{8,})\s*$",
-    re.IGNORECASE | re.MULTILINE,
-)
 
 
 class SmtpTransport(Transport):
@@ -92,9 +89,10 @@ class SmtpTransport(Transport):
             session.sender(message.envelope_from, size=len(content), eight_bit=has_eight_bit, utf8=utf8)
             refused = session.recipients(message.recipients)
             reply = session.data(content)
-        return Receipt(reply.text, _queue_id(reply.text), refused)
+        return Receipt(reply.text, queue_id(reply.text), refused)
 
+    def bulk(self, merge: MergeMessage) -> BulkLine:
+        """Return a line that keeps its connection and says as much at a time as the server allows."""
+        from mailcore.transports.smtp_bulk import SmtpBulkLine
 
-def _queue_id(reply: str) -> str:
-    match = _QUEUE_ID.search(reply)
-    return next(filter(None, match.groups()), "") if match else ""
+        return SmtpBulkLine(self.connection, self.limits, merge.sender.address)

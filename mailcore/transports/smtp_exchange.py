@@ -140,11 +140,15 @@ class Exchange:
             code, lines = self.wire.getreply()
         except NotSmtpError as garbage:
             self._broken = True
-            came = Reply(0, self._scrub(as_text(garbage.args[0])))
+            came = self.told(0, garbage.args[0])
             raise self.failure(phase, "not_smtp", came, outcome) from None
         except OSError as error:
             self._broken = True
             raise self.failure(phase, lost_cause(error), outcome=outcome) from error
+        return self.told(code, lines)
+
+    def told(self, code: int, lines: bytes) -> Reply:
+        """Return what came as a reply that can be shown."""
         return Reply(code, self._scrub(as_text(lines)))
 
     def _last_words(self) -> Reply | None:
@@ -153,7 +157,7 @@ class Exchange:
         with suppress(OSError, NotSmtpError):
             code, lines = self.wire.getreply()
             if code >= 400:
-                return Reply(code, self._scrub(as_text(lines)))
+                return self.told(code, lines)
         return None
 
     def quit(self) -> None:

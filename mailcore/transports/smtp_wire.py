@@ -17,6 +17,10 @@ from mailcore.deadline import Deadline
 _MAX_LINE = 8_192  # RFC 5321 §4.5.3.1.5 says 512; real servers write more, none writes this much
 _MAX_REPLY = 65_536
 _CHUNK = 65_536
+_QUEUE_ID = re.compile(
+    r"queued as <?([\w.@-]+)|\bid=<?([\w.@-]+)|^250[ -](?:2\.\d\.\d )?ok:? ([\w-]{8,})\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _ENHANCED = re.compile(r"^[2-5]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})(?!\S)", re.MULTILINE)
 
 
@@ -57,6 +61,8 @@ class Wire(smtplib.SMTP):
     def use(self, sock: socket.socket) -> None:
         """Speak over this socket, forgetting features and bytes that came over the last (RFC 3207 §6)."""
         self.peer = sock
+        self.handed = 0
+        """Bytes that the network has taken of what was said over this socket."""
         self.esmtp_features: dict[str, str] = {}
         self.does_esmtp = False
         self.unread = b""
@@ -71,7 +77,9 @@ class Wire(smtplib.SMTP):
         rest = memoryview(s.encode(self.command_encoding) if isinstance(s, str) else s)
         while rest:
             self.peer.settimeout(self.deadline.remaining())
-            rest = rest[self.peer.send(rest[:_CHUNK]) :]
+            taken = self.peer.send(rest[:_CHUNK])
+            self.handed += taken
+            rest = rest[taken:]
 
     def getreply(self) -> tuple[int, bytes]:
         """Return code and lines of one reply, the lines whole, codes included.
@@ -128,3 +136,9 @@ def as_text(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def queue_id(reply: str) -> str:
+    """Return the id under which a server says that it keeps a message; empty where it names none."""
+    match = _QUEUE_ID.search(reply)
+    return next(filter(None, match.groups()), "") if match else ""

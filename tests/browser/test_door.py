@@ -184,6 +184,28 @@ def test_a_stolen_cookie_is_worth_nothing_after_signing_out(ana: Visitor) -> Non
     assert thief.page_status() == 403
 
 
+def test_ones_own_password_is_changed_from_a_form_of_ours_by_who_is_in(core: Mailcore, app: RunningApp) -> None:
+    path, fresh = "/entrar/minha-senha", "outra frase, esta do Edu"
+    core.access.users.add(UserDraft("edu@exemplo.com.br", Role.ANALYST, "Edu"), SecretStr(PASSWORD), actor=ME)
+    edu, elsewhere = Visitor(app), Visitor(app)
+    assert edu.get(path).headers["location"] == f"/entrar?next={path}"
+    for visitor in (edu, elsewhere):
+        assert visitor.sign_in("edu@exemplo.com.br", wanted=path).headers["location"] == path
+    form = {"current": PASSWORD, "password": fresh, "again": fresh}
+    assert edu.post(path, form, Origin="http://evil.example").status_code == 403
+    assert edu.post(path, {**form, "again": "outra coisa"}).status_code == 400
+    assert "A senha atual não confere." in edu.post(path, {**form, "current": "errada"}).text
+    before = edu.token
+    with edu.page() as socket:
+        run_page(socket)
+        assert edu.post(path, form).headers["location"] == f"{path}?aviso=trocada"
+        assert closing_code(socket) == SESSION_OVER
+    assert "Senha trocada" in edu.get(f"{path}?aviso=trocada").text
+    assert edu.token != before
+    assert (edu.get("/").status_code, elsewhere.get("/").status_code) == (200, 303)
+    assert elsewhere.sign_in("edu@exemplo.com.br", fresh).status_code == 303
+
+
 @pytest.mark.parametrize("change", ["deleted", "demoted", "inactive", "password", "revoked"])
 def test_a_session_ends_at_the_very_next_message_of_an_open_page(core: Mailcore, app: RunningApp, change: str) -> None:
     email = f"{change}@exemplo.com.br"
@@ -495,3 +517,18 @@ def test_no_password_cookie_or_link_stands_in_the_log_the_database_or_a_frame(
     for secret in (PASSWORD, fresh, wrong, visitor.token, ana.token, link):
         for place in (app.output().encode(), stored, frames):
             assert secret.encode() not in place
+
+
+def test_bytes_that_are_no_text_are_answered_in_every_place(app: RunningApp, nobody: Visitor, ana: Visitor) -> None:
+    odd = "%ff%ed%a0%80%00"
+    for path in ("/entrar", "/entrar/senha", "/entrar/sair", "/entrar/com/x", "/oauth/retorno", f"/entrar/com/{odd}"):
+        names = ("email", "password", "again", "link", "next", "state", "code", "error", "aviso")
+        query = "&".join(f"{name}={odd}" for name in names)
+        for visitor in (nobody, ana):
+            assert visitor.get(f"{path}?{query}").status_code < 500, path
+            for body in (query, "email=\xff\ud800".encode("latin-1", "replace"), b"\xff\xfe"):
+                assert visitor.post(path, body).status_code < 500, path
+    # Ana, who was led out by /entrar/sair, and a cookie of such bytes.
+    for visitor in (nobody, ana):
+        assert visitor.get("/", headers={"Accept": "text/html", "Cookie": "mailcore_session=a\xffb"}).status_code == 303
+    assert "Traceback" not in app.output()

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from mailcore import Mailcore
+from mailcore.access.users import draft_of
 from tests.actors import ME
 from tests.browser.conftest import RunningApp, StartApp
 from tests.browser.door_client import ANA, BIA, CAIO, PASSWORD, env_of, open_core, register
 from tests.browser.driver import expect, field, press, settled
 
+FRESH = "outra frase que só a Bia diria"
 OVER = "Sua sessão terminou. O que foi digitado continua nesta tela."
 
 
@@ -116,8 +119,26 @@ def test_a_session_that_ends_says_so_and_what_was_typed_stays(core: Mailcore, ap
     expect(page.get_by_text(OVER)).to_have_count(0, timeout=60_000)
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(field(page, "Descrição")).to_have_value("Padaria digitada")
+    # Another password ends the session too; this page finds the new one by itself.
+    page.get_by_role("button", name="Bia Lima").click()
+    expect(page.get_by_text("Papel: Suporte")).to_be_visible()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Trocar senha").click()
+    other = opened.value
+    field(other, "Senha atual").fill(PASSWORD)
+    field(other, "Nova senha").fill(FRESH)
+    field(other, "Repita a nova senha").fill(FRESH)
+    press(other, "Gravar senha")
+    expect(other.get_by_role("heading", name="Senha trocada")).to_be_visible()
+    other.close()
+    page.keyboard.press("Escape")
+    press(page, "Salvar")
+    expect(page.locator('[data-test-connection-state="CONNECTED"]')).to_be_visible(timeout=60_000)
+    expect(field(page, "Descrição")).to_have_value("Padaria digitada")
     press(page, "Salvar")
     expect(page.get_by_text("Servidor: preencha com o endereço do servidor").first).to_be_visible()
+    bia = core.access.users.get(BIA, actor=ME)
+    core.access.users.edit(bia, draft_of(bia), SecretStr(PASSWORD), actor=ME)  # as the other tests know it
 
 
 def test_signing_out_leads_to_the_door_and_the_way_back_is_closed(app: RunningApp, page: Any) -> None:
@@ -132,7 +153,7 @@ def test_signing_out_leads_to_the_door_and_the_way_back_is_closed(app: RunningAp
     expect(page.get_by_role("button", name="Entrar")).to_be_visible()
 
 
-def test_an_administrator_keeps_the_users(core: Mailcore, app: RunningApp, page: Any) -> None:
+def test_an_administrator_keeps_the_users(core: Mailcore, app: RunningApp, page: Any, playwright_browser: Any) -> None:
     sign_in(page, app, ANA, "/usuarios")
     expect(page.get_by_role("heading", name="Usuários")).to_be_visible()
     press(page, "Novo usuário")
@@ -146,7 +167,7 @@ def test_an_administrator_keeps_the_users(core: Mailcore, app: RunningApp, page:
     user = core.access.users.get("davi@exemplo.com.br", actor=ME)
     assert (user.name, user.role, user.password_hash) == ("Davi Melo", "analyst", "")
 
-    other = page.context.browser.new_context(locale="pt-BR").new_page()
+    other = playwright_browser.new_context(locale="pt-BR").new_page()
     other.goto(link)
     field(other, "Nova senha").fill(PASSWORD)
     field(other, "Repita a senha").fill(PASSWORD)
@@ -158,6 +179,11 @@ def test_an_administrator_keeps_the_users(core: Mailcore, app: RunningApp, page:
     expect(other.get_by_text("Davi Melo", exact=True)).to_be_visible()
     other.context.close()
 
+    press(page, "Encerrar sessões")
+    expect(page.get_by_role("dialog").get_by_text("Senha, de 127.0.0.1, desde")).to_be_visible()
+    press(page.get_by_role("dialog"), "Cancelar")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    settled(page)
     press(page, "Apagar")
     press(page.get_by_role("dialog"), "OK")
     expect(page.get_by_text("“Davi Melo” foi apagado.")).to_be_visible()

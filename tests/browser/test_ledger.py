@@ -89,7 +89,7 @@ def test_a_row_opens_to_its_diagnosis_and_a_link_reopens_it(page: Any, app: Any,
     with page.expect_download() as download:
         press(page, "Baixar CSV")
     rows = list(csv.DictReader(StringIO(Path(download.value.path()).read_text("utf-8-sig")), delimiter=";"))
-    assert [row["recipients"] for row in rows] == ["nao@gmail.example"]
+    assert [row["Destinatários"] for row in rows] == ["nao@gmail.example"]
 
     page.goto("about:blank")
     open_page(page, app.url, f"?envio={uncertain}")

@@ -11,18 +11,21 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 
 from mailcore.diagnosis.replies import diagnose
 from mailcore.health.check import CheckResult, check
-from mailcore.messages.compose import OutgoingMessage, compose
+from mailcore.messages.compose import OutgoingMessage, Recipient, compose
+from mailcore.messages.merge import MergeMessage, MergeTemplate
 from mailcore.transports import transport_for
 from mailcore.transports.base import Connection, TransportError
+from mailcore.transports.bulk import Parcel
 from mailcore.transports.smtp import SmtpTransport
 from mailcore.transports.smtp_session import Limits
-from mailcore.vocabulary import Kind, Outcome, Security, StepState
+from mailcore.vocabulary import Kind, Outcome, Security, SendStatus, StepState
 from tests.peers.mta import PASSWORD, SMALL, USER, Mta, forms_of
 from tests.peers.mta.exim import running_exim
 from tests.peers.mta.pems import EXPIRED, SELF_SIGNED, WRONG_NAME
@@ -187,6 +190,30 @@ def test_a_check_that_asks_for_a_recipient_leaves_nothing_behind(mta: Mta) -> No
     transport_for(connection).send(outgoing)
     mta.wait_for(outgoing.message_id)
     assert len(list((mta.maildir / "new").glob("*"))) == len(before) + 1
+
+
+@pytest.mark.parametrize("door", ["open", "starttls"])
+def test_a_batch_goes_over_one_connection_each_message_whole(mta: Mta, door: str) -> None:
+    """Few at a time wait for each DATA, many go by BDAT; one refused between them changes nothing for the others."""
+    template = MergeTemplate.parse(subject="Nota {{nome}} — às 10h", text=TEXT + "{{nome}}", html="")
+    merge = MergeMessage(template, sender=Recipient(USER))
+
+    def parcel(number: int, domain: str = "exemplo.org") -> Parcel:
+        address, message_id = f"r{number}@{domain}", f"<{uuid4().hex}@exemplo.com.br>"
+        data = merge.write(address, "", {"nome": f"nº {number}"}, message_id=message_id)
+        return Parcel(number, address, message_id, data)
+
+    group = [parcel(number, "outro.example" if number in (2, 9, 39) else "exemplo.org") for number in range(40)]
+    with transport_for(mta.connection(door)).bulk(merge) as line, in_time():
+        results = line.hand_over(group[:5]) + line.hand_over(group[5:])
+    assert [each.number for each in results if each.outcome is SendStatus.REFUSED] == [2, 9, 39]
+    assert all(each.outcome is SendStatus.ACCEPTED and each.provider_id for each in results if each.error is None)
+    ids = [each.provider_id for each in results if each.provider_id]
+    assert len(set(ids)) == len(ids) == 37
+    for number in (0, 4, 7):  # Exim delivers ten of a connection at once, and queues the rest
+        assert mta.wait_for(group[number].message_id).endswith(group[number].data.replace(b"\r\n", b"\n"))
+    log = mta.log()
+    assert all(each in log for each in ids)
 
 
 # ---------------------------------------------------------------------- certificates

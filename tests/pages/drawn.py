@@ -1,8 +1,9 @@
-"""Read what a page under ``AppTest`` drew as a table (``ui/listview/table.py``)."""
+"""Read what a page under ``AppTest`` drew: a table (``ui/listview/table.py``), a sentence."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,3 +23,8 @@ def rows_of(app: AppTest) -> list[dict[str, str]]:
             texts[f"{heading} below"] = "" if isinstance(cell, str) else cell.get("below", "")
         rows.append(texts)
     return rows
+
+
+def as_shown(markdown: str) -> str:
+    """What a person reads of Markdown that ``ui.formats.plain`` made."""
+    return re.sub(r"\\(.)", r"\1", markdown.replace(":small[]", ""))

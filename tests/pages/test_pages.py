@@ -15,6 +15,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 from tests.actors import ME
+from tests.pages.drawn import as_shown
 
 PAGES = {
     "pages/servidores.py": "Servidores de e-mail",
@@ -102,4 +103,4 @@ def test_a_setting_that_is_wrong_is_a_sentence(
     monkeypatch.setenv(name, value)
     app = run(page)
     assert not app.exception
-    assert sentence in app.error[0].value
+    assert sentence in as_shown(app.error[0].value)

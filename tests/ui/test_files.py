@@ -48,10 +48,10 @@ def test_csv_has_every_row_no_body_and_runs_no_formula(core: Mailcore) -> None:
     rows = lines(data)
     assert len(rows) == 1
     assert tuple(rows[0]) == COLUMNS
-    assert rows[0]["server_name"] == "'=HYPERLINK(1)"
-    assert rows[0]["recipients"] == "a@a.example b@b.example"
-    assert rows[0]["reply"] == "250 2.0.0 OK; fila 7"
-    assert rows[0]["at"] == "2026-11-23T09:00:00-03:00"
+    assert rows[0]["Servidor"] == "'=HYPERLINK(1)"
+    assert rows[0]["Destinatários"] == "a@a.example b@b.example"
+    assert rows[0]["Resposta do servidor"] == "250 2.0.0 OK; fila 7"
+    assert rows[0]["Quando (ISO 8601)"] == "2026-11-23T09:00:00-03:00"
     assert data.endswith(b"\r\n")
 
 
@@ -69,7 +69,7 @@ def test_csv_of_a_refused_send_says_what_was_wrong(core: Mailcore) -> None:
         server = core.servers.create(draft, actor=ME).server
         sent = core.send(server, compose(from_address="a@a.example", to="b@b.example", text="Corpo secreto"))
     rows = lines(to_csv(core, LedgerQuery(server_id=server.id)))
-    assert (sent.status, rows[0]["diagnosis_code"]) == (SendStatus.REFUSED, "recipient_unknown")
+    assert (sent.status, rows[0]["O que houve (código)"]) == (SendStatus.REFUSED, "recipient_unknown")
     assert "Corpo secreto" not in repr(rows)
 
 

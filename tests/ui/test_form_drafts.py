@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mailcore.registry.drafts import ServerDraft
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, Security
-from ui.cadastro.form import ServerForm, shown_at_first, value_of_shown
+from ui.cadastro.form import ServerForm
+from ui.cadastro.values import shown_at_first, value_of_shown
 
 DRAFT = ServerDraft(
     name="Padaria",

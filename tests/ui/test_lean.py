@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 from typing import Any
 
-import anyio
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from ui.lean import Lean
 
@@ -40,7 +40,9 @@ def ask(app: Any, path: str, method: str = "GET", **headers: str) -> tuple[int, 
         told.append(message)
 
     sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    anyio.run(app, {"type": "http", "method": method, "path": path, "headers": sent}, None, send)
+    scope = {"type": "http", "method": method, "path": path, "headers": sent}
+    with start_blocking_portal() as loop:  # in a thread of its own: a browser test before this one leaves a loop here
+        loop.call(app, scope, None, send)
     return told[0]["status"], dict(told[0]["headers"]), b"".join(one.get("body", b"") for one in told[1:])
 
 

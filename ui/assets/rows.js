@@ -58,7 +58,9 @@ class Table {
     this.setStateValue = setStateValue;
     this.setTriggerValue = setTriggerValue;
     const drawn = JSON.stringify([data.label, data.columns, data.order, data.rows, data.first, data.total]);
+    const wasLow = Boolean(this.data?.detail);
     this.data = data;
+    this.box.classList.toggle("low", data.detail);
     if (drawn !== this.drawn) this.draw();
     this.drawn = drawn;
     if (isNew || data.serial >= this.serial) {
@@ -67,6 +69,7 @@ class Table {
       this.selected = new Set(data.selected);
       if (isNew || before !== data.selected.join()) this.reveal(isNew);
     }
+    if (data.detail && !wasLow) this.inSight(); // the table has just become low
     this.paint();
   }
 
@@ -166,8 +169,12 @@ class Table {
     if (!row) return;
     this.focused = this.anchor = this.idOf(row);
     this.rove(row);
-    row.scrollIntoView({ block: "nearest" });
+    this.inSight();
     if (isNew && document.activeElement === document.body) row.focus({ preventScroll: true });
+  }
+
+  inSight() {
+    [...this.body.rows].find((row) => this.selected.has(this.idOf(row)))?.scrollIntoView({ block: "nearest" });
   }
 
   clicked(event) {

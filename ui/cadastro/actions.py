@@ -19,20 +19,8 @@ from mailcore.errors import (
 from mailcore.health.checks import note_result
 from mailcore.registry.fields import LABELS, SECRET_BOUND
 from ui import words
-from ui.cadastro.form import (
-    GENERAL,
-    ServerForm,
-    Tested,
-    copy_form,
-    draft_of_form,
-    fill,
-    forget,
-    is_unsaved,
-    open_form,
-    put,
-    typed_secret,
-    was_left,
-)
+from ui.cadastro.form import GENERAL, ServerForm, Tested, copy_form, open_form
+from ui.cadastro.values import draft_of_form, fill, forget, is_unsaved, put, typed_secret, was_left
 from ui.context import current_actor, note
 from ui.drafts import end_draft
 from ui.formats import date_time, plain
@@ -211,7 +199,7 @@ def show_problems(form: ServerForm) -> None:
         sentences = "\n".join(f"- {plain(error.message)}" for error in form.errors)
         st.error(f"Ainda não dá para continuar:\n\n{sentences}", icon=":material/error:")
     if form.fault:
-        st.error(form.fault, icon=":material/error:")
+        st.error(plain(form.fault), icon=":material/error:")
 
 
 def show_conflict(core: Mailcore, form: ServerForm) -> None:

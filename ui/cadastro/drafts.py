@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.cadastro.form import ServerForm, is_unsaved, put_typed, shown_at_first, value_of_shown
+from ui.cadastro.form import Draft
+from ui.cadastro.values import is_unsaved, put_typed, shown_at_first, value_of_shown
 from ui.context import note
 from ui.drafts import NAME, end_draft, keep_draft
 from ui.session import FORM, component_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from ui.cadastro.form import ServerForm
 
 _PASSWORD = "A senha não é guardada: digite-a de novo."  # noqa: S105
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What the tab had kept."""
-
-    form: str
-    values: Mapping[str, Any]
-    is_of_this_state: bool
-    """The record is still as it was when this was typed."""
 
 
 def keep(form: ServerForm) -> None:

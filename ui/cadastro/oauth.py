@@ -20,6 +20,7 @@ from mailcore.oauth.faults import OAuthError
 from mailcore.oauth.providers import providers
 from mailcore.vocabulary import OAuthMode, OAuthState
 from ui.assets import part
+from ui.cadastro.values import draft_of_form
 from ui.context import current_actor, library
 from ui.door.knock import base_path
 from ui.formats import plain
@@ -27,31 +28,12 @@ from ui.session import OAUTH_PASTED
 
 if TYPE_CHECKING:
     from mailcore.registry.drafts import ServerDraft
-    from mailcore.storage.tables import MailServer, OAuthApp
+    from mailcore.storage.tables import MailServer
     from ui.cadastro.form import ServerForm
 
 RETURN_PATH = "/oauth/retorno"
-PASSWORD = "password"  # noqa: S105 - a choice of the form
-_LABELS = {PASSWORD: "Senha", **{name: provider.label for name, provider in providers().items()}}
-LOGIN_FORMS = list(_LABELS)
 _ASK_EVERY = 2.0
 _opener = st.components.v2.component("mailcore_open_page", js=part("open_page"))
-
-
-def login_label(choice: str) -> str:
-    """Return what the form calls a form of login."""
-    return _LABELS[choice]
-
-
-def provider_of(app_id: int | str | None) -> str:
-    """Return whose an application is; of one that is gone, the first provider's."""
-    found = next((app for app in library().servers.apps.all() if str(app.id) == str(app_id)), None)
-    return found.provider if found else next(iter(providers()))
-
-
-def apps_of(provider: str) -> dict[str, OAuthApp]:
-    """Return the applications of a provider, by their number as the form has it."""
-    return {str(app.id): app for app in library().servers.apps.all() if app.provider == provider}
 
 
 def redirect_address() -> str:
@@ -124,8 +106,6 @@ def _begin_device(form: ServerForm) -> None:
 
 
 def _start(form: ServerForm, *, by_code: bool) -> None:
-    from ui.cadastro.form import draft_of_form
-
     draft = draft_of_form(form)
     form.errors, form.oauth_fault, form.begun = [], "", None
     form.begun_for = _bound(draft)
@@ -142,7 +122,7 @@ def _start(form: ServerForm, *, by_code: bool) -> None:
     except OAuthError as error:
         form.oauth_fault = _why(error.code, error.words)
     except MailcoreError as error:
-        form.oauth_fault = str(error)
+        form.oauth_fault = plain(str(error))
 
 
 def _wait(form: ServerForm) -> None:
@@ -177,7 +157,7 @@ def _take_pasted(form: ServerForm) -> None:
         if error.code != "oauth_state":
             form.begun = None
     except MailcoreError as error:
-        form.oauth_fault = str(error)
+        form.oauth_fault = plain(str(error))
 
 
 def _watch(form: ServerForm) -> None:

@@ -51,7 +51,7 @@ def offer(address: str, key: str, put: Callable[[dict[str, Any]], None]) -> None
         of = "da" if found.provider_id in _FEMININE else "do"
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
-                f"Preencher com os dados {of} {name}",
+                f"Preencher com os dados {of} {plain(name)}",
                 key=key,
                 icon=":material/auto_fix_high:",
                 on_click=_fill,

@@ -35,7 +35,9 @@ def within_app(wanted: str) -> str:
         re.fullmatch(r"/(?![/\\])[^\\\x00-\x20\x7f]*", wanted)
         and not urlsplit(wanted).netloc
         and wanted.startswith(f"{base}/")
-        and not re.match(r"/(entrar(?!/pronto)|auth|oauth2callback|_stcore)\b", wanted.removeprefix(base))
+        and not re.match(
+            r"/(entrar(?!/(?:pronto|minha-senha)$)|auth|oauth2callback|_stcore)\b", wanted.removeprefix(base)
+        )
     ):
         return wanted
     return f"{base}/"

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from mailcore.errors import MailcoreError
 from ui.door import tickets
 from ui.door.html import refusal_page
 from ui.door.keeper import Keeper, Refused
-from ui.door.knock import TICKET, Knock, base_path, read
+from ui.door.knock import TICKET, Knock, answer_at_once, base_path, read
 from ui.door.tickets import Ticket
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ T = TypeVar("T")
 
 SESSION_OVER = 4401
 """Closing code of a page's WebSocket whose session ended (4000 to 4999 are an application's own)."""
+_ASK_AT_ONCE = 8
 _OPEN = re.compile(r"/(_stcore/health|entrar(/.*)?|oauth2callback|auth/logout)")
 _MEDIA = re.compile(rb"/media/([0-9a-f]{32})")
 _UPLOAD = re.compile(rb"/_stcore/upload_file/([0-9a-f-]{36})")
+_HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _FILE_PATH = re.compile(r"/(?:media|_stcore/upload_file)/([^/.]*)")
 """Streamlit names a file by a hash of what is in it, and a place to upload to by the page's session."""
 
@@ -50,6 +53,7 @@ class Gate:
     def __init__(self, app: ASGIApp, keeper: Keeper) -> None:
         self._app = app
         self._keeper = keeper
+        self._askers = ThreadPoolExecutor(_ASK_AT_ONCE, "door")
         tickets.stand()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,6 +61,7 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        answer_at_once(receive)
         scope["headers"] = [(name, value) for name, value in scope["headers"] if name.lower() != TICKET.encode()]
         try:
             knock = read(scope, receive, self._keeper.core.settings)
@@ -84,7 +89,8 @@ class Gate:
         """Ask at once where the database is a file on this machine, else without holding up everybody."""
         if self._keeper.core.database.is_sqlite:
             return question(*about)
-        return await anyio.to_thread.run_sync(question, *about)
+        # Threads of the gate's own: anyio's cost half as much again, and are also there for longer work.
+        return await asyncio.get_running_loop().run_in_executor(self._askers, question, *about)
 
     def _is_anothers(self, knock: Knock, entered: Entered | None) -> bool:
         """Whether somebody asks for a file, or uploads to a page, whose address only another person was given."""
@@ -114,7 +120,7 @@ class Gate:
                     task = asyncio.create_task(anyio.to_thread.run_sync(self._keeper.note_use, entered))
                     noting.add(task)
                     task.add_done_callback(noting.discard)
-                return message
+                return readable(message)
             is_over = True
             await send({"type": "websocket.close", "code": SESSION_OVER})
             return {"type": "websocket.disconnect", "code": SESSION_OVER}
@@ -135,6 +141,25 @@ class Gate:
             if mark in data:
                 for found in pattern.finditer(data):
                     self._keeper.remember_file(user_id, found[1].decode())
+
+
+def readable(message: Message) -> Message:
+    """A message as Streamlit can read it.
+
+    A browser writes half of a character, pasted or typed, as three bytes that are no UTF-8. Streamlit drops such a
+    message without a word, and the press of a button with it. In place of them comes the mark of what is no text, of
+    three bytes too, so that every length in the message stays right.
+    """
+    data = message.get("bytes")
+    if not data or not _HALF.search(data):
+        return message
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    try:
+        BackMsg().ParseFromString(data)
+    except Exception:  # noqa: BLE001 - the error's class is of a library that Streamlit brings along
+        return {**message, "bytes": _HALF.sub("\ufffd".encode(), data)}
+    return message  # the bytes stand in a number
 
 
 def _is_use(entered: Entered, message: Message) -> bool:

@@ -10,9 +10,11 @@ from html import escape
 from importlib import resources
 from typing import NamedTuple
 
+from mailcore.access.passwords import SHORTEST
 from ui.door.knock import base_path
 
 APP = "Servidores de e-mail"
+_RULE = f"Pelo menos {SHORTEST} caracteres. Uma frase que só você diria serve bem."
 
 
 class Way(NamedTuple):
@@ -75,7 +77,42 @@ def password_page(*, link: str, error: str = "") -> tuple[bytes, list[tuple[byte
             '<label for="again">Repita a senha</label>',
             '<input id="again" name="again" type="password" autocomplete="new-password" required maxlength="256">',
             '<button type="submit">Gravar senha</button></form>',
-            '<p class="hint" id="rule">Pelo menos 12 caracteres. Uma frase que só você diria serve bem.</p>',
+            f'<p class="hint" id="rule">{_RULE}</p>',
+        ],
+    )
+
+
+def own_password_page(*, email: str, error: str = "") -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The page on which somebody who is signed in changes their password."""
+    return _page(
+        "Trocar senha",
+        [
+            _note(error, "bad"),
+            f'<form method="post" action="{base_path()}/entrar/minha-senha">',
+            # For the browser's store of passwords, which wants to know whose it is.
+            f'<input type="hidden" name="email" autocomplete="username" value="{escape(email)}">',
+            '<label for="current">Senha atual</label>',
+            '<input id="current" name="current" type="password" autocomplete="current-password" required autofocus',
+            ' maxlength="256">',
+            '<label for="password">Nova senha</label>',
+            '<input id="password" name="password" type="password" autocomplete="new-password" required',
+            ' maxlength="256" aria-describedby="rule">',
+            '<label for="again">Repita a nova senha</label>',
+            '<input id="again" name="again" type="password" autocomplete="new-password" required maxlength="256">',
+            '<button type="submit">Gravar senha</button></form>',
+            f'<p class="hint" id="rule">{_RULE} As suas outras sessões terminam.</p>',
+        ],
+    )
+
+
+def changed_page() -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Said to who has changed their password; the page they came from still stands open."""
+    return _page(
+        "Senha trocada",
+        [
+            "<p>Neste navegador você continua dentro; nos outros, entre de novo com a senha nova.</p>",
+            "<p>Volte para a aba em que estava: o que foi digitado continua lá.</p>",
+            f'<p><a class="button" href="{base_path()}/">Abrir o programa aqui</a></p>',
         ],
     )
 

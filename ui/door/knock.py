@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from hmac import compare_digest
 from ipaddress import ip_address
@@ -114,10 +116,27 @@ def inner_path(path: str) -> str:
     return path.removeprefix(base) or "/" if base and (path == base or path.startswith(f"{base}/")) else path
 
 
+def answer_at_once(receive: object) -> None:
+    """Have what is written to this connection sent without waiting for more.
+
+    asyncio does so by itself, but not for the kind of socket that Streamlit listens on (1.67): there each answer of
+    several parts, and so each run of a page, would wait 40 ms for the other end to confirm its first part.
+    """
+    connection = _of_connection(receive, "socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):  # it is closed already
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _of_connection(receive: object, name: str) -> Any:
+    """What uvicorn's transport knows of a connection; None where something else serves."""
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    return transport.get_extra_info(name) if transport is not None else None
+
+
 def _peer(scope: Scope, receive: object, headers: dict[str, str]) -> str:
     """The real other end. uvicorn writes X-Forwarded-For over it where a loopback peer sends that header."""
-    transport = getattr(getattr(receive, "__self__", None), "transport", None)
-    name = transport.get_extra_info("peername") if transport is not None else None
+    name = _of_connection(receive, "peername")
     if name:
         return str(name[0])
     if "x-forwarded-for" in headers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -15,7 +15,15 @@ from mailcore.errors import MailcoreError, SignInRefusedError, ValidationError
 from mailcore.settings import Door
 from ui.door import openid
 from ui.door.answers import form_of, page, within_app
-from ui.door.html import back_page, leave_page, password_page, refusal_page, sign_in_page
+from ui.door.html import (
+    back_page,
+    changed_page,
+    leave_page,
+    own_password_page,
+    password_page,
+    refusal_page,
+    sign_in_page,
+)
 from ui.door.keeper import Keeper, Refused
 from ui.door.knock import COOKIE, Knock, base_path
 from ui.door.oauth_return import OAuthReturn
@@ -60,6 +68,7 @@ class Routes:
         return [
             Route(f"{base}/entrar", self.sign_in, methods=["GET", "POST"]),
             Route(f"{base}/entrar/senha", self.password, methods=["GET", "POST"]),
+            Route(f"{base}/entrar/minha-senha", self.own_password, methods=["GET", "POST"]),
             Route(f"{base}/entrar/sair", self.leave, methods=["POST"]),
             Route(f"{base}/entrar/estado", self.state, methods=["GET"]),
             Route(f"{base}/entrar/pronto", self.back, methods=["GET"]),
@@ -167,6 +176,42 @@ class Routes:
         except MailcoreError as error:
             return page(refusal_page(str(error)), 503)
         return RedirectResponse(f"{base_path()}/entrar?aviso=senha", status_code=303)
+
+    async def own_password(self, request: Request) -> Response:
+        """Change one's own password; whoever is not in is sent to the door first."""
+        knock: Knock = request.state.knock
+        try:
+            entered: Entered | None = await self.work(self._keeper.who, knock)
+        except Refused:
+            return RedirectResponse(f"{base_path()}/entrar?next={base_path()}/entrar/minha-senha", status_code=303)
+        except MailcoreError as error:
+            return page(refusal_page(str(error)), 503)
+        if entered is None or entered.door != Door.ACCOUNTS:
+            return RedirectResponse(f"{base_path()}/", status_code=303)
+        if request.method == "GET":
+            is_done = request.query_params.get("aviso") == "trocada"
+            return page(changed_page() if is_done else own_password_page(email=entered.email))
+        if not knock.is_from_here:
+            return await self._another_site(knock)
+        return await self._change_password(knock, entered, await form_of(request))
+
+    async def _change_password(self, knock: Knock, entered: Entered, form: Mapping[str, str]) -> Response:
+        def again(error: str, status: int) -> Response:
+            return page(own_password_page(email=entered.email, error=error), status)
+
+        current, password = SecretStr(form.get("current", "")), SecretStr(form.get("password", ""))
+        if password.get_secret_value() != form.get("again", ""):
+            return again(_NOT_TOGETHER, 400)
+        change = self._keeper.core.access.change_password
+        try:
+            token = await self.work(change, entered, current, password, knock.visitor)
+        except ValidationError as error:
+            return again(str(error), 400)
+        except SignInRefusedError as error:
+            return again(str(error), 429 if error.wait_seconds else 401)
+        except MailcoreError as error:
+            return again(str(error), 503)
+        return self.enter(knock, token, f"{base_path()}/entrar/minha-senha?aviso=trocada")
 
     async def signed_out(self, request: Request) -> Response:
         """Where ``Sair`` of the menu leads once the session is over; a link that leads here straight asks first."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import streamlit as st
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from streamlit.delta_generator import DeltaGenerator
 
@@ -29,6 +29,30 @@ class Search:
     width: int = 330
     live: str = "200ms"
 
+    def begin(self, address: Mapping[str, str]) -> None:
+        """Take what the address says, where nothing is typed yet."""
+        self.key.start(address.get(self.parameter, "")[:_LONGEST])
+
+    def draw(self, on_change: Callable[[], None]) -> None:
+        """Draw the field."""
+        st.text_input(
+            self.label,
+            key=self.key.name,
+            type="search",
+            live=self.live,
+            placeholder=self.placeholder,
+            on_change=on_change,
+            width=self.width,
+        )
+
+    def asked(self) -> dict[str, str]:
+        """Return what the address has to say; nothing where every row is asked for."""
+        return {self.parameter: self.key.get()} if self.key.get() else {}
+
+    def clear(self) -> None:
+        """Take it off."""
+        self.key.set("")
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -46,6 +70,41 @@ class Choice:
         """Return what the chosen word stands for."""
         return self.options[self.key.get() or self.standard]
 
+    def begin(self, address: Mapping[str, str]) -> None:
+        """Take what the address says, where nothing is chosen yet."""
+        if not self.key.is_set():
+            wanted = address.get(self.parameter, "")
+            self.key.set(wanted if wanted in self.options else self.standard)
+
+    def draw(self, on_change: Callable[[], None]) -> None:
+        """Draw the choice."""
+        st.selectbox(
+            self.label,
+            list(self.options),
+            key=self.key.name,
+            on_change=on_change,
+            filter_mode=None,
+            width=self.width,
+        )
+
+    def asked(self) -> dict[str, str]:
+        """Return what the address has to say; nothing where it is the usual choice."""
+        word = self.key.get()
+        return {self.parameter: word} if word and word != self.standard else {}
+
+    def clear(self) -> None:
+        """Go back to the usual choice."""
+        self.key.set(self.standard)
+
+
+class Filter(Protocol):
+    """What :class:`Filters` asks of each of its parts."""
+
+    def begin(self, address: Mapping[str, str]) -> None: ...
+    def draw(self, on_change: Callable[[], None]) -> None: ...
+    def asked(self) -> dict[str, str]: ...
+    def clear(self) -> None: ...
+
 
 class Filters:
     """The filters of one list, the page that is open, and the address that reopens both.
@@ -53,43 +112,21 @@ class Filters:
     Streamlit's own binding of widgets to the address is not used: it forbids leaving the page by a button.
     """
 
-    def __init__(self, *parts: Search | Choice, page: Key[int]) -> None:
-        self._parts: Sequence[Search | Choice] = parts
+    def __init__(self, *parts: Filter, page: Key[int]) -> None:
+        self._parts = parts
         self.page = page
 
     def draw(self) -> DeltaGenerator:
         """Draw the filters, as the address has them at first; return their row, for what else belongs there."""
-        asked = st.query_params
+        address = st.query_params
         for part in self._parts:
-            if isinstance(part, Search):
-                part.key.start(asked.get(part.parameter, "")[:_LONGEST])
-            elif not part.key.is_set():
-                wanted = asked.get(part.parameter, "")
-                part.key.set(wanted if wanted in part.options else part.standard)
-        number = asked.get("pagina", "1")
+            part.begin(address)
+        number = address.get("pagina", "1")
         self.page.start(int(number) if number.isdecimal() and 0 < len(number) < 7 else 1)
         row = st.container(horizontal=True, vertical_alignment="bottom")  # wraps on a narrow screen
         with row:
             for part in self._parts:
-                if isinstance(part, Search):
-                    st.text_input(
-                        part.label,
-                        key=part.key.name,
-                        type="search",
-                        live=part.live,
-                        placeholder=part.placeholder,
-                        on_change=self.to_first_page,
-                        width=part.width,
-                    )
-                else:
-                    st.selectbox(
-                        part.label,
-                        list(part.options),
-                        key=part.key.name,
-                        on_change=self.to_first_page,
-                        filter_mode=None,
-                        width=part.width,
-                    )
+                part.draw(self.to_first_page)
         return row
 
     def to_first_page(self) -> None:
@@ -98,24 +135,21 @@ class Filters:
 
     def are_set(self) -> bool:
         """Whether any filter leaves rows out."""
-        return any(self._asked(part) for part in self._parts)
+        return any(part.asked() for part in self._parts)
 
     def clear(self) -> None:
         """Take every filter off; before the filters are drawn in this run."""
         for part in self._parts:
-            part.key.set("" if isinstance(part, Search) else part.standard)
+            part.clear()
         self.to_first_page()
 
     def remember(self, **more: str) -> dict[str, str]:
         """Write what is on screen into the address, so that a link reopens it; return it."""
-        view = {part.parameter: self._asked(part) for part in self._parts}
+        view: dict[str, str] = {}
+        for part in self._parts:
+            view |= part.asked()
         view["pagina"] = "" if self.page.get() == 1 else str(self.page.get())
         view = {name: text for name, text in (view | more).items() if text}
         if st.query_params.to_dict() != view:
             st.query_params.from_dict(view)
         return view
-
-    @staticmethod
-    def _asked(part: Search | Choice) -> str:
-        value = part.key.get() or ""
-        return "" if isinstance(part, Choice) and value == part.standard else value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import streamlit as st
 
@@ -19,9 +19,12 @@ from ui.session import Selection, component_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from streamlit.delta_generator import DeltaGenerator
+
     from ui.listview.filters import Filters
     from ui.session import Key
 
+T = TypeVar("T")
 Tone = Literal["", "good", "bad", "warn", "quiet"]
 
 _component = st.components.v2.component("mailcore_rows", js=part("rows"), isolate_styles=False)
@@ -69,6 +72,7 @@ def table(
     on_open: Callable[[int], None] | None = None,
     order: tuple[str, bool] = ("", False),
     on_sort: Callable[[str], None] | None = None,
+    has_detail: bool = False,
 ) -> None:
     """Draw rows.
 
@@ -83,6 +87,8 @@ def table(
         on_open: called with the record that was opened (`Enter`, double click).
         order: by which column the rows are sorted, and whether it descends.
         on_sort: called with the name of the column whose heading was pressed.
+        has_detail: what there is to say of the selected row stands under the table, or beside it (see :func:`pair`):
+            the table is low then and keeps the row in sight.
     """
     chosen = selection.get() if selection else Selection()
     callbacks: dict[str, Any] = {}
@@ -106,9 +112,33 @@ def table(
             opens=on_open is not None,
             selected=list(chosen.ids),
             serial=chosen.serial,
+            detail=has_detail,
         ),
         **callbacks,
     )
+
+
+def pair(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Return the place of a table and that of the selected row's detail: beside it in a wide window, else under it."""
+    with st.container(key=f"pair_{name}"):
+        return st.container(key=f"pair_table_{name}"), st.container(key=f"pair_detail_{name}")
+
+
+def turned(order: str, column: str) -> str:
+    """Return an order after a press on a column's heading: by it, or the other way round."""
+    return f"-{column}" if order == column else column
+
+
+def in_order(rows: Sequence[T], order: str, value: Callable[[T, str], Any]) -> list[T]:
+    """Return rows sorted by a column ("-" before it: descending); what has no value stands last either way.
+
+    Args:
+        value: of a row in a column; None where it has none.
+    """
+    column = order.removeprefix("-")
+    there = [row for row in rows if value(row, column) is not None]
+    there.sort(key=lambda row: value(row, column), reverse=order.startswith("-"))
+    return there + [row for row in rows if value(row, column) is None]
 
 
 def _packed(**data: Any) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from pydantic import SecretStr
@@ -17,7 +17,7 @@ from mailcore.access.doors import is_local_address, open_doors, refusal_to_start
 from mailcore.access.entrance import Access, Identity
 from mailcore.access.trail import REASONS, Visitor
 from mailcore.access.users import UserDraft
-from mailcore.errors import ConfigurationError, SignInRefusedError, StorageError
+from mailcore.errors import ConfigurationError, SignInRefusedError, StorageError, ValidationError
 from mailcore.rights import Role
 from mailcore.settings import Door, Settings, load_settings
 from mailcore.storage.tables import AccessEvent, LoginSession, SignInTries, User
@@ -63,6 +63,42 @@ def test_a_wrong_pair_says_the_same_whoever_it_is(core: Mailcore, access: Access
     assert last_refusal(core).email == (EMAIL if email == EMAIL else "")
 
 
+def test_one_changes_ones_own_password_and_every_other_session_ends(core: Mailcore, access: Access) -> None:
+    mine, stolen = (access.sign_in(EMAIL, PASSWORD, HERE) for _ in range(2))
+    link = access.users.make_link(access.users.get(EMAIL, actor=ME), actor=ME)
+    entered = access.sessions.of_token(mine)
+    assert entered is not None
+    fresh = SecretStr("uma frase nova e bem comprida")
+    for current, new, said in (
+        (WRONG, fresh, "A senha atual não confere."),
+        (SecretStr(""), fresh, "A senha atual não confere."),
+        (PASSWORD, SecretStr("curta"), "Senha: use pelo menos 12 caracteres"),
+        (PASSWORD, PASSWORD, "Senha: a nova é igual à atual"),
+    ):
+        with pytest.raises((SignInRefusedError, ValidationError)) as raised:
+            access.change_password(entered, current, new, HERE)
+        assert str(raised.value).startswith(said)
+    assert last_refusal(core).reason == "wrong_current"
+    assert access.sessions.of_token(stolen) is not None
+    token = access.change_password(entered, PASSWORD, fresh, HERE)
+    assert [access.sessions.of_token(one) is not None for one in (token, mine, stolen)] == [True, False, False]
+    assert not access.link_is_good(link)
+    assert str(refused(access, EMAIL, PASSWORD)) == "E-mail ou senha não conferem."
+    assert access.sign_in(EMAIL, fresh, HERE)
+    assert ("password_set", "Ana (ana@exemplo.com.br)") in [
+        (one.event, one.by) for one in access.events(actor=ME).events
+    ]
+
+
+def test_guessing_the_current_password_with_a_stolen_cookie_is_slowed_down(access: Access) -> None:
+    entered = access.sessions.of_token(access.sign_in(EMAIL, PASSWORD, HERE))
+    assert entered is not None
+    for number in range(throttle.FREE_TRIES_OF_ACCOUNT + 2):
+        with pytest.raises(SignInRefusedError) as raised:
+            access.change_password(entered, SecretStr(f"chute {number}"), WRONG, HERE)
+    assert raised.value.reason == "throttled"
+
+
 def test_who_is_inactive_or_has_no_password_gets_the_same_answer(core: Mailcore, access: Access) -> None:
     ana = access.users.get(EMAIL, actor=ME)
     access.users.edit(ana, UserDraft(EMAIL, Role.SUPPORT, is_active=False), actor=ME)
@@ -75,13 +111,13 @@ def test_an_unknown_address_takes_as_long_and_both_less_than_half_a_second(acces
     def seconds(email: str) -> float:
         times = []
         for number in range(4):
-            begun = perf_counter()
+            begun = thread_time()
             refused(access, email, WRONG, Visitor(f"192.0.2.{number}"))
-            times.append(perf_counter() - begun)
+            times.append(thread_time() - begun)
         return median(times)
 
     known, unknown = seconds(EMAIL), seconds("ninguem@exemplo.com.br")
-    assert max(known, unknown) < 0.5 * 4  # the promise, with room for a busy machine
+    assert max(known, unknown) < 0.5  # of the processor: what others do on this machine does not count
     assert 0.5 < known / unknown < 2
 
 

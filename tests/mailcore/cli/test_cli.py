@@ -337,8 +337,9 @@ def _choices(of: argparse.ArgumentParser) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for action in of._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for sub in action.choices.values():
-                found |= _choices(sub)
+            for name, sub in action.choices.items():
+                if name != "batch":  # which has kinds of its own
+                    found |= _choices(sub)
         elif action.choices:
             found |= {option: set(action.choices) for option in action.option_strings}
     return found

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from mailcore import Mailcore
-from mailcore.errors import HeldError, ValidationError
+from mailcore.audit import value_of
+from mailcore.errors import HeldError, NotFoundError, ValidationError
 from mailcore.health.service_figures import FiguresCache
 from mailcore.quota.external_use import Entry, read_csv, record
 from mailcore.quota.reports import QuotaQuery, days, hours, near_the_limit, quotas, runs_out_at
@@ -208,6 +209,28 @@ def test_use_made_elsewhere_counts_and_stops_a_send(core: Mailcore) -> None:
     assert sent(core, server, 2, NOW).status is SendStatus.REJECTED_BY_RULE
     assert sent(core, server, 1, NOW).status is SendStatus.ACCEPTED
     assert (of(core, server).used, of(core, server).external) == (10, 9)
+
+
+def test_an_entry_is_listed_and_undone_once(core: Mailcore) -> None:
+    server, now = register(core, "Uma", daily_limit=10), datetime.now(UTC)
+    old, new = Entry(server, now - timedelta(days=9), 4), Entry(server, now - timedelta(hours=2), 9)
+    record(core.database, core.quota_settings, [old, new], actor=ME)
+    roll_up(core.database)  # the older one is summed up with others
+    listed = core.external_use(account_key=server.account_key)
+    shown = [(one.server_name, one.units, one.at, one.noted_by) for one in listed.entries]
+    assert shown == [("Uma", each.units, each.at, ME.name) for each in (new, old)]
+    assert (listed.matching, core.external_use(account_key="smtp:other").entries) == (2, [])
+    assert core.reserve(server, 2).status is SendStatus.REJECTED_BY_RULE
+    for entry in listed.entries:
+        assert core.undo_external_use(entry.id, actor=ME) == entry.units
+        with pytest.raises(NotFoundError, match="já foi desfeito"):
+            core.undo_external_use(entry.id, actor=ME)
+    assert core.external_use().matching == 0
+    assert sum(one.external for one in core.days()) == sum(core.hours().values()) == of(core, server, now).used == 0
+    assert core.reserve(server, 2).status is SendStatus.STARTED
+    noted = core.trail.read(server_id=server.id).changes[0]
+    assert (noted.who, noted.server_name, noted.field) == (ME.name, "Uma", "external_use")
+    assert value_of(noted.before) == {"units": 4, "at": old.at.astimezone(ZONE).isoformat(timespec="seconds")}
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,21 @@ def test_too_many_readers_at_once_are_a_sentence(sqlite_core: Mailcore, monkeypa
         with pytest.raises(StorageError, match="todas as conexões"):
             sqlite_core.servers.search(ServerQuery())
     assert sqlite_core.servers.search(ServerQuery()).total == 0
+
+
+def test_a_look_at_postgresql_outlives_the_connection_it_was_kept_on(postgres_url: str) -> None:
+    """A restart of the server between two messages of a page is no error of that page."""
+    database = Database(postgres_url)
+    with database.fast_read() as cursor:
+        first = cursor.row("SELECT pg_backend_pid()")
+    with database.fast_read() as cursor:
+        assert cursor.row("SELECT pg_backend_pid()") == first  # kept
+    with database.write_connection() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": first[0]})
+    with database.fast_read() as cursor:
+        assert cursor.row("SELECT pg_backend_pid()") != first
+    with pytest.raises(StorageError), database.fast_read() as cursor:
+        cursor.row("SELECT nothing_there")
+    with database.fast_read() as cursor:
+        assert cursor.row("SELECT 1") == (1,)
+    database.dispose()

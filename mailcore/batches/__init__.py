@@ -1,0 +1,1 @@
+"""One message to many: recipients from a file, sent in groups by workers, each recipient accounted for."""
