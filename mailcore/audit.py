@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
 from mailcore.storage.tables import Change, MailServer
-from mailcore.text import thousands
+from mailcore.text import as_text, thousands
 from mailcore.vocabulary import ChangeAction
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _INSERT = """
 INSERT INTO change (at, who, server_id, server_name, action, field, before, after)
 VALUES (:at, :who, :server, :name, :action, 'external_use', :before, :after)
 """
+_APPLICATION = "Aplicativo OAuth"
 _LONGEST_NAME = 200
 _MOST = 300
 """Characters of a value that are kept: notes and certificates can be long."""
@@ -127,6 +129,25 @@ def note_use_undone(
     )
 
 
+def note_application(
+    session: Session,
+    name: str,
+    action: ChangeAction,
+    changes: Mapping[str, tuple[Any, Any]] = MappingProxyType({}),
+    *,
+    actor: Actor,
+    secret: bool = False,
+) -> None:
+    """Note that an application of OAuth2 came, went, or had fields changed, each from what to what."""
+    application = MailServer(id=0, name=f"{_APPLICATION}: {name}"[:_LONGEST_NAME])
+    if action is not ChangeAction.CHANGED:
+        _add(session, application, actor, action)
+    for field, (before, after) in changes.items():
+        _add(session, application, actor, action, f"app_{field}", _kept(before), _kept(after))
+    if secret:
+        _add(session, application, actor, action, "secret")
+
+
 def value_of(stored: str) -> Any:
     """Return a value as it was, cut where it was long; None for a secret."""
     return json.loads(stored) if stored else None
@@ -149,7 +170,7 @@ class Trail:
             StorageError: the database could not be read.
         """
         conditions = [] if server_id is None else [Change.server_id == server_id]
-        if wanted := text.strip():
+        if wanted := as_text(text).strip():
             named = Change.server_name.icontains(wanted, autoescape=True)
             conditions.append(named | Change.who.icontains(wanted, autoescape=True))
         with self._database.read() as session:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from mailcore.access.entrance import Access
 from mailcore.actor import THIS_COMPUTERS_USER, Actor, needs
-from mailcore.arguments import need, need_count, need_one_of
+from mailcore.arguments import need, need_count, need_one_of, need_text
 from mailcore.audit import Trail
 from mailcore.batches.front import Batches
 from mailcore.batches.suppressions import Suppressions
@@ -37,6 +37,7 @@ from mailcore.settings import Settings, load_settings
 from mailcore.storage.database import Database, make_data_dir, without_passwords
 from mailcore.storage.migrations import migrate
 from mailcore.storage.tables import MailServer, Send
+from mailcore.text import as_text
 from mailcore.transports.base import StepListener, ignore_steps
 from mailcore.vocabulary import Origin
 
@@ -109,10 +110,15 @@ class Mailcore:
         """Give back the database connections."""
         self.figures.close()
         self.batches.close()
+        self._sender.catch_up()
         self.database.dispose()
 
     def tidy(self) -> None:
-        """Tidy, once an hour; see :meth:`mailcore.sending.housekeeping.Housekeeping.tidy`."""
+        """Write outcomes that waited for the database, and tidy once an hour.
+
+        See :meth:`mailcore.sending.send.Sender.catch_up` and :meth:`mailcore.sending.housekeeping.Housekeeping.tidy`.
+        """
+        self._sender.catch_up()
         self._housekeeping.tidy()
 
     # ------------------------------------------------------------------ health
@@ -182,7 +188,7 @@ class Mailcore:
         """Send one message; see :meth:`mailcore.sending.send.Sender.send`."""
         need("server", server, MailServer, _SERVERS)
         need("message", message, OutgoingMessage, "mailcore.compose(…)")
-        need("idempotency_key", idempotency_key, str)
+        need_text("idempotency_key", idempotency_key)
         need_one_of("origin", origin, tuple(Origin))
         return self._sender.send(
             server, message, idempotency_key=idempotency_key, on_step=on_step, origin=origin, actor=actor
@@ -203,7 +209,8 @@ class Mailcore:
         See :meth:`mailcore.sending.for_programs.ProgramSends.reserve`.
         """
         need("server", server, MailServer, _SERVERS)
-        need("idempotency_key", idempotency_key, str)
+        need_text("idempotency_key", idempotency_key)
+        need_text("message_id", message_id)
         return self._programs.reserve(
             server, recipients, idempotency_key=idempotency_key, message_id=message_id, actor=actor
         )
@@ -222,7 +229,9 @@ class Mailcore:
         """Say what became of a reserved message; see :meth:`mailcore.sending.for_programs.ProgramSends.settle`."""
         need("row", row, Send, "core.reserve(…)")
         need_one_of("outcome", outcome, OUTCOMES)
-        return self._programs.settle(row, outcome, reply=reply, phase=phase, taken=taken, actor=actor)
+        return self._programs.settle(
+            row, outcome, reply=as_text(need("reply", reply, str)), phase=phase, taken=taken, actor=actor
+        )
 
     def follow_up(self, send_id: int) -> Followed:
         """Ask the service what became of a send; see :func:`mailcore.sending.delivery_status.follow_up`."""

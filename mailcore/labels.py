@@ -15,6 +15,7 @@ from mailcore.vocabulary import (
     LimitUnit,
     LimitWindow,
     OAuthMode,
+    OAuthState,
     Origin,
     QuotaState,
     RecipientStatus,
@@ -99,6 +100,12 @@ CATEGORY = {
 
 
 AUTH = {Auth.NONE: "Sem login", Auth.PASSWORD: "Senha", Auth.OAUTH2: "OAuth2"}
+OAUTH_STATE = {
+    OAuthState.NONE: "Não autorizado",
+    OAuthState.AUTHORIZED: "Autorizado",
+    OAuthState.REFUSED: "Recusada",
+    OAuthState.EXPIRED: "Expirada",
+}
 OAUTH_MODE = {OAuthMode.DELEGATED: "Pessoa autoriza", OAuthMode.APPLICATION: "Aplicativo sozinho"}
 BATCH_STATE = {
     BatchState.DRAFT: "Rascunho",

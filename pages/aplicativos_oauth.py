@@ -7,7 +7,7 @@ from ui.navigation import enter_through_app
 enter_through_app("aplicativos_oauth")
 st.title("Aplicativos OAuth")
 
-from ui.aplicativos_oauth import list_of_apps, new_app, steps_to_register
+from ui.aplicativos_oauth import app_form, list_of_apps, steps_to_register
 from ui.context import faults, mailcore, notices
 from ui.shortcuts import shortcuts
 
@@ -15,6 +15,6 @@ core = mailcore()
 notices()
 with faults():
     list_of_apps(core)
-    provider, mode = new_app(core)
+    provider, mode = app_form(core)
     steps_to_register(provider, mode)
 shortcuts({})

@@ -57,6 +57,22 @@ def test_the_unit_of_systemd_starts_the_app() -> None:
     assert service["User"] == "mailcore"
 
 
+def test_systemd_finds_no_fault_in_the_unit(tmp_path: Path) -> None:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("no systemd on this machine")
+    python = tmp_path / "app/.venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/bin/true")
+    unit = tmp_path / "servidores-de-email.service"
+    text = (ROOT / "deploy" / unit.name).read_text("utf-8")
+    assert "/opt/servidores-de-email" in text
+    unit.write_text(text.replace("/opt/servidores-de-email", str(tmp_path / "app")))
+    done = subprocess.run([program, "verify", str(unit)], capture_output=True, text=True, timeout=60)
+    ours = [line for line in (done.stdout + done.stderr).splitlines() if unit.name in line]
+    assert ours == []
+
+
 @pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile"])
 def test_a_proxy_proves_itself_and_passes_on_nothing_a_client_wrote(name: str) -> None:
     text = (ROOT / "deploy" / name).read_text("utf-8")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from mailcore.audit import PAGE_SIZE, value_of
 from mailcore.labels import ACTION, BATCH_ACT
+from mailcore.oauth.apps import LABELS as APP_LABELS
 from mailcore.registry.fields import LABELS
 from ui import words
 from ui.formats import date_time
@@ -21,14 +22,20 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.storage.tables import Change
 
-_FIELDS = {**LABELS, "account_hold": "Bloqueio da conta", "external_use": "Consumo externo", **BATCH_ACT}
+_FIELDS = {
+    **LABELS,
+    "account_hold": "Bloqueio da conta",
+    "external_use": "Consumo externo",
+    **BATCH_ACT,
+    **{f"app_{name}": label for name, label in APP_LABELS.items()},
+}
 
 _TRAIL = Filters(
     Search("Buscar", "busca", TRAIL_SEARCH, placeholder="descrição do servidor ou pessoa"), page=TRAIL_PAGE
 )
 _HISTORY = Filters(page=HISTORY_PAGE)
 _COLUMNS = (
-    Column("at", "Quando", 128),
+    Column("at", "Quando", 146),
     Column("server", "Servidor", 150, 2),
     Column("who", "Quem", 110, 1),
     Column("action", "O que", 96),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from pydantic import SecretStr
 
 from mailcore.errors import MailcoreError, ValidationError
 from mailcore.labels import OAUTH_MODE
-from mailcore.oauth.apps import LABELS, AppDraft
+from mailcore.oauth.apps import LABELS, AppDraft, draft_of
 from mailcore.vocabulary import OAuthMode
 from ui.cadastro.oauth import redirect_address
 from ui.context import current_actor, note
 from ui.formats import plain
-from ui.session import APPS_ERRORS, APPS_NONCE, APPS_REMOVING, Key
+from ui.session import APPS_EDITING, APPS_ERRORS, APPS_NONCE, APPS_REMOVING, Key
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -25,23 +27,32 @@ _PROVIDERS = {"microsoft": "Microsoft", "google": "Google"}
 
 
 def list_of_apps(core: Mailcore) -> None:
-    """The registered applications, each with ``Apagar``."""
+    """The registered applications, each with ``Alterar`` and ``Apagar``."""
     apps = core.servers.apps.all()
     if not apps:
         st.info("Nenhum aplicativo registrado ainda. Siga os passos abaixo e registre o primeiro.")
     for app in apps:
         with st.container(horizontal=True, vertical_alignment="center"):
             tenant = f" · locatário {plain(app.tenant)}" if app.tenant else ""
-            secret = "com segredo" if app.secret_ref else "sem segredo"
             st.markdown(
                 f"**{plain(app.name)}** · {_PROVIDERS[app.provider]} · {OAUTH_MODE[app.mode]} · "
-                f"{plain(app.client_id)}{tenant} · {secret}"
+                f"{plain(app.client_id)}{tenant} · {_secret(app)}"
             )
+            st.button("Alterar", key=f"app_edit_{app.id}", on_click=_begin_to_edit, args=(app,))
             st.button("Apagar", key=f"app_remove_{app.id}", on_click=APPS_REMOVING.set, args=(app.id,))
     wanted = APPS_REMOVING.take()
     chosen = next((app for app in apps if app.id == wanted), None)
     if chosen is not None:
         _ask(core, chosen)
+
+
+def _secret(app: OAuthApp) -> str:
+    if app.secret_ref is None:
+        return "sem segredo"
+    if app.secret_ends_on is None:
+        return "com segredo"
+    verb = "venceu" if app.secret_ends_on < datetime.now(UTC).date() else "vence"
+    return f"segredo {verb} em {app.secret_ends_on:%d/%m/%Y}"
 
 
 @st.dialog("Apagar aplicativo")
@@ -59,67 +70,116 @@ def _ask(core: Mailcore, app: OAuthApp) -> None:
             st.rerun()
 
 
-def new_app(core: Mailcore) -> tuple[str, OAuthMode]:
-    """The fields of a new application; return for which provider and mode the steps are wanted."""
-    st.subheader("Novo aplicativo")
+def app_form(core: Mailcore) -> tuple[str, OAuthMode]:
+    """The fields of a new application, or of one to change; return for which provider and mode steps are wanted."""
+    edited = next((app for app in core.servers.apps.all() if app.id == APPS_EDITING.get()), None)
+    st.subheader(f"Alterar “{plain(edited.name)}”" if edited else "Novo aplicativo")
     for sentence in APPS_ERRORS.get():
         st.error(plain(sentence), icon=":material/error:")
     left, right = st.columns(2)
     with left:
         provider = st.selectbox(
-            LABELS["provider"], list(_PROVIDERS), format_func=_PROVIDERS.__getitem__, key=_key("provider").name
+            LABELS["provider"],
+            list(_PROVIDERS),
+            format_func=_PROVIDERS.__getitem__,
+            key=_key("provider").name,
+            disabled=edited is not None,
         )
         _text("name", placeholder="Entra da empresa")
         _text("client_id")
+        _text("tenant", placeholder="só Microsoft: o ID do diretório; em branco vale para qualquer um")
     with right:
         chosen = st.selectbox(
             LABELS["mode"], list(OAuthMode), format_func=OAUTH_MODE.__getitem__, key=_key("mode").name
         )
         mode = OAuthMode(chosen or OAuthMode.DELEGATED)
-        _text("tenant", placeholder="só Microsoft: o ID do diretório; em branco vale para qualquer um")
-        # What is typed goes to the program and never back to the browser.
-        st.text_input(
-            LABELS["client_secret"],
-            type="password",
-            key=_key("client_secret").name,
-            placeholder="o Valor do segredo, ou o arquivo JSON da conta de serviço inteiro; em branco se não há",
-            autocomplete="new-password",
-            live="0ms",
-            on_change="ignore",
-        )
-    st.button("Registrar", key="app_add", type="primary", on_click=_add, args=(core,))
-    return provider, mode
+        _secret_fields(edited)
+    with st.container(horizontal=True):
+        name = "Salvar" if edited else "Registrar"
+        st.button(name, key="app_save" if edited else "app_add", type="primary", on_click=_save, args=(core, edited))
+        if edited:
+            st.button("Cancelar", key="app_cancel", on_click=_empty_form)
+    return provider or next(iter(_PROVIDERS)), mode
+
+
+def _secret_fields(edited: OAuthApp | None) -> None:
+    has_secret = edited is not None and edited.secret_ref is not None
+    # What is typed goes to the program and never back to the browser.
+    st.text_input(
+        LABELS["client_secret"],
+        type="password",
+        key=_key("client_secret").name,
+        placeholder=(
+            "•••••••• (mantido)"
+            if has_secret
+            else "o Valor do segredo, ou o arquivo JSON da conta de serviço inteiro; em branco se não há"
+        ),
+        autocomplete="new-password",
+        live="0ms",
+        on_change="ignore",
+    )
+    if has_secret:
+        st.checkbox("Remover segredo", key=_key("remove_secret").name)
+    st.date_input(
+        LABELS["secret_ends_on"],
+        value=None,
+        format="DD/MM/YYYY",
+        key=_key("secret_ends_on").name,
+        help="O provedor mostra o dia quando o segredo é criado e não avisa depois. O programa avisa 30 dias antes.",
+    )
 
 
 def _text(name: str, *, placeholder: str = "") -> None:
     st.text_input(LABELS[name], key=_key(name).name, placeholder=placeholder, live="0ms", on_change="ignore")
 
 
-def _key(name: str) -> Key[str]:
-    return Key(f"app_{name}_{APPS_NONCE.get()}", "")
+def _key(name: str) -> Key[Any]:
+    return Key(f"app_{name}_{APPS_NONCE.get()}", None)
 
 
-def _add(core: Mailcore) -> None:
-    secret = _key("client_secret").get()
+def _begin_to_edit(app: OAuthApp) -> None:
+    _empty_form()
+    APPS_EDITING.set(app.id)
+    for name, value in asdict(draft_of(app)).items():
+        _key(name).set(value)
+
+
+def _empty_form() -> None:
+    _key("client_secret").forget()
+    APPS_ERRORS.set(())
+    APPS_EDITING.forget()
+    APPS_NONCE.set(APPS_NONCE.get() + 1)
+
+
+def _save(core: Mailcore, edited: OAuthApp | None) -> None:
+    typed = _key("client_secret").get()
+    secret = SecretStr(typed) if typed else None
     draft = AppDraft(
-        _key("name").get(),
-        _key("provider").get(),
-        _key("client_id").get(),
-        _key("tenant").get(),
-        OAuthMode(_key("mode").get()),
+        _key("name").get() or "",
+        _key("provider").get() or "",
+        _key("client_id").get() or "",
+        _key("tenant").get() or "",
+        OAuthMode(_key("mode").get() or OAuthMode.DELEGATED),
+        _key("secret_ends_on").get(),
     )
     APPS_ERRORS.set(())
+    apps, actor = core.servers.apps, current_actor()
     try:
-        app = core.servers.apps.add(draft, SecretStr(secret) if secret else None, actor=current_actor())
+        if edited is None:
+            apps.add(draft, secret, actor=actor)
+            said = "foi registrado. Agora, no cadastro, escolha a forma de login e autorize."
+        else:
+            gone = bool(_key("remove_secret").get()) and secret is None
+            apps.edit(edited.id, draft, secret, remove_secret=gone, actor=actor)
+            said = "foi salvo."
     except ValidationError as error:
         APPS_ERRORS.set(tuple(complaint.message for complaint in error.errors))
         return
     except MailcoreError as error:
         APPS_ERRORS.set((str(error),))
         return
-    _key("client_secret").forget()
-    APPS_NONCE.set(APPS_NONCE.get() + 1)
-    note(f"O aplicativo “{app.name}” foi registrado. Agora, no cadastro, escolha a forma de login e autorize.")
+    _empty_form()
+    note(f"O aplicativo “{draft.name.strip()}” {said}")
 
 
 def steps_to_register(provider: str, mode: OAuthMode) -> None:

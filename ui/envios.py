@@ -81,11 +81,11 @@ _FILTERS = Filters(
     page=LEDGER_PAGE,
 )
 _COLUMNS = (
-    Column("at", "Quando", 128),
+    Column("at", "Quando", 146),
     Column("status", "Resultado", 128),
     Column("server", "Servidor", 160, 2),
     Column("recipients", "Para", 180, 2),
-    Column("who", "Quem e por onde", 140, 1),
+    Column("who", "Quem", 130, 1),
     Column("what", "O que houve", 220, 4),
 )
 

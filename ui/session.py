@@ -106,6 +106,8 @@ ENTRIES_PAGE = Key("users_trail_page", 1)
 APPS_NONCE = Key("apps_nonce", 0)
 """Counts up with each application registered: the next form begins empty."""
 APPS_ERRORS: Key[tuple[str, ...]] = Key("apps_errors", ())
+APPS_EDITING: Key[int | None] = Key("apps_editing", None)
+"""The application that is being changed; None while a new one is typed."""
 APPS_REMOVING: Key[int | None] = Key("apps_removing", None)
 
 # Servidores de e-mail

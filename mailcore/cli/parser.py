@@ -23,6 +23,8 @@ from mailcore.registry.fields import FIELD, FIELDS, Group, Option, Sort, kinds_w
 from mailcore.transports import kinds
 
 if TYPE_CHECKING:
+    from argparse import _ArgumentGroup
+
     from mailcore.cli.options import Commands
     from mailcore.registry.fields import Field
 
@@ -254,14 +256,26 @@ def _oauth(commands: Commands) -> None:
     add_command(group, "list", "lista os aplicativos, sem os segredos", "oauth apps ")
     add = add_command(group, "add", "registra um aplicativo", "oauth apps ")
     what = add.add_argument_group("o aplicativo")
-    what.add_argument("--name", metavar="NOME", required=True, help="como a tela o chama, único")
     what.add_argument("--provider", choices=OAUTH_PROVIDERS, required=True, help="quem dá as autorizações")
-    what.add_argument("--client-id", metavar="ID", required=True, help="o ID do cliente, como o provedor o mostra")
-    what.add_argument("--tenant", metavar="ID", default="", help="o ID do diretório (Microsoft)")
+    _application(what, is_new=True)
+    edit = add_command(group, "edit", "muda de um aplicativo só o que for dado", "oauth apps ")
+    edit.add_argument_group("qual").add_argument("id", metavar="ID", type=whole_number, help="número do aplicativo")
+    what = edit.add_argument_group("o aplicativo")
+    _application(what, is_new=False)
+    what.add_argument("--remove-secret", action="store_true", help="apaga o segredo: o aplicativo é um cliente público")
+    remove = add_command(group, "remove", "apaga um aplicativo e o segredo dele", "oauth apps ")
+    remove.add_argument_group("qual").add_argument("id", metavar="ID", type=whole_number, help="número do aplicativo")
+    remove.common.add_argument("--yes", action="store_true", help="não pergunta antes")
+
+
+def _application(what: _ArgumentGroup, *, is_new: bool) -> None:
+    what.add_argument("--name", metavar="NOME", required=is_new, help="como a tela o chama, único")
+    what.add_argument("--client-id", metavar="ID", required=is_new, help="o ID do cliente, como o provedor o mostra")
+    what.add_argument("--tenant", metavar="ID", default="" if is_new else None, help="o ID do diretório (Microsoft)")
     what.add_argument(
         "--mode",
         choices=OAUTH_MODES,
-        default=OAUTH_MODES[0],
+        default=OAUTH_MODES[0] if is_new else None,
         help="delegated (uma pessoa autoriza, como nasce) ou application (trabalha sozinho)",
     )
     what.add_argument(
@@ -269,9 +283,9 @@ def _oauth(commands: Commands) -> None:
         action="store_true",
         help="lê da entrada padrão o segredo, ou o arquivo JSON da conta de serviço",
     )
-    remove = add_command(group, "remove", "apaga um aplicativo e o segredo dele", "oauth apps ")
-    remove.add_argument_group("qual").add_argument("id", metavar="ID", type=whole_number, help="número do aplicativo")
-    remove.common.add_argument("--yes", action="store_true", help="não pergunta antes")
+    what.add_argument(
+        "--secret-ends-on", metavar="DIA", help="o último dia do segredo, como 2026-12-31: o programa avisa antes"
+    )
 
 
 def _users(commands: Commands) -> None:

@@ -42,12 +42,17 @@ def worker(args: Namespace) -> Exit:
         say(f"Enviando lotes por até {args.threads} conexões. Ctrl+C termina depois das mensagens a caminho.")
         told = threading.Thread(target=_tell, args=(core, is_over), daemon=True)
         told.start()
+        keeping = threading.Thread(target=core.servers.tokens.keep_alive_until, args=(is_over,), daemon=True)
+        if not args.until_idle:
+            keeping.start()
         try:
             consumer.wait(until_idle=args.until_idle, is_over=is_over)
         finally:
             consumer.stop()
             is_over.set()
             told.join()
+            if not args.until_idle:
+                keeping.join()  # a renewal under way is stored first
         _say_how_they_stand(core)
     return Exit.DONE
 

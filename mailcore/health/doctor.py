@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ from mailcore.secrets.store import KEY_FILE, SERVICE, SecretStore
 from mailcore.settings import Settings, load_settings
 from mailcore.storage import migrations
 from mailcore.storage.database import Database, without_passwords
-from mailcore.storage.tables import MailServer, StoredSecret
+from mailcore.storage.tables import MailServer, OAuthApp, StoredSecret
+from mailcore.transports.tls import EXPIRY_WARNING_DAYS
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -213,6 +215,7 @@ def _look_inside(report: Report, session: Session) -> None:
         _look_whether_whole(report, connection)
     state.search = _search_index(connection)
     state.servers = connection.scalar(text("SELECT count(*) FROM mail_server"))
+    _look_at_applications(report, session)
     if not state.servers:
         report.notices.append(
             "O banco de dados não tem nenhum servidor registrado. Se devia ter, veja se MAILCORE_DATA_DIR e "
@@ -228,6 +231,19 @@ def _look_inside(report: Report, session: Session) -> None:
             "O índice da busca (FTS5) não está no banco de dados, e buscar falha. Restaure a cópia mais recente da "
             "pasta de dados."
         )
+
+
+def _look_at_applications(report: Report, session: Session) -> None:
+    today = datetime.now(UTC).date()
+    soon = today + timedelta(days=EXPIRY_WARNING_DAYS)
+    ending = select(OAuthApp).where(OAuthApp.secret_ref.is_not(None), OAuthApp.secret_ends_on < soon)
+    for app in session.scalars(ending.order_by(OAuthApp.secret_ends_on)):
+        if app.secret_ends_on is None:
+            continue
+        has_ended = app.secret_ends_on < today
+        what = f"O segredo do aplicativo OAuth “{app.name}” {'venceu' if has_ended else 'vence'}"
+        sentence = f"{what} em {app.secret_ends_on:%d/%m/%Y}. Crie outro no provedor e cole-o em Aplicativos OAuth."
+        (report.faults if has_ended else report.notices).append(sentence)
 
 
 def _look_whether_whole(report: Report, connection: Connection) -> None:
@@ -273,7 +289,11 @@ def _look_at_secrets(report: Report, database: Database, settings: Settings) -> 
         return
     with _noting(report, "Senhas"):
         with database.read() as session:
-            refs = list(session.scalars(select(MailServer.secret_ref).where(MailServer.secret_ref.is_not(None))))
+            refs = [
+                ref
+                for column in (MailServer.secret_ref, MailServer.oauth_ref, OAuthApp.secret_ref)
+                for ref in session.scalars(select(column).where(column.is_not(None)))
+            ]
             stored = set(session.scalars(select(StoredSecret.name)))
         state.stored = len(stored)
         _look_at_orphans(report, store)

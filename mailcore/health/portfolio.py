@@ -16,7 +16,7 @@ from mailcore.catalog import for_host
 from mailcore.catalog.lookup import password_login_ends
 from mailcore.deadline import Deadline
 from mailcore.errors import MailcoreError
-from mailcore.storage.tables import MailServer
+from mailcore.storage.tables import MailServer, OAuthApp
 from mailcore.transports.tls import EXPIRY_WARNING_DAYS
 from mailcore.vocabulary import Auth
 
@@ -62,6 +62,8 @@ class Attention:
     passwords: list[tuple[MailServer, date]]
     """Accounts that log in with a password where the provider ends that, and when (maybe in the past)."""
     passwords_total: int
+    app_secrets: list[OAuthApp]
+    """Applications of OAuth2 whose secret ends soon (or has ended), in use by a record or not."""
 
 
 def ignore_checked(checked: Checked) -> None:
@@ -122,7 +124,7 @@ def check_all(
 
 
 def attention(database: Database, *, now: datetime | None = None, limit: int = 50) -> Attention:
-    """Return active servers whose certificate ends soon, and those whose password login does.
+    """Return active servers whose certificate or password login ends soon, and applications whose secret does.
 
     A certificate counts from :data:`EXPIRY_WARNING_DAYS` before its end on, as the last check saw it; a
     password login where the catalogue knows a date for the host.
@@ -145,8 +147,13 @@ def attention(database: Database, *, now: datetime | None = None, limit: int = 5
             session.scalar(select(func.count()).select_from(MailServer).where(*conditions)) or 0
             for conditions in (certificate, password)
         ]
+        app_secrets = session.scalars(
+            select(OAuthApp)
+            .where(OAuthApp.secret_ref.is_not(None), OAuthApp.secret_ends_on < soon.date())
+            .order_by(OAuthApp.secret_ends_on)
+        ).all()
     dated = sorted(((server, ends[server.host]) for server in passwords), key=lambda pair: pair[1])
-    return Attention(list(certificates), counts[0], dated, counts[1])
+    return Attention(list(certificates), counts[0], dated, counts[1], list(app_secrets))
 
 
 def _account(server: MailServer) -> tuple[str, str]:

@@ -274,7 +274,7 @@ class Authorizing:
         session.flush()
         server.oauth_ref = ref
         server.oauth_state, server.oauth_user, server.oauth_code = OAuthState.AUTHORIZED, row.user, ""
-        server.oauth_at = datetime.now(UTC)
+        server.oauth_at = server.oauth_renewed_at = datetime.now(UTC)
         server.oauth_generation = (server.oauth_generation or 0) + 1
         forgive_logins(session, server.account_key)
         return dropped

@@ -16,17 +16,19 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlencode
 from uuid import uuid4
 
-import requests
 from pydantic import SecretStr
 
+from mailcore.deadline import call_within
 from mailcore.oauth.faults import OAuthError, refused
+from mailcore.transports.http_calls import Call, new_session
 
 if TYPE_CHECKING:
+    import requests
+
     from mailcore.oauth.providers import Provider
     from mailcore.settings import Settings
 
@@ -172,12 +174,12 @@ class Client:
         answer = self._post(self._url("device"), form, "device")
         code, user_code = answer.get("device_code"), answer.get("user_code")
         address = answer.get("verification_uri") or answer.get("verification_url")
-        if not all(isinstance(item, str) and item for item in (code, user_code, address)):
+        if not (_is_token(code) and _is_token(user_code) and _is_token(address)):
             raise OAuthError("oauth_not_json")
         return DeviceCode(
-            SecretStr(str(code)),
-            str(user_code),
-            str(address),
+            SecretStr(code),
+            user_code,
+            address,
             _number(answer.get("expires_in"), 900.0),
             _number(answer.get("interval"), 5.0),
         )
@@ -209,12 +211,12 @@ class Client:
             form["client_secret"] = self.app.secret.get_secret_value()
         answer = self._post(self._url("token"), form, step, seconds)
         access, refresh = answer.get("access_token"), answer.get("refresh_token")
-        if not isinstance(access, str) or not access.isascii() or not access.isprintable():
+        if not _is_token(access):
             raise OAuthError("oauth_not_json")
         return Tokens(
             SecretStr(access),
             _number(answer.get("expires_in"), _DEFAULT_SECONDS),
-            SecretStr(refresh) if isinstance(refresh, str) and refresh else None,
+            SecretStr(refresh) if _is_token(refresh) else None,
             _user_of(answer.get("id_token")),
             str(answer.get("scope") or ""),
         )
@@ -222,19 +224,28 @@ class Client:
     def _post(self, url: str, form: dict[str, str], step: str, seconds: float = _READ) -> dict[str, Any]:
         seconds = max(1.0, min(seconds, _READ))
         ends_at = time.monotonic() + seconds
-        try:
-            with requests.Session() as session:
-                session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                response = session.post(
+        call = Call()
+
+        def exchange() -> tuple[int, bytes]:
+            with (
+                call,
+                new_session(trust_env=True) as session,
+                session.post(
                     url,
                     data=form,
                     headers={"Accept": "application/json"},
                     timeout=(min(_CONNECT, seconds), seconds),
                     allow_redirects=False,
                     stream=True,
-                )
-                status, body = response.status_code, _read(response, ends_at)
-        except (requests.RequestException, OSError):
+                ) as response,
+            ):
+                return response.status_code, _read(response, ends_at)
+
+        try:
+            status, body = call_within(seconds, exchange, call.give_up)
+        except OAuthError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever a library raises means that no answer came
             # Not chained: requests repeats addresses, and a proxy's may hold a password.
             raise OAuthError("oauth_unreachable") from None
         answer = _object(body)
@@ -301,10 +312,15 @@ def _object(body: bytes) -> dict[str, Any] | None:
     return read if isinstance(read, dict) else None
 
 
+def _is_token(value: object) -> TypeGuard[str]:
+    """Whether this can be a token or a code: visible ASCII (RFC 6749 appendix A)."""
+    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
+
+
 def _number(value: object, otherwise: float) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return otherwise
     return number if 0 < number < 10_000_000 else otherwise
 

@@ -88,7 +88,7 @@ def refused(answer: Mapping[str, Any], status: int, *, step: str) -> OAuthError:
         code = table.errors.get(f"{error}@{step}") or table.errors.get(error, "")
     if not code:
         code = "oauth_temporary" if status >= 500 or status == 429 else "oauth_refused_unknown"
-    return OAuthError(code, error=error, words=_shown(error, description))
+    return OAuthError(code, error=_shown(error, ""), words=_shown(error, description))
 
 
 def _numbers(listed: object, description: str) -> list[int]:

@@ -7,16 +7,17 @@ before the old one goes. No transaction is open while somebody else is asked.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pydantic import SecretStr
-from sqlalchemy import delete
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailcore.errors import MailcoreError
@@ -38,10 +39,15 @@ if TYPE_CHECKING:
     from mailcore.transports.base import TokenSource
     from mailcore.transports.kind import Record
 
+_log = logging.getLogger(__name__)
+
 EARLY = 300.0
 """Seconds before its end from which a token is renewed."""
 LEASE = timedelta(seconds=45)
 """Longer than a renewal can take: 25 s for the provider, and the keyring."""
+KEEP_ALIVE = timedelta(days=7)
+_KEEP_ALIVE_SECONDS = 25.0
+_HOUR_SECONDS = 3_600.0
 _AGAIN = 0.05
 _MOST_KEPT = 5_000
 _ENDED = frozenset({"oauth_revoked", "oauth_idle", "oauth_sign_in_frequency", "oauth_interrupted"})
@@ -87,9 +93,9 @@ class TokenKeeper:
     # ------------------------------------------------------------------ a record's
 
     def _for_server(self, server: MailServer, seconds: float, anew: bool) -> BearerToken:
-        slot = (server.id, server.oauth_app_id, server.host, server.username, server.oauth_at)
         with _as_fault():
             app = self._apps.get(server.oauth_app_id or 0)
+            slot = (server.id, app.id, app.client_id, app.tenant, server.host, server.username, server.oauth_at)
             _refuse_host(server.host, app)
             with self._lock_of(slot):
                 kept = self._kept.get(slot)
@@ -112,7 +118,64 @@ class TokenKeeper:
             self._note_good(server, server.username)
         return tokens
 
+    def keep_alive(self, *, is_over: Event | None = None, most: int = 200) -> int:
+        """Renew what nobody has used for a week, and return how many: providers end what nobody uses for long.
+
+        Microsoft after 90 days, Google after six months. What a provider refuses is noted in the record, as at a send;
+        one that does not answer is asked again an hour later. Another process may do the same at once.
+
+        Args:
+            is_over: no further one is begun once it is set.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        before = datetime.now(UTC) - KEEP_ALIVE
+        due = (
+            select(MailServer)
+            .where(
+                MailServer.auth == Auth.OAUTH2,
+                MailServer.oauth_state == OAuthState.AUTHORIZED,
+                MailServer.oauth_ref.is_not(None),
+                MailServer.oauth_renewed_at < before,
+            )
+            .order_by(MailServer.oauth_renewed_at)
+            .limit(most)
+        )
+        with self._database.read() as session:
+            servers = list(session.scalars(due))
+        renewed = 0
+        for server in servers:
+            if is_over is not None and is_over.is_set():
+                break
+            try:
+                app = self._apps.get(server.oauth_app_id or 0)
+                tokens = self._renewed_unless(server, app, time.monotonic() + _KEEP_ALIVE_SECONDS, since=before)
+            except MailcoreError as error:
+                code = error.code if isinstance(error, OAuthError) else type(error).__name__
+                _log.warning("the authorisation of record %d was not renewed: %s", server.id, code)
+            else:
+                renewed += tokens is not None
+        return renewed
+
+    def keep_alive_until(self, is_over: Event) -> None:
+        """Do :meth:`keep_alive` now and once an hour, until told to end: for a thread of its own."""
+        while not is_over.is_set():
+            try:
+                self.keep_alive(is_over=is_over)
+            except MailcoreError as error:
+                _log.warning("%s", error)
+            is_over.wait(_HOUR_SECONDS)
+
     def _renewed(self, server: MailServer, app: OAuthApp, ends: float) -> Tokens:
+        tokens = self._renewed_unless(server, app, ends, since=None)
+        assert tokens is not None  # without “since” it is renewed or an error
+        return tokens
+
+    def _renewed_unless(
+        self, server: MailServer, app: OAuthApp, ends: float, *, since: datetime | None
+    ) -> Tokens | None:
+        """Renew under the lease; None where another process has done so since a moment."""
         owner = uuid4().hex
         was_broken = self._take_lease(server.id, owner, ends)
         try:
@@ -121,6 +184,8 @@ class TokenKeeper:
                 current = session.get(MailServer, server.id)
             if current is None or current.oauth_ref is None or not _same(current, server):
                 raise OAuthError("oauth_not_authorized")
+            if since is not None and current.oauth_renewed_at is not None and current.oauth_renewed_at >= since:
+                return None
             try:
                 tokens = self._apps.client(app).refresh(
                     self._secrets.get(current.oauth_ref), seconds=ends - time.monotonic()
@@ -130,16 +195,20 @@ class TokenKeeper:
                     error = OAuthError("oauth_interrupted", error=error.error, words=error.words)
                 self._note_refusal(current, error)
                 raise error from None
-            if tokens.refresh is not None:
-                self._replace(current, tokens.refresh)
+            self._replace(current, tokens.refresh)
             if current.oauth_state is not OAuthState.AUTHORIZED:
                 self._note_good(current, current.oauth_user)
             return tokens
         finally:
             self._give_lease_back(server.id, owner)
 
-    def _replace(self, server: MailServer, refresh: SecretStr) -> None:
-        """Store the new refresh token, point the record at it, and only then drop the old one."""
+    def _replace(self, server: MailServer, refresh: SecretStr | None) -> None:
+        """Note that it was used; store a new refresh token, point the record at it, and only then drop the old one."""
+        if refresh is None:
+            used = update(MailServer).where(MailServer.id == server.id, MailServer.oauth_ref == server.oauth_ref)
+            with self._database.write() as session:
+                session.execute(used.values(oauth_renewed_at=datetime.now(UTC)))
+            return
         old, ref = str(server.oauth_ref), self._secrets.put(refresh)
         with self._database.write() as session:
             stored = session.get(MailServer, server.id, with_for_update=True)
@@ -148,6 +217,7 @@ class TokenKeeper:
                 self._secrets.adopt(session, ref)
                 self._secrets.release(session, old)
                 stored.oauth_ref, stored.oauth_generation = ref, stored.oauth_generation + 1
+                stored.oauth_renewed_at = datetime.now(UTC)
         # Authorised anew meanwhile: then that one counts.
         self._secrets.drop(old if is_ours else ref)
 

@@ -13,9 +13,7 @@ from mailcore.vocabulary import Auth, OAuthState
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
-    from sqlalchemy.orm import Session
 
-    from mailcore.secrets.store import SecretStore
     from mailcore.storage.tables import MailServer
 
 
@@ -35,16 +33,6 @@ def authorization_lost(stored: MailServer, draft: ServerDraft) -> bool:
     return stored.oauth_state is not OAuthState.NONE and any(
         getattr(stored, name) != getattr(draft, name) for name in bound
     )
-
-
-def forget_authorization(session: Session, secrets: SecretStore, server: MailServer) -> list[str]:
-    """Within a transaction: make it a record that nobody authorised; return what to drop after it."""
-    lost = [server.oauth_ref] if server.oauth_ref else []
-    for ref in lost:
-        secrets.release(session, ref)
-    server.oauth_ref, server.oauth_state = None, OAuthState.NONE
-    server.oauth_user, server.oauth_at, server.oauth_code = "", None, ""
-    return lost
 
 
 def clean_with_secret(draft: ServerDraft, secret: SecretStr | None, *, needed: bool = False) -> Cleaned:

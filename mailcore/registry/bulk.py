@@ -12,7 +12,8 @@ from mailcore.actor import Actor, needs
 from mailcore.audit import note_changed, note_created, note_deleted
 from mailcore.errors import FieldError, RecordGoneError, ValidationError
 from mailcore.oauth.authorizing import refuse_foreign_host
-from mailcore.registry.bound_secrets import authorization_lost, draft_needs_secret, forget_authorization, moved
+from mailcore.oauth.records import forget_authorization
+from mailcore.registry.bound_secrets import authorization_lost, draft_needs_secret, moved
 from mailcore.registry.default_server import hand_on, heir_of, make_way
 from mailcore.registry.drafts import clean
 from mailcore.registry.fields import LABELS

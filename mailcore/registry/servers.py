@@ -16,6 +16,7 @@ from mailcore.audit import note_changed, note_created
 from mailcore.errors import FieldError, NotFoundError, RecordGoneError, SecretError, StorageError, ValidationError
 from mailcore.oauth.apps import Apps
 from mailcore.oauth.authorizing import Authorizing, refuse_foreign_host
+from mailcore.oauth.records import forget_authorization
 from mailcore.oauth.tokens import TokenKeeper
 from mailcore.quota.holds import forgive_logins
 from mailcore.registry.accounts import Accounts
@@ -23,7 +24,6 @@ from mailcore.registry.bound_secrets import (
     authorization_lost,
     clean_with_secret,
     draft_needs_secret,
-    forget_authorization,
     refuse_moved,
 )
 from mailcore.registry.bulk import Bulk, DeletedMany

@@ -10,6 +10,8 @@ to have read it, nor on how old that is. The service refuses for itself, and its
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from mailcore.diagnosis.replies import Diagnosis, diagnosis_for
+from mailcore.errors import StorageError
 from mailcore.quota import holds, usage
 from mailcore.quota.locked_account import LockedAccount
 from mailcore.quota.usage import Amount
@@ -59,6 +62,7 @@ _SETTLE_WHOLE = _SETTLE.format(more="")
 # Apart, because a column that is set costs the update of its index, changed or not.
 _SETTLE_FREED = _SETTLE.format(more="units = :units, counted = :counted, ")
 # Of this very try: a failed send that was begun anew has another time.
+_MOST_DOUBTFUL = 1_000
 _OPEN = (
     "SELECT counted, units, account_key FROM send WHERE id = :id AND at = :at AND status IN ('started', 'uncertain')"
 )
@@ -125,6 +129,8 @@ class Reservations:
     def __init__(self, database: Database, settings: QuotaSettings) -> None:
         self._database = database
         self._settings = settings
+        self._doubtful: deque[tuple[str, datetime]] = deque(maxlen=_MOST_DOUBTFUL)
+        """Keys and moments of rows that may have been committed although their caller was told that they were not."""
 
     def reserve(self, request: SendRequest, *, now: datetime | None = None) -> Reservation:
         """Reserve the units of a send and commit its row.
@@ -143,8 +149,13 @@ class Reservations:
         moment = now or datetime.now(UTC)
         if request.size < 1:
             raise ValueError("a message has at least one recipient")
+        self.clear_doubts()
         try:
             return self._reserve(request, moment)
+        except StorageError:
+            # A connection that is lost during the commit does not tell whether it arrived.
+            self._doubtful.append((request.key, moment))
+            raise
         except Exception:
             raise
         except BaseException as error:
@@ -169,6 +180,17 @@ class Reservations:
         with self._database.read() as session:
             earlier = session.scalars(select(Send).where(Send.idempotency_key == request.key)).one()
         return Reservation(earlier, may_send=False, is_new=False)
+
+    def clear_doubts(self) -> None:
+        """Free what was reserved for sends that never began, as far as the database can be asked."""
+        with suppress(IndexError):  # until none is left
+            while True:
+                key, begun = self._doubtful.popleft()
+                try:
+                    self._give_up(key, begun, StorageError())
+                except StorageError:
+                    self._doubtful.appendleft((key, begun))
+                    return
 
     def _give_up(self, key: str, begun: datetime, error: BaseException) -> None:
         with self._database.read() as session:

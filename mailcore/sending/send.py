@@ -20,6 +20,7 @@ from mailcore.sending.hand_over import HandOver
 from mailcore.sending.reservation import SendRequest
 from mailcore.sending.same_address import own_recipients
 from mailcore.sending.stops import Stop, not_begun, program_fault, where
+from mailcore.sending.unsettled import Unsettled
 from mailcore.transports import connection_for, transport_for
 from mailcore.transports.base import StepListener, TransportError, ignore_steps
 from mailcore.vocabulary import Origin, SameAddress, SendStatus
@@ -55,6 +56,7 @@ class Sender:
         """Keep the parts; a kind of server takes from the settings what it needs."""
         self._servers = servers
         self._reservations = reservations
+        self._unsettled = Unsettled(reservations, settings.data_dir)
         self._settings = settings
 
     @needs(Right.OPERATE)
@@ -81,9 +83,12 @@ class Sender:
         Raises:
             SecretError: the server's password cannot be read; nothing was sent, and the row says so.
             ConfigurationError: the server cannot be reached as it is configured; likewise.
-            StorageError: the ledger could not be written. If that happens after the server answered, the
-                row stays ``started`` and becomes ``uncertain``; the message is not sent again.
+            StorageError: the row could not be written; nothing was sent. Once the server has answered, such a fault
+                raises nothing: the outcome is returned, with a warning, and written later (see ``unsettled.py``).
         """
+        self.catch_up()
+        if idempotency_key and (waiting := self._unsettled.under_key(idempotency_key)) is not None:
+            return waiting
         warnings = _warnings(server, message)
         stop = rule_against(server, message)
         prepared = _Prepared(stop=stop) if stop else self._prepare(server, message, warnings)
@@ -108,6 +113,11 @@ class Sender:
             raise prepared.hand_over.interruption
         return send
 
+    def catch_up(self) -> None:
+        """Write the outcomes that the ledger could not take when they came, as far as it does now."""
+        self._reservations.clear_doubts()
+        self._unsettled.catch_up()
+
     def _prepare(self, server: MailServer, message: OutgoingMessage, warnings: list[str]) -> _Prepared:
         """Open the way to the server and write the message; nobody is contacted."""
         try:
@@ -127,12 +137,12 @@ class Sender:
 
     def _settle(self, send: Send, outcome: SendOutcome) -> Send:
         try:
-            return self._reservations.settle(send, outcome)
+            return self._unsettled.settle(send, outcome)
         except Exception:
             raise
         except BaseException:
             # Interrupted while it was written, and so perhaps undone: once more, or the row would stay "started".
-            self._reservations.settle(send, outcome)
+            self._unsettled.settle(send, outcome)
             raise
 
 

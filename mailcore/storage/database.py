@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from mailcore.errors import ConfigurationError, StorageError
+from mailcore.storage.faults import OF_THE_CONNECTION, SENTENCES, storage_faults
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
@@ -32,24 +31,6 @@ BUSY_TIMEOUT_SECONDS = 10.0
 """How long a write waits for another one's lock before it gives up with a sentence."""
 _MOST_LOOKS = 8
 """Connections to a database server that are kept for looks; each is an open one there."""
-
-_SENTENCES = {
-    "locked": "O banco de dados está ocupado com outra gravação. Nada foi perdido: espere alguns segundos "
-    "e tente de novo.",
-    "exhausted": "O banco de dados está ocupado: todas as conexões deste programa estão em uso. Espere alguns segundos "
-    "e tente de novo.",
-    "readonly": "O banco de dados está protegido contra gravação. Verifique as permissões do arquivo e da "
-    "pasta de dados e tente de novo.",
-    "full": "O disco está cheio e o banco de dados não pôde gravar. Libere espaço e tente de novo.",
-    "cannot_open": "O arquivo do banco de dados não pôde ser aberto. Verifique se a pasta de dados existe e "
-    "se este usuário pode ler e gravar nela.",
-    "corrupt": "O arquivo do banco de dados está danificado. Pare o programa e restaure a cópia mais recente "
-    "da pasta de dados.",
-    "unreachable": "O banco de dados não respondeu. Verifique se o servidor PostgreSQL está no ar e se "
-    "MAILCORE_DATABASE_URL está certa; depois tente de novo.",
-    "other": "O banco de dados recusou a operação. Nada foi gravado; tente de novo e, se continuar, rode "
-    "“python -m mailcore doctor”.",
-}
 
 
 class Database:
@@ -65,9 +46,9 @@ class Database:
         self._writer = self.engine.execution_options(mailcore_write=True)
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._turn = threading.Lock()
-        self._fast: Any = None
+        self._fast = _Kept()
         self._look_turn = threading.Lock()
-        self._look: Any = None
+        self._look = _Kept()
         self._looks: deque[Any] = deque()
 
     @cached_property
@@ -92,7 +73,7 @@ class Database:
         Raises:
             StorageError: the database could not be read; the sentence says what to do.
         """
-        with storage_faults(), Session(self.engine, expire_on_commit=False) as session:
+        with self._faults(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -103,7 +84,7 @@ class Database:
             StorageError: nothing was written; the sentence says what to do.
         """
         with (
-            storage_faults(),
+            self._faults(),
             self._own_turn(),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
@@ -113,7 +94,7 @@ class Database:
     @contextmanager
     def write_connection(self) -> Iterator[Connection]:
         """As :meth:`write`, without the ORM: for migrations and bulk loads."""
-        with storage_faults(), self._own_turn(), self._writer.begin() as connection:
+        with self._faults(), self._own_turn(), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
@@ -126,7 +107,7 @@ class Database:
             yield
             return
         if not self._turn.acquire(timeout=BUSY_TIMEOUT_SECONDS):
-            raise StorageError(_SENTENCES["locked"])
+            raise StorageError(SENTENCES["locked"])
         try:
             yield
         finally:
@@ -138,21 +119,19 @@ class Database:
 
         Nothing is converted: see :func:`stored` for times.
         """
-        driver = self.engine.dialect.dbapi
-        errors: tuple[type[Exception], ...] = (driver.Error,) if driver else ()
-        try:
-            with self._fast_connection() as connection:
-                cursor = FastCursor(connection.cursor(), is_sqlite=self.is_sqlite)
-                if self.is_sqlite:
-                    cursor.execute("BEGIN IMMEDIATE")
+        with self._faults(), self._fast_connection() as connection:
+            cursor = FastCursor(connection.cursor(), is_sqlite=self.is_sqlite)
+            if self.is_sqlite:
+                cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+                connection.commit()
+            except BaseException:
                 try:
-                    yield cursor
-                    connection.commit()
-                except BaseException:
                     connection.rollback()
-                    raise
-        except errors as error:
-            raise StorageError(_SENTENCES[_fault_in(str(error), invalidated=False)]) from error
+                except self._driver_errors:  # a connection that is gone, which must not hide what was raised
+                    self._fast.is_stale = True
+                raise
 
     @contextmanager
     def fast_read(self) -> Iterator[FastCursor]:
@@ -161,22 +140,16 @@ class Database:
         For what is asked before every message of every open page. Each statement stands alone: there is no
         transaction around several.
         """
-        driver = self.engine.dialect.dbapi
-        errors: tuple[type[Exception], ...] = (driver.Error,) if driver else ()
-        try:
+        with self._faults():
             if self.file is not None:
                 with self._look_turn:  # its own connection: a look never waits for a write
-                    if self._look is None:
-                        self._look = self._kept_connection()
-                    yield FastCursor(self._look.cursor(), is_sqlite=True)
+                    yield FastCursor(self._kept(self._look).cursor(), is_sqlite=True)
             elif self.is_sqlite:
-                with storage_faults(), self._reader.connect() as pooled:
+                with self._reader.connect() as pooled:
                     yield FastCursor(pooled.connection.cursor(), is_sqlite=True)
             else:
-                with storage_faults(), self._looker() as look:
+                with self._looker() as look:
                     yield look
-        except errors as error:
-            raise StorageError(_SENTENCES[_fault_in(str(error), invalidated=False)]) from error
 
     @contextmanager
     def _looker(self) -> Iterator[LookCursor]:
@@ -211,27 +184,42 @@ class Database:
 
         To take one from the pool and give it back costs as much as the statements of a reservation.
         """
-        if not self.is_sqlite or self.file is None:
-            with self._own_turn():
-                with storage_faults():
-                    pooled = self.engine.raw_connection()
-                try:
-                    yield pooled
-                finally:
-                    pooled.close()
-            return
         with self._own_turn():
-            if self._fast is None:
-                self._fast = self._kept_connection()
-            yield self._fast
+            if self.file is not None:
+                yield self._kept(self._fast)
+                return
+            pooled = self.engine.raw_connection()
+            try:
+                yield pooled
+            finally:
+                pooled.close()
 
-    def _kept_connection(self) -> Any:
-        arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
-        connection = self.engine.dialect.connect(
-            *arguments, **{**options, "timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
-        )
-        _prepare_sqlite(connection, None)
-        return connection
+    def _kept(self, kept: _Kept) -> Any:
+        if kept.is_stale:
+            kept.close()
+        if kept.connection is None:
+            arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
+            kept.connection = self.engine.dialect.connect(
+                *arguments, **{**options, "timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+            )
+            _prepare_sqlite(kept.connection, None)
+        return kept.connection
+
+    @cached_property
+    def _driver_errors(self) -> tuple[type[Exception], ...]:
+        driver = self.engine.dialect.dbapi
+        return (driver.Error,) if driver else ()
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        with storage_faults(self._note_fault, self._driver_errors):
+            yield
+
+    def _note_fault(self, fault: str) -> None:
+        """Open every connection anew before its next use, where it could keep a fault whose cause is gone."""
+        if fault in OF_THE_CONNECTION:
+            self._fast.is_stale = self._look.is_stale = True
+            self.engine.dispose()
 
     def stored(self, moment: datetime) -> str | datetime:
         """Return an aware moment as the driver keeps it: UTC without a zone, on SQLite as SQLAlchemy's text."""
@@ -246,16 +234,24 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         with self._own_turn():
-            if self._fast is not None:
-                self._fast.close()
-                self._fast = None
+            self._fast.close()
         with self._look_turn:
-            if self._look is not None:
-                self._look.close()
-                self._look = None
+            self._look.close()
         while self._looks:
             self._looks.pop().close()
         self.engine.dispose()
+
+
+class _Kept:
+    """A connection that is kept open for one use, by whoever has the turn."""
+
+    connection: Any = None
+    is_stale = False
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+        self.connection, self.is_stale = None, False
 
 
 class FastCursor:
@@ -339,6 +335,8 @@ def _engine(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    elif engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
@@ -350,7 +348,18 @@ def _engine_options(url: str) -> dict[str, Any]:
     # A connection that died while it lay in the pool is found before it is used.
     # The level that reservations count on, whatever the server's own default is.
     level = {"isolation_level": "READ COMMITTED"}
-    return common | level | {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+    return common | level | {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10, **_PEER_IS_ALIVE}}
+
+
+_PEER_IS_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+"""A server that vanished without a word is noticed within a minute (libpq, "Parameter Key Words")."""
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # As on SQLite: whoever holds a lock for minutes costs the others a sentence, not their patience.
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_SECONDS * 1_000:.0f}")
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -380,42 +389,6 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _without_url(error: Exception) -> Exception | None:
     return None if "://" in str(error) else error
-
-
-@contextmanager
-def storage_faults() -> Iterator[None]:
-    """Turn what a driver raises into a :class:`StorageError`; rule violations pass unchanged."""
-    try:
-        yield
-    except DBAPIError as error:
-        from sqlalchemy.exc import IntegrityError
-
-        if isinstance(error, IntegrityError):
-            raise
-        raise StorageError(_SENTENCES[_fault(error)]) from error.orig
-    except PoolTimeoutError as error:
-        raise StorageError(_SENTENCES["exhausted"]) from error
-
-
-def _fault(error: DBAPIError) -> str:
-    return _fault_in(str(error.orig), invalidated=error.connection_invalidated)
-
-
-def _fault_in(message: str, *, invalidated: bool) -> str:
-    words = message.casefold()
-    if "locked" in words or "busy" in words or "deadlock" in words or "lock timeout" in words:
-        return "locked"
-    if "readonly" in words or "read-only" in words:
-        return "readonly"
-    if "is full" in words or "no space" in words or "disk i/o" in words:
-        return "full"
-    if "unable to open" in words:
-        return "cannot_open"
-    if "malformed" in words or "not a database" in words:
-        return "corrupt"
-    if invalidated or "connect" in words or "server closed" in words:
-        return "unreachable"
-    return "other"
 
 
 def without_passwords(url: str | URL) -> str:

@@ -166,6 +166,8 @@ class MailServer(Base):
     """Who signed in."""
     oauth_at: Mapped[datetime | None]
     """When the authorisation was given, or refused."""
+    oauth_renewed_at: Mapped[datetime | None]
+    """When it was last used at the provider, who ends one that nobody uses for long."""
     oauth_code: Mapped[str] = mapped_column(String(40), default="")
     """The Diagnosis that ended it; empty while it is good."""
     from_address: Mapped[str] = mapped_column(String(320))
@@ -230,6 +232,8 @@ class OAuthApp(Base):
     tenant: Mapped[str] = mapped_column(String(255), default="")
     mode: Mapped[OAuthMode]
     secret_ref: Mapped[str | None] = mapped_column(String(80), unique=True)
+    secret_ends_on: Mapped[date | None]
+    """The provider's last day for the secret, as the administrator typed it: no provider tells."""
     created_at: Mapped[datetime]
 
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -466,7 +470,7 @@ class Change(Base):
     at: Mapped[datetime]
     who: Mapped[str] = mapped_column(String(200))
     server_id: Mapped[int]
-    """No foreign key: the trail outlives the record."""
+    """No foreign key: the trail outlives the record. 0 where it is an application of OAuth2."""
     server_name: Mapped[str] = mapped_column(String(200))
     action: Mapped[ChangeAction]
     field: Mapped[str] = mapped_column(String(40), default="")

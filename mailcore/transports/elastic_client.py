@@ -26,7 +26,7 @@ import requests
 from mailcore.deadline import Deadline, call_within
 from mailcore.errors import ConfigurationError
 from mailcore.transports.base import TransportError
-from mailcore.transports.elastic_http import Call, new_session
+from mailcore.transports.http_calls import Call, new_session
 from mailcore.transports.scrub import scrubber
 from mailcore.vocabulary import Outcome
 

@@ -13,13 +13,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mailcore.deadline import Deadline
 from mailcore.messages.compose import OutgoingMessage
 from mailcore.transports.base import (
     CHECK_SECONDS,
+    FIGURES_SECONDS,
     Connection,
     Delivery,
     FailedRecipient,
@@ -31,10 +32,15 @@ from mailcore.transports.base import (
     ignore_steps,
 )
 from mailcore.transports.elastic_answers import cause_of, count, outcome_of, says_try_again, unreadable_cause
+from mailcore.transports.elastic_bulk import ElasticBulkLine
 from mailcore.transports.elastic_client import Answer, ElasticEmailClient, Limits
 from mailcore.transports.elastic_payload import payload
 from mailcore.transports.steps import Running, StepLog
 from mailcore.vocabulary import Outcome, StepState
+
+if TYPE_CHECKING:
+    from mailcore.messages.merge import MergeMessage
+    from mailcore.transports.bulk import BulkLine
 
 _ACCOUNT_FIGURES = {
     "daily_limit": ("actualdailysendlimit", "dailysendlimit"),  # where both are given, the actual one is in force
@@ -44,7 +50,6 @@ _ACCOUNT_FIGURES = {
 }
 _STATISTICS = {"sent": ("emailtotal",), "delivered": ("delivered",)}
 """Our name for a figure → the service's, the best first."""
-_FIGURES_SECONDS = 15
 MAX_RECIPIENTS = 50
 """Of one transactional message; more are answered with 413."""
 
@@ -164,18 +169,27 @@ class ElasticEmailTransport(Transport):
         steps = StepLog(on_step)
         prepared = message if isinstance(message, PreparedMessage) else self.prepare(message)
         with steps.step("http") as http:
-            answer = self._post_message(prepared.body, _as_key(idempotency_key or message.message_id))
+            answer = self._post_message(
+                "/v4/emails/transactional", prepared.body, _as_key(idempotency_key or message.message_id)
+            )
             http.detail = f"HTTP {answer.status}"
         with steps.step("message") as step:
             step.reply = answer.text
             return self._receipt(answer)
 
-    def _post_message(self, content: bytes, key: str) -> Answer:
+    def bulk(self, merge: MergeMessage) -> BulkLine:
+        """Return a line for calls of up to 1,000 recipients, each of whom gets a copy of its own."""
+
+        def post(body: bytes, key: str) -> Receipt:
+            self._client.require_key("message")
+            return self._receipt(self._post_message("/v4/emails", body, key))
+
+        return ElasticBulkLine(post, merge)
+
+    def _post_message(self, path: str, content: bytes, key: str) -> Answer:
         deadline = Deadline(self._client.limits.retry)
         for tries_left in range(MOST_RETRIES, -1, -1):
-            answer = self._client.request(
-                "POST", "/v4/emails/transactional", content=content, headers={"Idempotency-Key": key}
-            )
+            answer = self._client.request("POST", path, content=content, headers={"Idempotency-Key": key})
             pause = answer.retry_after or 0
             if not says_try_again(answer) or not tries_left or pause >= deadline.left():
                 break
@@ -211,9 +225,9 @@ class ElasticEmailTransport(Transport):
             else (),
         )
 
-    def account_data(self) -> dict[str, Any]:
+    def account_data(self, *, seconds: float = FIGURES_SECONDS) -> dict[str, Any]:
         """Ask for ``/v2/account/load``: limits, credits, reputation, status."""
-        self._hurry()
+        self._hurry(seconds)
         answer = self._client.get("/v2/account/load")
         data = answer.get("data")
         if answer.is_error or not isinstance(data, dict):
@@ -222,9 +236,9 @@ class ElasticEmailTransport(Transport):
         found = _named(data, _ACCOUNT_FIGURES)
         return {name: self._client.scrub(value) if isinstance(value, str) else value for name, value in found.items()}
 
-    def statistics(self, since: datetime) -> dict[str, Any]:
+    def statistics(self, since: datetime, *, seconds: float = FIGURES_SECONDS) -> dict[str, Any]:
         """Ask for ``/v4/statistics``; needs the access level ViewReports."""
-        self._hurry()
+        self._hurry(seconds)
         # UTC without a zone, as the API description has it.
         begins = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         answer = self._client.get(f"/v4/statistics?from={quote(begins, safe='')}")
@@ -232,10 +246,9 @@ class ElasticEmailTransport(Transport):
             raise self._failure("account", "" if answer.is_error else unreadable_cause(answer), answer)
         return _named(answer.body, _STATISTICS)
 
-    def _hurry(self) -> None:
-        """A figure is not worth the time that a message is."""
+    def _hurry(self, seconds: float) -> None:
         self._client.require_key("account")
-        self._client.limits = replace(self._client.limits, whole=min(self._client.limits.whole, _FIGURES_SECONDS))
+        self._client.limits = replace(self._client.limits, whole=min(self._client.limits.whole, seconds))
 
     def _failed(self, entry: dict[str, Any]) -> FailedRecipient:
         words = {name.lower(): value for name, value in entry.items()}

@@ -80,7 +80,11 @@ def _other_headers(part: Part) -> dict[str, str]:
 
 def _mailbox(part: Part, name: str) -> str:
     """Return the first address of a field as "Nome <a@b>", quoted where it must be, not encoded."""
-    shown, address = next(iter(mailboxes(part.text(name))), ("", ""))
+    return mailbox_text(*next(iter(mailboxes(part.text(name))), ("", "")))
+
+
+def mailbox_text(shown: str, address: str) -> str:
+    """Return "Nome <a@b>", quoted where it must be, not encoded; the address alone where there is no name."""
     if not shown:
         return address
     if _NEEDS_QUOTES.search(shown):

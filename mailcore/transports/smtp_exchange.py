@@ -60,6 +60,10 @@ class Exchange:
         before, more = self._scrub, scrubber(self.connection.username, secret)
         self._scrub = lambda text: more(before(text))
 
+    def clean(self, words: str) -> str:
+        """Return words of the server's as they may be shown and stored: as text, no secret in them, and not endless."""
+        return self._scrub(words)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.connection.host}:{self.connection.port}>"
 

@@ -62,7 +62,7 @@ def mechanism_for_token(exchange: Exchange) -> str:
     for mechanism in ("XOAUTH2", "OAUTHBEARER"):
         if mechanism in names:
             return mechanism
-    raise exchange.failure("auth", "oauth_not_offered", Reply(0, f"AUTH {' '.join(names)}".strip()))
+    raise exchange.failure("auth", "oauth_not_offered", Reply(0, exchange.clean(f"AUTH {' '.join(names)}")))
 
 
 def login_with_token(
@@ -90,7 +90,7 @@ def login_with_token(
     said = ""
     if reply.code == 334:
         # The refusal comes as a challenge first; only an answer to it brings the code.
-        said = _challenge(reply)
+        said = exchange.clean(_challenge(reply))[:200]
         # RFC 7628 §3.2.3 wants \x01, the page of XOAUTH2 an empty answer.
         reply = exchange.command_raw("auth", b"AQ==" if mechanism == "OAUTHBEARER" else b"")
     step.reply = reply.text
@@ -142,7 +142,7 @@ def _challenge(reply: Reply) -> str:
     except (ValueError, binascii.Error):
         return ""
     given = [f"{name} {read[name]}" for name in ("status", "scope") if isinstance(read, dict) and name in read]
-    return ", ".join(given)[:200]
+    return ", ".join(given)
 
 
 def is_about_the_mechanism(reply: Reply) -> bool:
@@ -161,7 +161,7 @@ def _mechanisms(exchange: Exchange) -> list[str]:
     if not usable:
         oauth = bool(names) and set(names) <= {"XOAUTH2", "OAUTHBEARER"}
         cause = "auth_oauth_only" if oauth else "auth_no_method"
-        raise exchange.failure("auth", cause, Reply(0, f"AUTH {' '.join(names)}"))
+        raise exchange.failure("auth", cause, Reply(0, exchange.clean(f"AUTH {' '.join(names)}")))
     return usable
 
 

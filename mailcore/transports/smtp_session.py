@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mailcore.transports.steps import Running
 
 _SLOWEST = 20_000  # bytes a second below which handing over a message is given up
+_MOST_OFFERED = 500
+"""Characters of what a server offers that are shown."""
 _SLOW_GREETING = 5.0
 """Seconds after which a server's first word is worth a remark."""
 
@@ -172,7 +174,7 @@ class SmtpSession(Exchange):
         with self.log.step("ehlo") as step:
             reply = self._say_hello()
             step.reply = reply.text
-            step.detail = _offers(self.wire.esmtp_features)
+            step.detail = self.clean(_offers(self.wire.esmtp_features))[:_MOST_OFFERED]
             if self._inspect and not self._encrypted and self.offers("starttls"):
                 step.state = StepState.WARNING
                 step.detail = "; ".join(filter(None, [step.detail, "o servidor oferece STARTTLS: marque “SSL”"]))

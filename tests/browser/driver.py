@@ -73,8 +73,8 @@ def press(page: Any, name: str) -> None:
 
 
 def rows(page: Any) -> list[dict[str, str]]:
-    """What the one table on screen says, row by row under its headings: of two lines in a cell, the first."""
-    table = page.locator('.mailcore-rows table, [data-testid="stDataFrame"] [role="grid"]')
+    """What the first table on screen says, row by row under its headings: of two lines in a cell, the first."""
+    table = page.locator('.mailcore-rows table, [data-testid="stDataFrame"] [role="grid"]').first
     cells = table.locator('tbody [role="row"] :is([role="gridcell"], [role="cell"])')
     expect(cells.first).to_be_attached()
     found: list[dict[str, str]] = table.evaluate(

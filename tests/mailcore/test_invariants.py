@@ -16,15 +16,26 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from mailcore import Mailcore
-from mailcore.errors import ConflictError, MailcoreError, RecordGoneError, SecretError, StorageError, ValidationError
+from mailcore.access.trail import Visitor
+from mailcore.access.users import UserDraft
+from mailcore.errors import (
+    ConflictError,
+    MailcoreError,
+    RecordGoneError,
+    SecretError,
+    SignInRefusedError,
+    StorageError,
+    ValidationError,
+)
 from mailcore.messages.compose import OutgoingMessage, compose
 from mailcore.registry.drafts import ServerDraft, draft_of
 from mailcore.registry.search import ServerQuery
+from mailcore.rights import Role
 from mailcore.settings import Settings
-from mailcore.storage.tables import MailServer, SecretJournal, Send, StoredSecret
+from mailcore.storage.tables import Base, MailServer, SecretJournal, Send, StoredSecret
 from mailcore.vocabulary import CheckState, Kind, Security
 from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
@@ -80,16 +91,56 @@ def test_1_no_byte_of_the_database_no_log_and_no_repr_has_the_secret(
     assert secret is not None
     assert secret.get_secret_value() == SECRET
     shown = [repr(secret), repr(core.secrets.database_keyring), repr(draft_of(server)), caplog.text]
-    if core.database.file:
-        core.database.dispose()
-        shown += [path.read_bytes().decode("latin-1") for path in core.database.file.parent.iterdir()]
-    else:
-        with core.database.read() as session:
-            for table in ("mail_server", "stored_secret", "secret_journal", "send"):
-                shown += [repr(row) for row in session.execute(text(f"SELECT * FROM {table}"))]
-    for each in shown:
+    for each in (*shown, *everything_stored(core)):
         assert SECRET not in each
         assert SECRET.encode().decode("latin-1") not in each
+
+
+def everything_stored(core: Mailcore, *, but: str = "") -> list[str]:
+    """Every row of every table there is, and of a SQLite file every byte too.
+
+    Args:
+        but: a column, as ``table.column``, that is left out; the bytes of the file are then, too.
+    """
+    stored = []
+    with core.database.read() as session:
+        for table in Base.metadata.sorted_tables:
+            columns = [column for column in table.columns if f"{table.name}.{column.name}" != but]
+            stored += [repr(row) for row in session.execute(select(*columns))]
+    assert len(Base.metadata.sorted_tables) > 15
+    if core.database.file and not but:
+        core.database.dispose()
+        stored += [path.read_bytes().decode("latin-1") for path in core.database.file.parent.iterdir()]
+    return stored
+
+
+def test_1_no_password_of_a_person_no_cookie_and_no_link_is_kept_or_logged(
+    core: Mailcore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    first, second = "Frase-Única-da-Ana-4471", "Frase-Nova-da-Ana-8812"
+    here, access = Visitor("192.0.2.7", "Navegador"), core.access
+    ana = access.users.add(UserDraft(USER, Role.SUPPORT, "Ana"), SecretStr(first), actor=ME)
+    links = [access.users.make_link(ana, actor=ME) for _ in range(2)]
+    with pytest.raises(SignInRefusedError):
+        access.sign_in(USER, SecretStr(second), here)
+    with pytest.raises(SignInRefusedError):
+        access.sign_in(first, SecretStr(USER), here)  # typed into the wrong field
+    tokens = [access.sign_in(USER, SecretStr(first), here) for _ in range(2)]
+    entered = access.sessions.of_token(tokens[1])
+    assert entered is not None
+    tokens.append(access.change_password(entered, SecretStr(first), SecretStr(second), here))
+    links.append(access.users.make_link(access.users.get(USER, actor=ME), actor=ME))
+    events, user = access.events(actor=ME).events, access.users.get(USER, actor=ME)
+    shown = [caplog.text, repr(entered), repr(user), repr(events), repr(access.users.sessions(user, actor=ME))]
+    for each in (*shown, *everything_stored(core)):
+        for secret in (first, second, *tokens, *links):
+            assert secret not in each
+            assert secret.encode().decode("latin-1") not in each
+    # The hash stands in its one column.
+    assert user.password_hash.startswith("$argon2id$")
+    for each in (*shown, *everything_stored(core, but="app_user.password_hash")):
+        assert user.password_hash not in each
 
 
 def test_1_no_error_repeats_the_secret(core: Mailcore, peer: SmtpPeer, monkeypatch: pytest.MonkeyPatch) -> None:

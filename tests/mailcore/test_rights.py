@@ -73,7 +73,12 @@ INNER = {
     "health.checks.note_result",
     *("registry.default_server.hand_on", "registry.default_server.make_way", "registry.rows.fill"),
     "registry.rows.touch",
-    "Mailcore.servers.apps.client",
+    *(
+        "Mailcore.servers.apps.client",
+        "Mailcore.servers.tokens.keep_alive",
+        "Mailcore.servers.tokens.keep_alive_until",
+        "audit.note_application",
+    ),
     *(f"Mailcore.servers.authorizing.{name}" for name in ("adopt_for", "forget_old", "hand_to")),
     *(f"Mailcore.servers.authorizing.{name}" for name in ("replace_token", "token_of")),
     *("Mailcore.servers.tokens.source_for", "Mailcore.servers.tokens.source_for_draft"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from contextlib import suppress
@@ -95,11 +96,15 @@ class ElasticPeer:
     failures: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Recipient → what its delivery fails with: ``{"Category": …, "Error": …, "ErrorCode": …}``."""
     script: dict[str, Action | list[Action | None]] = field(default_factory=dict)
+    together: threading.Barrier | None = None
+    """So many requests have to be there before any of them is answered."""
 
     def __post_init__(self) -> None:
         self.host, self.port = "127.0.0.1", 0
         self.inbox: list[dict[str, Any]] = []
         """The bodies of the messages taken."""
+        self.merged: list[dict[str, str]] = []
+        """What each recipient of ``POST /emails`` gets: ``to subject html text`` and its headers."""
         self.requests: list[Request] = []
         self.connections = 0
         self._replays: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
@@ -148,6 +153,12 @@ class ElasticPeer:
             return planned.pop(0) if planned else None
         return planned
 
+    def answer(self, request: Request) -> Answer:
+        """Answer as the service does, once all are there that :attr:`together` waits for."""
+        if self.together is not None:
+            self.together.wait(20)
+        return self.handle(request)
+
     def handle(self, request: Request) -> Answer:
         """Answer as the service does."""
         key = request.headers.get("x-elasticemail-apikey", "")
@@ -156,7 +167,7 @@ class ElasticPeer:
         if key not in self.keys and not send_only:
             error = "APIKey Expired"
             return Answer(200, {"success": False, "error": error}) if v2 else Answer(400, {"Error": error})
-        if request.path == "/v4/emails/transactional" and request.method == "POST":
+        if request.path in ("/v4/emails/transactional", "/v4/emails") and request.method == "POST":
             return self._take(key, request)
         if send_only:
             error = "Access Denied."
@@ -165,7 +176,7 @@ class ElasticPeer:
             # Public code shows the real service repeating the key here.
             return Answer(200, {"success": True, "data": {**self.account, "apikey": key}})
         if request.path.startswith("/v4/statistics?"):
-            sent = sum(len(group) for body in self.inbox for group in body["Recipients"].values())
+            sent = sum(len(_addresses(body)) for body in self.inbox)
             totals = {"Recipients": sent, "EmailTotal": sent, "Delivered": sent, "Bounced": 0, "InProgress": 0}
             return Answer(200, totals | self.statistics)
         if request.path == "/v4/domains":
@@ -179,7 +190,7 @@ class ElasticPeer:
         for (owner, _), (_, answer) in self._replays.items():
             if owner == key and answer["TransactionID"] == transaction:
                 body = self._bodies[transaction]
-                recipients = [address for group in body["Recipients"].values() for address in group]
+                recipients = _addresses(body)
                 failed = [{"Address": one, **self.failures[one]} for one in recipients if one in self.failures]
                 return Answer(
                     200,
@@ -196,7 +207,8 @@ class ElasticPeer:
         return Answer(404, {"Error": "Not found"})
 
     def _take(self, key: str, request: Request) -> Answer:
-        problem = _problem(request.body)
+        is_bulk = request.path == "/v4/emails"
+        problem = _bulk_problem(request.body) if is_bulk else _problem(request.body)
         if problem is not None:
             return problem
         digest = hashlib.sha256(json.dumps(request.body, sort_keys=True).encode()).hexdigest()
@@ -210,6 +222,8 @@ class ElasticPeer:
             answer = {"TransactionID": str(uuid4()), "MessageID": uuid4().hex[:22]}
             self._replays[(key, idempotency_key)] = (digest, answer)
             self.inbox.append(request.body)
+            if is_bulk:
+                self.merged += [_merged(request.body["Content"], each) for each in request.body["Recipients"]]
             self._bodies[answer["TransactionID"]] = request.body
         return Answer(200, answer)
 
@@ -234,6 +248,43 @@ def _problem(body: Any) -> Answer | None:
     if len(recipients) > 50:
         return Answer(413, {"Error": "You cannot provide more than 50 transactional recipients"})
     return None
+
+
+def _addresses(body: dict[str, Any]) -> list[str]:
+    """Every recipient of a body of either kind."""
+    recipients = body["Recipients"]
+    if isinstance(recipients, list):
+        return [each["Email"] for each in recipients]
+    return [address for group in recipients.values() for address in group]
+
+
+def _bulk_problem(body: Any) -> Answer | None:
+    """Return the refusal of a body of ``POST /emails`` that does not follow the description."""
+    if not isinstance(body, dict) or not isinstance(body.get("Recipients"), list):
+        return Answer(400, {"Error": "Invalid request body", "ErrorData": None})
+    strings = [value for each in body["Recipients"] for value in [each["Email"], *each["Fields"].values()]]
+    follows = set(body) <= _PROPERTIES[""] and set(body["Content"]) <= _PROPERTIES["Content"]
+    if not follows or not all(isinstance(value, str) for value in strings):
+        return Answer(400, {"Error": "Invalid request body", "ErrorData": None})
+    if len(body["Recipients"]) > 1000:
+        return Answer(413, {"Error": "You cannot provide more than 1000 recipients"})
+    return None
+
+
+def _merged(content: dict[str, Any], recipient: dict[str, Any]) -> dict[str, str]:
+    """What one recipient gets; a placeholder that nothing matches is sent as written."""
+
+    def fill(text: str) -> str:
+        return re.sub(r"\{(\w+)\}", lambda found: str(recipient["Fields"].get(found[1], found[0])), text)
+
+    bodies = {part["ContentType"]: fill(part["Content"]) for part in content["Body"]}
+    return {
+        **content.get("Headers", {}),
+        "to": recipient["Email"],
+        "subject": fill(content["Subject"]),
+        "html": bodies.get("HTML", ""),
+        "text": bodies.get("PlainText", ""),
+    }
 
 
 def _follows(body: dict[str, Any]) -> bool:
@@ -282,7 +333,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(action, Drip):
             self._drip(action.every)
         else:
-            self._write(action or self.peer.handle(request))
+            self._write(action or self.peer.answer(request))
 
     def _write(self, answer: Answer) -> None:
         time.sleep(answer.delay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
+
 _log = logging.getLogger(__name__)
 
 
@@ -42,18 +44,24 @@ def middleware() -> list[Middleware]:
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
     """Open the library before the first page asks for it, and send batches meanwhile; end both at the end."""
-    consumer = None
+    consumer, keeping, is_over = None, None, threading.Event()
     try:
         core = await anyio.to_thread.run_sync(library)
         await anyio.to_thread.run_sync(prepare)
         if core.settings.worker_threads:
             consumer = core.batches.consumer(core.settings.worker_threads)
             await anyio.to_thread.run_sync(consumer.start)
+        keep_alive = core.servers.tokens.keep_alive_until
+        keeping = threading.Thread(target=keep_alive, args=(is_over,), name="oauth-keep-alive", daemon=True)
+        keeping.start()
     except MailcoreError as error:
         # The page says so too, and tries again: the database may come back.
         _log.warning("%s", error)
         core = None
     yield
+    is_over.set()
+    if keeping is not None:
+        await anyio.to_thread.run_sync(keeping.join)  # a renewal under way is stored first
     if consumer is not None:
         await anyio.to_thread.run_sync(consumer.stop)
     if core is not None:

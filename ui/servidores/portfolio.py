@@ -142,6 +142,9 @@ def show_attention(core: Mailcore) -> None:
         parts.append(f"{number(found.certificates_total)} com certificado que vence em até 30 dias")
     if found.passwords_total:
         parts.append(f"{number(found.passwords_total)} com login por senha que o provedor acaba")
+    if found.app_secrets:
+        few = len(found.app_secrets) == 1
+        parts.append(f"{len(found.app_secrets)} {'aplicativo' if few else 'aplicativos'} OAuth com segredo que vence")
     if not parts:
         return
     title = "Precisam de atenção: " + "; ".join(parts)
@@ -160,6 +163,14 @@ def _list_attention(core: Mailcore, found: Attention) -> None:
     for server, stops in found.passwords:
         words = "não aceita mais senha" if stops <= today else f"aceita senha até {stops:%d/%m/%Y}"
         _link(server.id, server.name, f"{server.host} {words}: abrir “Forma de login”", field="auth")
+
+    for app in found.app_secrets:
+        if app.secret_ends_on:
+            verb = "venceu" if app.secret_ends_on < today else "vence"
+            st.page_link("pages/aplicativos_oauth.py", label=plain(app.name))
+            st.caption(
+                f"o segredo do aplicativo {verb} em {app.secret_ends_on:%d/%m/%Y}: crie outro no provedor e cole lá"
+            )
 
 
 def _link(server_id: int, name: str, words: str, *, field: str | None = None) -> None:

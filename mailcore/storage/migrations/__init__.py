@@ -50,6 +50,7 @@ def migrate(database: Database) -> bool:
             return False
     with database.write_connection() as connection:
         if not database.is_sqlite:
+            connection.execute(text("SET LOCAL lock_timeout = '60s'"))  # whoever is at it needs longer than a write
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         # Another process may have done it while this one waited for the lock.
         revision = current_revision(connection)

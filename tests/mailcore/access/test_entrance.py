@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from pydantic import SecretStr
@@ -111,13 +111,13 @@ def test_an_unknown_address_takes_as_long_and_both_less_than_half_a_second(acces
     def seconds(email: str) -> float:
         times = []
         for number in range(4):
-            begun = perf_counter()
+            begun = thread_time()
             refused(access, email, WRONG, Visitor(f"192.0.2.{number}"))
-            times.append(perf_counter() - begun)
+            times.append(thread_time() - begun)
         return median(times)
 
     known, unknown = seconds(EMAIL), seconds("ninguem@exemplo.com.br")
-    assert max(known, unknown) < 0.5 * 4  # the promise, with room for a busy machine
+    assert max(known, unknown) < 0.5  # of the processor: what others do on this machine does not count
     assert 0.5 < known / unknown < 2
 
 

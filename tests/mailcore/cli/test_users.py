@@ -13,7 +13,9 @@ from pydantic import SecretStr
 
 from mailcore import open_mailcore
 from mailcore.access.trail import Visitor
+from mailcore.actor import Actor
 from mailcore.cli import main
+from mailcore.rights import Right, Role, rights_of
 from mailcore.storage.tables import Base
 
 if TYPE_CHECKING:
@@ -108,3 +110,59 @@ def test_sessions_are_listed_and_ended(run: Callable[..., tuple[int, Any, str]])
     assert (code, [set(session) for session in listed]) == (0, [SESSION_KEYS])
     assert (listed[0]["door"], listed[0]["address"]) == ("accounts", "192.0.2.7")
     assert run("users", "sessions", EMAIL, "--revoke")[:2] == (0, [])
+
+
+def _acts(folder: Path) -> list[tuple[Right, tuple[str, ...]]]:
+    """Every command that does something, and its right."""
+    use, servers = folder / "use.csv", folder / "servers.json"
+    use.write_text("server_id,at,units\n1,2026-11-20T10:00,5\n")
+    servers.write_text(
+        '[{"id": null, "name": "Outra", "kind": "smtp", "host": "127.0.0.1", "port": 9, "from_address": "b@x.example"}]'
+    )
+    add = ("servers", "add", "--name", "Nova", "--host", "127.0.0.1", "--port", "9", "--from", "a@x.example")
+    send = ("send", "--server", "1", "--to", "b@x.example", "--text", "Oi")
+    app = ("oauth", "apps", "add", "--name", "Entra", "--provider", "microsoft", "--client-id", "c")
+    return [
+        (Right.OPERATE, add),
+        (Right.OPERATE, ("servers", "edit", "1", "--notes", "x")),
+        (Right.OPERATE, ("servers", "check", "1")),
+        (Right.OPERATE, ("servers", "check", "--all")),
+        (Right.OPERATE, send),
+        (Right.OPERATE, ("quota", "add-external", "--server", "1", "--units", "4")),
+        (Right.OPERATE, ("quota", "add-external", "--file", str(use))),
+        (Right.DELETE_OR_BULK, ("servers", "import", str(servers))),
+        (Right.DELETE_OR_BULK, ("servers", "delete", "1", "--yes")),
+        (Right.ADMINISTER, ("users", "list")),
+        (Right.ADMINISTER, ("users", "add", "bia@exemplo.com.br", "--role", "admin")),
+        (Right.ADMINISTER, ("users", "edit", EMAIL, "--role", "admin")),
+        (Right.ADMINISTER, ("users", "sessions", EMAIL, "--revoke")),
+        (Right.ADMINISTER, ("users", "link", EMAIL)),
+        (Right.ADMINISTER, ("users", "remove", EMAIL, "--yes")),
+        (Right.ADMINISTER, app),
+        (Right.ADMINISTER, ("oauth", "apps", "remove", "1", "--yes")),
+        (Right.ADMINISTER, ("secrets", "rotate")),
+    ]
+
+
+@pytest.mark.parametrize("role", [Role.SUPPORT, Role.ANALYST])
+def test_a_command_of_somebody_without_the_right_ends_with_3_and_does_nothing(
+    run: Callable[..., tuple[int, Any, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, role: Role
+) -> None:
+    """The computer's user has every right; a command itself relies on the library, whoever acts."""
+    assert run("users", "add", EMAIL, "--role", "analyst")[0] == 0
+    server = ("servers", "add", "--name", "Loja", "--host", "127.0.0.1", "--port", "9", "--from", "a@x.example")
+    assert run(*server)[0] == 0
+    assert run("oauth", "apps", "add", "--name", "App", "--provider", "google", "--client-id", "c")[0] == 0
+    before = [run("servers", "list")[1], run("users", "list")[1], run("oauth", "apps", "list")[1]]
+    with monkeypatch.context() as somebody:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("mailcore.cli.") and hasattr(module, "computer_user"):
+                somebody.setattr(module, "computer_user", lambda: Actor("Fulano", role, 4711))
+        refused = [act for act in _acts(tmp_path) if act[0] not in rights_of(role)]
+        assert len(refused) > 8
+        for _, command in refused:
+            code, document, said = run(*command)
+            assert (code, document) == (3, None), command
+            assert "Seu papel não permite isto. Quem pode: Administrador" in said
+    assert [run("servers", "list")[1], run("users", "list")[1], run("oauth", "apps", "list")[1]] == before
+    assert run("log")[1] == []

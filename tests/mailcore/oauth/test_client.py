@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -204,3 +207,27 @@ def test_plain_http_only_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MAILCORE_MICROSOFT_LOGIN_URL", "http://login.example.com")
     with pytest.raises(ConfigurationError, match="MAILCORE_MICROSOFT_LOGIN_URL: use um endereço https"):
         load_settings()
+
+
+def test_an_answer_that_never_ends_is_ended() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    hung_up, pause = threading.Event(), threading.Event()
+
+    def drip() -> None:
+        sock, _ = listener.accept()
+        with sock, suppress(OSError):
+            sock.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not pause.wait(0.01):
+                sock.sendall(b"x")  # each byte starts the socket's own time limit anew
+        hung_up.set()
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    app = App(providers()["microsoft"], "app", "", None)
+    client = Client(app, Settings(microsoft_login_url=f"http://127.0.0.1:{listener.getsockname()[1]}"))
+    with listener, pytest.raises(OAuthError) as told:
+        client.refresh(SecretStr("r"), seconds=1)
+    assert told.value.is_temporary
+    assert [each.name for each in threading.enumerate() if each.name == "mailcore-bounded-call"] == []
+    assert hung_up.wait(30), "its connection is closed"
+    thread.join(30)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,90 +13,30 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text
 
-from mailcore import Mailcore, compose
+from mailcore import Mailcore
 from mailcore.actor import Actor
 from mailcore.errors import NotAllowedError, ValidationError
 from mailcore.oauth.apps import AppDraft
 from mailcore.oauth.authorizing import Progress, Wanted
 from mailcore.oauth.faults import OAuthError
-from mailcore.registry.drafts import ServerDraft, draft_of
+from mailcore.registry.drafts import draft_of
 from mailcore.rights import Role
-from mailcore.settings import Settings
-from mailcore.storage.tables import MailServer, OAuthApp, OAuthLease, OAuthPending, SecretJournal
+from mailcore.storage.tables import Base, MailServer, OAuthLease, OAuthPending, SecretJournal
 from mailcore.vocabulary import Auth, OAuthMode, OAuthState, Security, SendStatus
 from tests.actors import ME
-from tests.peers.certificates import authority_pem
-from tests.peers.oauth_server import OAuthPeer, Registered, refusal
+from tests.mailcore.oauth.helpers import (
+    ANA,
+    APP_SECRET,
+    BACK,
+    app_of,
+    authorized,
+    draft_for,
+    hello,
+    refreshes,
+    wanted_for,
+)
+from tests.peers.oauth_server import OAuthPeer, refusal
 from tests.peers.oauth_smtp import OAuthSmtpPeer
-
-ANA = "ana@exemplo.com.br"
-BACK = "http://localhost:8501/oauth/retorno"
-APP_SECRET = "s3gredo-do-aplicativo"
-
-
-@pytest.fixture
-def peer() -> Iterator[OAuthPeer]:
-    with OAuthPeer() as running:
-        running.clients["app"] = Registered("app", secret=APP_SECRET, redirects=[BACK])
-        yield running
-
-
-@pytest.fixture
-def smtp(peer: OAuthPeer) -> Iterator[OAuthSmtpPeer]:
-    with OAuthSmtpPeer(peer) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Any, peer: OAuthPeer) -> Settings:
-    return Settings(database_url=database_url, data_dir=tmp_path / "data", keyring="database", **peer.settings)
-
-
-def app_of(core: Mailcore, **more: Any) -> OAuthApp:
-    draft = AppDraft(**{"name": "Entra da empresa", "provider": "microsoft", "client_id": "app", **more})
-    return core.servers.apps.add(draft, SecretStr(APP_SECRET), actor=ME)
-
-
-def draft_for(smtp: OAuthSmtpPeer, app: OAuthApp, **more: Any) -> ServerDraft:
-    values: dict[str, Any] = {
-        "name": "Loja",
-        "host": smtp.host,
-        "port": smtp.port,
-        "security": Security.STARTTLS,
-        "ca_pem": authority_pem(),
-        "username": ANA,
-        "from_address": ANA,
-        "auth": Auth.OAUTH2,
-        "oauth_app_id": app.id,
-    }
-    return ServerDraft(**{**values, **more})
-
-
-def authorized(core: Mailcore, peer: OAuthPeer, wanted: Wanted, user: str = ANA) -> tuple[str, Progress]:
-    begun = core.servers.authorizing.begin(wanted, redirect=BACK, actor=ME)
-    back = peer.sign_in(begun.address, user)
-    return begun.key, core.servers.authorizing.come_back(back, actor=ME)
-
-
-def wanted_for(server: MailServer) -> Wanted:
-    return Wanted(server.oauth_app_id or 0, server.host, server.username, server.id)
-
-
-@pytest.fixture
-def server(core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer) -> MailServer:
-    """A record that somebody has authorised."""
-    stored = core.servers.create(draft_for(smtp, app_of(core)), actor=ME).server
-    authorized(core, peer, wanted_for(stored))
-    return core.servers.get(stored.id)
-
-
-def refreshes(peer: OAuthPeer) -> int:
-    return sum(form.get("grant_type") == "refresh_token" for form in peer.token_requests)
-
-
-def hello(core: Mailcore, server: MailServer) -> Any:
-    message = compose(from_address=ANA, to=["beto@exemplo.com.br"], subject="Oi", text="Olá")
-    return core.send(server, message, actor=ME)
 
 
 def test_from_authorising_to_a_message(
@@ -425,8 +365,8 @@ def test_no_token_is_anywhere_but_in_the_keyring(
     result = core.check(core.servers.get(server.id), actor=ME)
     seen = [repr(result), repr(core.servers.get(server.id)), caplog.text, repr(core.servers.tokens)]
     with core.database.read() as session:
-        for table in ("mail_server", "oauth_app", "oauth_pending", "send", "account", "change", "stored_secret"):
-            seen.append(repr(session.execute(text(f"SELECT * FROM {table}")).all()))
+        for table in Base.metadata.sorted_tables:
+            seen.append(repr(session.execute(select(table)).all()))
     whole = "\n".join(seen)
     assert len(peer.issued) > 4
     for secret in (*peer.issued, APP_SECRET):

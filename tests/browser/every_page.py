@@ -1,0 +1,130 @@
+"""A house full of hostile text, and what to look for on any page: words of English, what text turned into, axe."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from axe_playwright_python.base import AXE_SCRIPT
+from pydantic import SecretStr
+
+from mailcore.access.users import UserDraft
+from mailcore.messages.compose import compose
+from mailcore.oauth.apps import AppDraft
+from mailcore.quota.external_use import Entry
+from mailcore.registry.drafts import ServerDraft
+from mailcore.rights import Role
+from mailcore.vocabulary import Kind, Security
+from tests.actors import ME
+from tests.browser.door_client import ANA, PASSWORD
+from tests.peers.smtp_server import Say, SmtpPeer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailcore import Mailcore
+    from tests.peers.elastic_server import ElasticPeer
+
+NASTY = (
+    "**fo** _it_ `co` ~~ri~~ [li](http://mau.example) ![im](http://mau.example/i.png) <b>ht</b> <img src=x onerror=x> "
+    ":red[ve] $x^2$ :smile: :material/home: www.mau.example z@mau.example https://mau.example -> &amp; =1+1 {{7*7}}"
+)
+"""Of all that Streamlit, a browser or a spreadsheet makes something of; no word of it is English."""
+BAD_LINK = "mau.example"
+
+ENGLISH = frozenset((Path(__file__).parent / "english.txt").read_text("utf-8").split())
+"""What Streamlit, Vega, React Aria and browsers say; without what is Portuguese too, or a name."""
+_WORD = re.compile(r"[\w-]+")
+
+LOOK = """() => {
+  const said = new Set();
+  const attributes = ["aria-label", "title", "alt", "placeholder", "aria-description", "aria-roledescription",
+                      "aria-valuetext", "aria-placeholder"];
+  const data = "pre, code, tbody, script, style, noscript"; // what people and servers wrote
+  const icon = '[translate="no"]'; // letters that a font makes a picture of
+  const words = (el) => {
+    const copy = el.cloneNode(true);
+    copy.querySelectorAll(icon).forEach((drawn) => drawn.remove());
+    return copy.textContent.trim();
+  };
+  for (const el of document.body.querySelectorAll("*")) {
+    if (el.closest(data) || !el.checkVisibility()) continue;
+    if (!el.closest('[aria-hidden="true"]'))
+      for (const name of attributes) if (el.getAttribute(name)?.trim()) said.add(`${name}: ${el.getAttribute(name)}`);
+    if (!el.matches(icon) && [...el.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()))
+      said.add(words(el.closest("p, li, h1, h2, h3, h4") ?? el));
+  }
+  return {
+    said: [...said],
+    title: document.title,
+    whole: document.body.textContent.replace(/\\s+/g, " "),
+    made: [...document.body.querySelectorAll(
+      'a[href*="mau.example"], img[src*="mau.example"], img[src="x"], .katex, [href^="mailto:"], b, del')]
+      .map((el) => el.outerHTML.slice(0, 200)),
+    marked: [...document.body.querySelectorAll("strong, em, code, span, p, a, label, button")]
+      .filter((el) => ["fo", "it", "co", "ri", "ve", "ht", "x^2", "home"].includes(el.textContent.trim()))
+      .map((el) => el.outerHTML.slice(0, 200)),
+  };
+}"""
+_THEMED = """(before) => getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor !== before &&
+  document.getAnimations().every((moving) => moving.playState !== "running")"""
+
+
+def in_the_dark(page: Any, look: Callable[[], None]) -> None:
+    """Look at what is on screen in dark colours, once they are there whole."""
+    colour = "getComputedStyle(document.querySelector('[data-testid=\"stApp\"]')).backgroundColor"
+    before = page.evaluate(colour)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(_THEMED, arg=before)
+    look()
+    dark = page.evaluate(colour)
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(_THEMED, arg=dark)
+
+
+def english_in(said: list[str]) -> list[str]:
+    """Return what of it has a word of English."""
+    return sorted({line for line in said if ENGLISH & {word.lower() for word in _WORD.findall(line)}})
+
+
+def axe(page: Any, *, rules: list[str] | None = None) -> list[str]:
+    """Return what axe-core finds serious or critical."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = rules
+    found = page.evaluate("(options) => axe.run(document, options)", options)
+    return [
+        f"{fault['id']} ({fault['impact']}): {node['target']} {node['html'][:160]}"
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+def fill(core: Mailcore, smtp: SmtpPeer, elastic: ElasticPeer) -> None:
+    """Everything a page can show, with :data:`NASTY` in every place that takes it."""
+    core.access.users.add(UserDraft(ANA, Role.ADMINISTRATOR, "Ana"), SecretStr(PASSWORD), actor=ME)
+    core.access.users.add(UserDraft("bia@exemplo.com.br", Role.SUPPORT, NASTY[:200]), actor=ME)
+    smtp.script["RCPT"] = [Say(f"550 5.1.1 {NASTY}"), Say(f"550 5.4.5 cota diária de envio atingida {NASTY}")]
+    plain = {
+        "host": "127.0.0.1", "port": smtp.port, "security": Security.NONE, "requires_auth": False,
+        "from_address": "ana@exemplo.com.br", "from_name": NASTY[:200], "notes": NASTY, "daily_limit": 10,
+    }  # fmt: skip
+    server = core.servers.create(ServerDraft(name=f"1 {NASTY}"[:200], **plain), actor=ME).server
+    core.servers.update(server, ServerDraft(name=f"1 {NASTY}"[:200], **(plain | {"notes": f"{NASTY} 2"})), actor=ME)
+    message = compose(from_address=server.from_address, to=["z_*y*_@mau.example"], subject=NASTY, text=NASTY)
+    core.send(server, message, idempotency_key="1", actor=ME)
+    held = core.servers.create(
+        ServerDraft(name=f"3 {NASTY}"[:200], **(plain | {"from_address": "b@b.example"})), actor=ME
+    )
+    core.send(held.server, message, idempotency_key="2", actor=ME)
+    now = datetime.now(UTC)
+    core.record_external_use([Entry(server, now - timedelta(hours=hours), 1) for hours in range(1, 10)], actor=ME)
+    core.servers.apps.add(AppDraft(NASTY[:200], "google", NASTY[:200]), SecretStr("segredo"), actor=ME)
+    elastic.account["statusformatted"] = NASTY
+    service = ServerDraft(name=f"2 {NASTY}"[:200], kind=Kind.ELASTIC_EMAIL, from_address="news@exemplo.com.br")
+    core.servers.create(service, SecretStr(next(iter(elastic.keys))), actor=ME)
