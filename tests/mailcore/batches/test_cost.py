@@ -1,4 +1,4 @@
-"""What a batch costs does not grow with what is behind it. PostgreSQL plans by its statistics, SQLite by its indexes."""
+"""What a batch costs does not grow with what is behind it: SQLite goes by its indexes, PostgreSQL by its statistics."""
 
 from __future__ import annotations
 
