@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailcore import labels
 from mailcore.registry.fields import FIELD, FIELDS, Field, Sort
 from mailcore.storage.tables import MailServer
 from mailcore.transports import kind_of
@@ -70,6 +71,8 @@ def cells(server: MailServer, quotas: Mapping[str, Quota], others: Sequence[str]
 
 
 def _other(server: MailServer, field: Field) -> str:
+    if field.name == "auth":
+        return labels.login(server.auth, server.oauth_provider)
     value = getattr(server, field.name)
     if field.sort is Sort.NUMBER and value is not None:
         return number(value)
