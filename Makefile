@@ -28,13 +28,12 @@ $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
 run: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py
 
-# A database of its own, filled once, every record marked as an example.
+# A database of its own, filled once, with small servers on this machine that answer for it and stop with it.
 demo: export MAILCORE_DATA_DIR = demo-data
 demo: export MAILCORE_DATABASE_URL =
 demo: export MAILCORE_KEYRING = database
 demo: $(VENV)/.app
 	$(BIN)/python -m demo
-	$(BIN)/python -m streamlit run app.py
 
 # On every processor; what was skipped is listed at the end with its reason.
 # Alone: make test PYTEST_ARGS="-n 0 -k word".  Property tests for longer: MAILCORE_HYPOTHESIS=thorough make test

@@ -29,7 +29,8 @@ def fold(text: str) -> str:
     tokenizer of SQLite strips accents only from 3.45 on, and PostgreSQL's ``unaccent`` is an extension.
     What is no text is as :func:`as_text` has it.
     """
-    decomposed = unicodedata.normalize("NFKD", as_text(text).casefold())
+    # Once more after taking apart: of a double-struck C a plain capital is left.
+    decomposed = unicodedata.normalize("NFKD", as_text(text).casefold()).casefold()
     plain = "".join(char for char in decomposed if not unicodedata.combining(char))
     return " ".join(plain.split())
 
