@@ -106,6 +106,7 @@ OAUTH_STATE = {
     OAuthState.REFUSED: "Recusada",
     OAuthState.EXPIRED: "Expirada",
 }
+OAUTH_PROVIDER = {"microsoft": "Microsoft", "google": "Google"}
 OAUTH_MODE = {OAuthMode.DELEGATED: "Pessoa autoriza", OAuthMode.APPLICATION: "Aplicativo sozinho"}
 BATCH_STATE = {
     BatchState.DRAFT: "Rascunho",
@@ -143,6 +144,12 @@ SUPPRESSION_SOURCE = {
     SuppressionSource.SERVICE: "O serviço não conseguiu entregar",
     SuppressionSource.UNSUBSCRIBED: "Pediu para sair",
 }
+
+
+def login(auth: Auth, oauth_provider: str) -> str:
+    """Return a record's form of login as the form calls it: "Microsoft OAuth2"."""
+    named = OAUTH_PROVIDER.get(oauth_provider) if auth is Auth.OAUTH2 else None
+    return f"{named} {AUTH[auth]}" if named else AUTH[auth]
 
 
 def inside(label: str) -> str:

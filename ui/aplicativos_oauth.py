@@ -11,7 +11,7 @@ import streamlit as st
 from pydantic import SecretStr
 
 from mailcore.errors import MailcoreError, ValidationError
-from mailcore.labels import OAUTH_MODE
+from mailcore.labels import OAUTH_MODE, OAUTH_PROVIDER
 from mailcore.oauth.apps import LABELS, AppDraft, draft_of
 from mailcore.vocabulary import OAuthMode
 from ui.cadastro.oauth import redirect_address
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.storage.tables import OAuthApp
 
-_PROVIDERS = {"microsoft": "Microsoft", "google": "Google"}
-
 
 def list_of_apps(core: Mailcore) -> None:
     """The registered applications, each with ``Alterar`` and ``Apagar``."""
@@ -35,7 +33,7 @@ def list_of_apps(core: Mailcore) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             tenant = f" · locatário {plain(app.tenant)}" if app.tenant else ""
             st.markdown(
-                f"**{plain(app.name)}** · {_PROVIDERS[app.provider]} · {OAUTH_MODE[app.mode]} · "
+                f"**{plain(app.name)}** · {OAUTH_PROVIDER[app.provider]} · {OAUTH_MODE[app.mode]} · "
                 f"{plain(app.client_id)}{tenant} · {_secret(app)}"
             )
             st.button("Alterar", key=f"app_edit_{app.id}", on_click=_begin_to_edit, args=(app,))
@@ -80,8 +78,8 @@ def app_form(core: Mailcore) -> tuple[str, OAuthMode]:
     with left:
         provider = st.selectbox(
             LABELS["provider"],
-            list(_PROVIDERS),
-            format_func=_PROVIDERS.__getitem__,
+            list(OAUTH_PROVIDER),
+            format_func=OAUTH_PROVIDER.__getitem__,
             key=_key("provider").name,
             disabled=edited is not None,
         )
@@ -99,7 +97,7 @@ def app_form(core: Mailcore) -> tuple[str, OAuthMode]:
         st.button(name, key="app_save" if edited else "app_add", type="primary", on_click=_save, args=(core, edited))
         if edited:
             st.button("Cancelar", key="app_cancel", on_click=_empty_form)
-    return provider or next(iter(_PROVIDERS)), mode
+    return provider or next(iter(OAUTH_PROVIDER)), mode
 
 
 def _secret_fields(edited: OAuthApp | None) -> None:

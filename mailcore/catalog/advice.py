@@ -68,7 +68,7 @@ def password_advice(provider: Provider, today: date) -> str:
             )
         return (
             f"O login com senha vem desligado desde {_moment(ends, bare=True)}: ele só funciona se o administrador da "
-            "empresa o ligou de novo."
+            "empresa o ligou de novo. Em “Forma de login”, escolha OAuth2 e autorize."
         )
     if provider.app_password_page:
         return f"Se a conta usa verificação em duas etapas, crie uma senha de app em {provider.app_password_page}."

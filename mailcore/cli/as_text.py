@@ -133,6 +133,7 @@ _TOLD: dict[str, Callable[[MailServer], str]] = {
     "host": lambda server: f"{server.host}, porta {server.port}",
     "security": _security,
     "username": lambda server: server.username or "sem login",
+    "auth": lambda server: labels.login(server.auth, server.oauth_provider),
     "is_active": lambda server: _active(server),
     "daily_limit": _limit,
 }

@@ -86,7 +86,7 @@ def _table(apps: Sequence[OAuthApp]) -> str:
         [
             str(app.id),
             app.name,
-            app.provider,
+            labels.OAUTH_PROVIDER[app.provider],
             app.client_id,
             app.tenant,
             labels.OAUTH_MODE[app.mode],

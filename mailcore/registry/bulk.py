@@ -78,7 +78,7 @@ class Bulk:
             for server, (opened, draft) in zip(servers, drafts, strict=True):
                 server.account_key = self._accounts.key_of(draft, None, opened.account_key if opened else "")
                 if opened is None:
-                    fill(server, draft, actor=actor)
+                    fill(session, server, draft, actor=actor)
                     session.add(server)
                 else:
                     released += self._change(session, server, opened, draft, actor)
@@ -140,7 +140,7 @@ class Bulk:
             server.secret_ref = None
         if lost is not None or check_says_nothing(opened, draft):
             forget_check(server)
-        fill(server, draft, actor=actor)
+        fill(session, server, draft, actor=actor)
         note_changed(session, server, values_of(opened), values_of(server), actor=actor, secret=lost is not None)
         server.version += 1
         return [*([lost] if lost else []), *authorization]

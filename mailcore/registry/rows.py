@@ -13,7 +13,7 @@ from mailcore.errors import ConflictError, FieldChange, FieldError, StorageError
 from mailcore.registry.columns import add_columns
 from mailcore.registry.fields import CHECK_BOUND, LABELS, SEARCHED, STORED
 from mailcore.registry.search import search_text
-from mailcore.storage.tables import MailServer
+from mailcore.storage.tables import MailServer, OAuthApp
 from mailcore.text import fold
 from mailcore.vocabulary import CheckState
 
@@ -46,10 +46,13 @@ def among(
         yield from session.scalars(query.with_for_update() if lock else query)
 
 
-def fill(server: MailServer, draft: ServerDraft, *, actor: Actor) -> None:
+def fill(session: Session, server: MailServer, draft: ServerDraft, *, actor: Actor) -> None:
     """Make a row what a cleaned draft says, and note who did and when."""
     for name in STORED:
         setattr(server, name, getattr(draft, name))
+    with session.no_autoflush:
+        app = session.get(OAuthApp, int(draft.oauth_app_id)) if draft.oauth_app_id else None
+    server.oauth_provider = app.provider if app else ""
     server.name_key = fold(draft.name)
     server.search_text = search_text(*(str(getattr(draft, name)) for name in SEARCHED))
     _note_who(server, actor)

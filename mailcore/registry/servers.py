@@ -217,7 +217,7 @@ class Servers:
             refuse_double(session, cleaned.draft.name, None)
             if cleaned.draft.is_default:
                 make_way(session, None, actor=actor)
-            fill(server, cleaned.draft, actor=actor)
+            fill(session, server, cleaned.draft, actor=actor)
             server.account_key = account
             session.add(server)
             session.flush()  # for its id
@@ -286,7 +286,7 @@ class Servers:
                 forget_check(server)
             before = values_of(server)
             loses_authorization = authorization_lost(server, cleaned.draft)
-            fill(server, cleaned.draft, actor=actor)
+            fill(session, server, cleaned.draft, actor=actor)
             server.account_key = account
             if loses_authorization:
                 lost[:] = forget_authorization(session, self._secrets, server)

@@ -157,6 +157,8 @@ class MailServer(Base):
     auth: Mapped[Auth] = mapped_column(default=Auth.PASSWORD)
     oauth_app_id: Mapped[int | None]
     """The registered application; no foreign key: one that records use is not removed."""
+    oauth_provider: Mapped[str] = mapped_column(String(20), default="")
+    """Whose the application is, which never changes; empty where there is none."""
     oauth_ref: Mapped[str | None] = mapped_column(String(80))
     """Where the refresh token is kept, never the token; None too for an application that works alone."""
     oauth_generation: Mapped[int] = mapped_column(default=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailcore import labels
 from mailcore.registry.fields import FIELD, FIELDS, Field, Sort
 from mailcore.storage.tables import MailServer
 from mailcore.transports import kind_of
@@ -22,7 +23,7 @@ _FIRST = (
     Column("name", "Descrição", 180, 3, sorts=True),
     Column("host", "Servidor", 150, 2.2, sorts=True),
     Column("is_paid", "Conta", 80, sorts=True),
-    Column("quota", "Cota hoje", 112, 0.6, is_number=True, sorts=True),
+    Column("quota", "Cota hoje", 142, 0.6, is_number=True, sorts=True),
     Column("last_check", "Último teste", 284, 1, sorts=True),
 )
 _LAST = (
@@ -70,6 +71,8 @@ def cells(server: MailServer, quotas: Mapping[str, Quota], others: Sequence[str]
 
 
 def _other(server: MailServer, field: Field) -> str:
+    if field.name == "auth":
+        return labels.login(server.auth, server.oauth_provider)
     value = getattr(server, field.name)
     if field.sort is Sort.NUMBER and value is not None:
         return number(value)

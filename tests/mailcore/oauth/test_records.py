@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,12 +14,14 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text
 
-from mailcore import Mailcore
+from mailcore import Mailcore, labels
 from mailcore.actor import Actor
 from mailcore.errors import NotAllowedError, ValidationError
+from mailcore.labels import OAUTH_PROVIDER
 from mailcore.oauth.apps import AppDraft
 from mailcore.oauth.authorizing import Progress, Wanted
 from mailcore.oauth.faults import OAuthError
+from mailcore.oauth.providers import providers
 from mailcore.registry.drafts import draft_of
 from mailcore.rights import Role
 from mailcore.storage.tables import Base, MailServer, OAuthLease, OAuthPending, SecretJournal
@@ -37,6 +40,7 @@ from tests.mailcore.oauth.helpers import (
 )
 from tests.peers.oauth_server import OAuthPeer, refusal
 from tests.peers.oauth_smtp import OAuthSmtpPeer
+from ui.servidores.columns import cells
 
 
 def test_from_authorising_to_a_message(
@@ -389,6 +393,22 @@ def test_an_import_and_an_export_carry_the_form_of_login_and_no_token(core: Mail
     assert server.oauth_ref not in exported
     plan = core.plan_import(to_csv(core.all_servers(), core.settings.zone).encode())
     assert (plan.errors, plan.unchanged) == ((), 1)
+
+
+def test_list_and_command_line_say_whose_oauth2_it_is(core: Mailcore, server: MailServer) -> None:
+    from mailcore.cli.as_text import server_lines
+
+    assert {OAUTH_PROVIDER[name]: each.label for name, each in providers().items()} == {
+        "Microsoft": "Microsoft OAuth2",
+        "Google": "Google OAuth2",
+    }
+    assert labels.login(server.auth, server.oauth_provider) == "Microsoft OAuth2"
+    assert re.search(r"Forma de login\W+Microsoft OAuth2", server_lines(server, core.settings.zone))
+    assert cells(server, {}, ["auth"])[5] == "Microsoft OAuth2"
+    saved = core.servers.update(
+        server, replace(draft_of(server), auth=Auth.PASSWORD), SecretStr("senha"), actor=ME
+    ).server
+    assert (saved.oauth_provider, cells(saved, {}, ["auth"])[5]) == ("", "Senha")
 
 
 def test_an_import_needs_the_application_to_be_registered_here(core: Mailcore, smtp: OAuthSmtpPeer) -> None:
