@@ -90,18 +90,17 @@ def verdict(result: ParcelResult, tries: int, *, kind: Kind, host: str) -> Verdi
             pauses=pauses,
             is_unreachable=is_unreachable and not is_too_fast,
         )
-    if _is_passing(error, result) or is_too_fast:
-        if tries < MOST_TRIES or diagnosis.category == "throttled":
-            delay = min(_FIRST_DELAY * 6 ** min(tries - 1, 5), _LONGEST_DELAY)
-            return Verdict(
-                result.number,
-                RecipientStatus.DEFERRED,
-                result.reply,
-                diagnosis=diagnosis,
-                delay=delay,
-                is_too_fast=is_too_fast,
-                pauses=pauses,
-            )
+    if (_is_passing(error, result) or is_too_fast) and (tries < MOST_TRIES or diagnosis.category == "throttled"):
+        delay = min(_FIRST_DELAY * 6 ** min(tries - 1, 5), _LONGEST_DELAY)
+        return Verdict(
+            result.number,
+            RecipientStatus.DEFERRED,
+            result.reply,
+            diagnosis=diagnosis,
+            delay=delay,
+            is_too_fast=is_too_fast,
+            pauses=pauses,
+        )
     return Verdict(result.number, RecipientStatus(result.outcome.value), result.reply, diagnosis=diagnosis)
 
 
