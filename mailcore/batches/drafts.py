@@ -26,7 +26,7 @@ from mailcore.errors import FieldError, ValidationError
 from mailcore.messages.addresses import same_mailbox_key
 from mailcore.messages.merge import MergeTemplate
 from mailcore.sending.ledger import as_json
-from mailcore.storage.tables import Batch, BatchFile, BatchRecipient
+from mailcore.storage.tables import Batch, BatchFile, BatchRecipient, Send
 from mailcore.text import as_text, fold, thousands
 from mailcore.vocabulary import BatchState, RecipientStatus, SameAddress
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _PIECE = 5_000
 """Rows stored in one transaction."""
+_MOST_SWEPT = 3
 _UNFINISHED_FOR = timedelta(hours=1)
 """After so long nobody is still storing its recipients."""
 MOST_FILE_BYTES = 25_000_000
@@ -142,6 +143,25 @@ def sweep_unfinished(database: Database) -> None:
     with database.read() as session:
         left = session.scalars(select(Batch.id).where(Batch.is_loaded.is_(False), Batch.created_at < before)).all()
     drop(database, list(left))
+
+
+def sweep_old(database: Database, retention_days: int) -> None:
+    """Drop a few of the batches that ended longer ago than anything is kept, once the ledger has none of their rows.
+
+    Args:
+        retention_days: 0 keeps everything.
+
+    Raises:
+        StorageError: the database could not be read or written.
+    """
+    if not retention_days:
+        return
+    before = datetime.now(UTC) - timedelta(days=retention_days)
+    in_ledger = select(Send.id).where(Send.batch_id == Batch.id).exists()
+    old = select(Batch.id).where(Batch.finished_at < before, ~in_ledger).order_by(Batch.id).limit(_MOST_SWEPT)
+    with database.read() as session:
+        ended = list(session.scalars(old))
+    drop(database, ended)
 
 
 def drop(database: Database, batch_ids: Iterable[int]) -> None:

@@ -228,6 +228,7 @@ class Batches:
             self._leases,
             self._following,
             threads,
+            self._settings.retention_days,
         )
 
     def close(self) -> None:

@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 60.0
 """So long one batch is sent before others of its account, or of accounts without a thread, have their turn."""
+_FIRST_WAIT = 0.2
 _PATIENCE_SECONDS = 600.0
 """How long the outcome of a group waits for a database that does not answer."""
 
@@ -130,7 +131,7 @@ class Worker:
             StorageError: there was nothing to settle; or it did not answer for ten minutes.
         """
         until = monotonic() + _PATIENCE_SECONDS
-        delay = 0.2
+        delay = _FIRST_WAIT
         while True:
             try:
                 return self._groups.turn(lease, batch_id, server, done, most=most)
