@@ -85,7 +85,7 @@ _COLUMNS = (
     Column("status", "Resultado", 128),
     Column("server", "Servidor", 160, 2),
     Column("recipients", "Para", 180, 2),
-    Column("who", "Quem", 130, 1),
+    Column("who", "Quem", 150, 1),
     Column("what", "O que houve", 220, 4),
 )
 

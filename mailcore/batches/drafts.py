@@ -27,7 +27,7 @@ from mailcore.messages.addresses import same_mailbox_key
 from mailcore.messages.merge import MergeTemplate
 from mailcore.sending.ledger import as_json
 from mailcore.storage.tables import Batch, BatchFile, BatchRecipient
-from mailcore.text import fold, thousands
+from mailcore.text import as_text, fold, thousands
 from mailcore.vocabulary import BatchKind, BatchState, RecipientStatus, SameAddress
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _checked(new: NewBatch, recipients: Recipients) -> int | None:
         return None
     columns = [fold(column) for column in recipients.columns]
     if fold(new.file_column) not in columns:
-        raise refused("file_column", f"não há coluna “{new.file_column[:80]}”.")
+        raise refused("file_column", f"não há coluna “{as_text(new.file_column)[:80]}”.")
     return columns.index(fold(new.file_column))
 
 

@@ -14,6 +14,7 @@ from mailcore.errors import NotFoundError
 from mailcore.messages.addresses import parse_address
 from mailcore.rights import Right
 from mailcore.storage.tables import Suppression
+from mailcore.text import as_text
 from mailcore.vocabulary import BatchKind, SuppressionScope, SuppressionSource
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Suppressions:
         Raises:
             StorageError: the database could not be read.
         """
-        wanted = text.replace("\0", "").strip().casefold()
+        wanted = as_text(text).strip().casefold()
         conditions = [Suppression.address_key.contains(wanted, autoescape=True)] if wanted else []
         with self._database.read() as session:
             matching = session.scalar(select(func.count()).select_from(Suppression).where(*conditions)) or 0
@@ -100,11 +101,11 @@ class Suppressions:
             NotFoundError: it is not in the list.
             StorageError: the database could not be written.
         """
-        key = address.strip().casefold()
+        key = as_text(address).strip().casefold()
         with self._database.write() as session:
             found = session.scalars(select(Suppression).where(Suppression.address_key == key)).first()
             if found is None:
-                raise NotFoundError(f"O endereço “{address.strip()[:320]}” não está na lista de supressão.")
+                raise NotFoundError(f"O endereço “{as_text(address).strip()[:320]}” não está na lista de supressão.")
             session.execute(delete(Suppression).where(Suppression.address_key == key))
         return found.address
 
