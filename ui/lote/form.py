@@ -254,7 +254,7 @@ def _list_of(sentences: list[str], count: int) -> None:
 # ---------------------------------------------------------------- message
 def _message(plan: RecipientsPlan | None) -> None:
     if plan is not None:
-        fields = "  ".join(f"`{{{{{column.replace('`', '')}}}}}`" for column in plan.columns[:30])
+        fields = ", ".join(plain(f"{{{{{column}}}}}") for column in plan.columns[:30])
         st.markdown(f"Campos que cada destinatário preenche: {fields}")
     st.text_input(
         "Assunto",
