@@ -278,9 +278,10 @@ def _message(plan: RecipientsPlan | None) -> None:
             help="Pode ficar vazia. Se só houver HTML, o texto simples é feito dele.",
         )
     _errors("text", "html")
+    filters = ", ".join(f"`{name}`" for name in ALLOWED_FILTERS)
     st.caption(
-        f"Depois de um campo pode vir um filtro, como em {{{{nome|title}}}} ({', '.join(ALLOWED_FILTERS)}), e "
-        "{% if campo %}…{% endif %} mostra um trecho só a quem tem algo no campo."
+        f"Depois de um campo pode vir um filtro, como em `{{{{nome|title}}}}` ({filters}), e "
+        "`{% if campo %}…{% endif %}` mostra um trecho só a quem tem algo no campo."
     )
 
 
