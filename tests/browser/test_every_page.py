@@ -203,7 +203,23 @@ def walk_tools(walk: Walk) -> None:
     )
     files.set_input_files([{"name": "s.json", "mimeType": "text/json", "buffer": data.encode()}])
     expect(page.get_by_text("O arquivo registra")).to_be_visible()
+    expect(page.get_by_test_id("stElementToolbarButton").first).to_be_attached()
+    expect(page.get_by_role("button", name="Baixar CSV:")).to_have_count(0)  # Streamlit's: with formulas
     walk.look("Importar: o que muda", holds=False)
+
+
+def walk_batches(walk: Walk) -> None:
+    page = walk.page
+    walk.go("/envio_em_lote")
+    walk.look("Envio em lote")
+    walk.go("/envio_em_lote?lote=1")
+    expect(page.get_by_text("Previsão").first).to_be_visible()
+    walk.look("Envio em lote: um rascunho", dark=True)
+    walk.go("/envio_em_lote?novo=1")
+    walk.look("Envio em lote: novo", holds=False, dark=True)
+    walk.go("/supressoes")
+    page.get_by_text("Adicionar", exact=True).click()
+    walk.look("Supressões", dark=True)
 
 
 def walk_people(walk: Walk) -> None:
@@ -256,6 +272,7 @@ def test_every_page_is_portuguese_shows_text_as_text_and_can_be_used_by_everybod
     walk_sends(walk, peers[0])
     walk_quotas(walk)
     walk_tools(walk)
+    walk_batches(walk)
     walk_people(walk)
     walk_rest(walk, app)
     assert not walk.faults, "\n".join(walk.faults)
