@@ -29,6 +29,8 @@ class OAuthSmtpPeer:
     mechanisms: tuple[str, ...] = ("LOGIN", "XOAUTH2")
     says: str = ""
     """In place of looking at the token: this refusal, at once as Exchange does."""
+    password_says: str = ""
+    """What it says to whoever comes with a password."""
     google: bool = False
     """Refuse by a challenge that has to be answered."""
     auth_lines: list[str] = field(default_factory=list)
@@ -92,6 +94,9 @@ class OAuthSmtpPeer:
                     file, encrypted = connection.makefile("rb"), True
                 case "AUTH":
                     self.auth_lines.append(argument)
+                    if self.password_says and argument.upper().split()[0] in ("LOGIN", "PLAIN"):
+                        say(self.password_says)
+                        continue
                     if not encrypted:
                         self.faults.append("AUTH in clear")
                     if argument.upper() not in ("XOAUTH2", "OAUTHBEARER"):
