@@ -34,6 +34,8 @@ class OAuthSmtpPeer:
     google: bool = False
     """Refuse by a challenge that has to be answered."""
     auth_lines: list[str] = field(default_factory=list)
+    turns: int = 0
+    """Lines a client sent and waited for."""
     connections: int = 0
     inbox: list[bytes] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -79,6 +81,7 @@ class OAuthSmtpPeer:
         say("220 peer.example ESMTP")
         logged_in = False
         while line := file.readline(20_000):
+            self.turns += 1
             if len(line) > LONGEST_COMMAND:
                 self.faults.append("long line")
                 say("500 5.5.2 Line too long")
@@ -105,6 +108,7 @@ class OAuthSmtpPeer:
                         continue
                     say("334 ")
                     answer = file.readline(LONGEST_ANSWER + 2)
+                    self.turns += 1
                     logged_in = self._looks_good(argument.upper(), answer)
                     if logged_in:
                         say("235 2.7.0 Accepted")
