@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: install dev run demo test lint fuzz bench pins clean
+.PHONY: install dev run demo test lint fuzz audit bench pins clean
 
 install: $(VENV)/.app
 dev: $(VENV)/.dev
@@ -28,13 +28,12 @@ $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
 run: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py
 
-# A database of its own, filled once, every record marked as an example.
+# A database of its own, filled once, with small servers on this machine that answer for it and stop with it.
 demo: export MAILCORE_DATA_DIR = demo-data
 demo: export MAILCORE_DATABASE_URL =
 demo: export MAILCORE_KEYRING = database
 demo: $(VENV)/.app
 	$(BIN)/python -m demo
-	$(BIN)/python -m streamlit run app.py
 
 # On every processor; what was skipped is listed at the end with its reason.
 # Alone: make test PYTEST_ARGS="-n 0 -k word".  Property tests for longer: MAILCORE_HYPOTHESIS=thorough make test
@@ -53,14 +52,24 @@ FUZZ_ARGS ?=
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
+# Known weaknesses of the pinned packages; needs the network. In an environment of its own, for its own packages.
+AUDIT_ARGS ?=
+audit: $(VENV)-audit/.done
+	$(VENV)-audit/bin/python -m tests.audit $(AUDIT_ARGS)
+
+$(VENV)-audit/.done: requirements-audit.txt
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet --requirement requirements-audit.txt
+	@touch $@
+
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
 # After a change of requirements*.in: write every version out again, for every platform.
 pins:
-	for name in requirements requirements-dev; do \
+	for name in requirements requirements-dev requirements-audit; do \
 	  uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url \
 	    --output-file $$name.txt $$name.in; done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,1 +1,1 @@
-"""A made-up portfolio to try the app with: `make demo`."""
+"""A made-up portfolio on a database of its own, and servers on this machine that answer for it."""

@@ -1,90 +1,74 @@
-"""Fill the demo database once. Every host ends in .example (RFC 2606), so nobody is ever contacted."""
+"""Start the stand-ins, fill the demo's database once, and run the app; all of it ends together."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
+from demo.certificates import Authority
+from demo.elastic import ElasticEmail
+from demo.month import DAYS, fill
+from demo.portfolio import EXAMPLES, KEY, NOWHERE, PASSWORD, STARTTLS, TLS, register
+from demo.servers import Mailbox, MailServers, lead_here
 from mailcore import open_mailcore
-from mailcore.actor import Actor
-from mailcore.quota.external_use import Entry
-from mailcore.registry.drafts import ServerDraft
-from mailcore.registry.search import ServerQuery
-from mailcore.storage.tables import MailServer
-from mailcore.vocabulary import CheckState, Kind, LimitWindow, Security
+from mailcore.settings import load_settings
 
-_NOTE = "Registro de exemplo, criado por “make demo”. O servidor não existe: um teste diz que não foi encontrado."
+if TYPE_CHECKING:
+    from mailcore import Mailcore
 
-# description, host, security, sender, paid, daily limit, what its last test found
-_SMTP = [
-    ("Padaria São João — notas fiscais", "smtp.padariasaojoao.example", "ssl_tls", "notas@", False, 500, ("ok", None)),
-    ("Clínica Bem Viver — lembretes", "mail.bemviver.example", "starttls", "lembretes@", True, 2000, ("ok", None)),
-    ("Auto Peças Irmãos Souza", "smtp.irmaossouza.example", "starttls", "vendas@", False, 300, ("failed", "auth")),
-    ("Contabilidade Horizonte — guias", "email.horizonte.example", "ssl_tls", "guias@", True, 5000, ("ok", None)),
-    ("Escola Pequeno Príncipe", "smtp.pequenoprincipe.example", "starttls", "secretaria@", False, 500, ("never", None)),
-    ("Mercado Bom Preço — promoções", "smtp.bompreco.example", "ssl_tls", "ofertas@", True, 10000, ("ok", None)),
-    ("Farmácia Santa Luzia", "mail.santaluzia.example", "starttls", "pedidos@", False, 250, ("failed", "dns")),
-    ("Imobiliária Praça da Sé — boletos", "smtp.pracadase.example", "starttls", "boletos@", True, 1500, ("ok", None)),
-    ("Oficina do Zé (servidor antigo)", "192.0.2.25", "none", "oficina@", False, None, ("failed", "network")),
-    ("Hotel Vista Mar — reservas", "smtp.vistamar.example", "ssl_tls", "reservas@", True, 3000, ("ok", None)),
-    ("Transportadora Rota Sul", "smtp.rotasul.example", "starttls", "rastreio@", False, 500, ("never", None)),
-]
+PORTS = {STARTTLS: 2587, TLS: 2465, NOWHERE: 2525}
+"""The records name them, so they are the same at every start."""
+ELASTIC_PORT = 2480
 
 
-def _made_up_use(server: MailServer, limit: int) -> Iterator[Entry]:
-    """A month of use, as if made elsewhere: nothing ever left through these servers."""
-    chance = random.Random(server.id)
-    now = datetime.now(UTC)
-    for day in range(30):
-        for _ in range(4):
-            at = now - timedelta(days=day, minutes=chance.randint(10, 1_200))
-            yield Entry(server, at, chance.randint(1, max(2, limit * (3 + server.id % 4) // 25)))
+def start_servers(folder: Path, ports: dict[str, int], elastic_port: int) -> tuple[str, dict[str, int], str]:
+    """Start the stand-ins; return the authority of their certificates, their ports, and the root of the service.
+
+    Raises:
+        OSError: a port is taken.
+    """
+    authority = Authority(folder / "demo-authority.pem")
+    known = [each for each in EXAMPLES if each.is_known]
+    contexts = {each.host: authority.context(each.host, each.certificate_days) for each in known}
+    boxes = {
+        each.address: Mailbox(PASSWORD if each.password_works else "outra-senha", each.is_full_there) for each in known
+    }
+    starttls, tls = MailServers(contexts, boxes).start(ports[STARTTLS], ports[TLS])
+    root = ElasticEmail(KEY, ["bompreco.example"]).start(elastic_port)
+    lead_here({each.host for each in known})
+    return authority.pem, ports | {STARTTLS: starttls, TLS: tls}, root
+
+
+def fill_once(core: Mailcore, ports: dict[str, int], ca_pem: str, days: int = DAYS) -> bool:
+    """Register the examples with their month, or so many days, unless there are servers; return whether it did."""
+    if not core.servers.is_empty():
+        return False
+    servers = register(core, ports, ca_pem)
+    fill(core, servers, days)
+    core.check_all(servers=core.all_servers())
+    return True
 
 
 def main() -> None:
-    """Register the examples, unless the database already has servers."""
-    core = open_mailcore()
-    if core.servers.search(ServerQuery()).total:
-        return
-    for name, host, security, box, paid, limit, (state, category) in _SMTP:
-        address = box + (host.split(".", 1)[1] if host[0].isalpha() else "oficinadoze.example")
-        draft = ServerDraft(
-            name=f"[Exemplo] {name}",
-            host=host,
-            security=Security(security),
-            security_auto=security != "none",
-            port=465 if security == "ssl_tls" else 587,
-            username=address,
-            from_address=address,
-            from_name=name.split(" — ")[0],
-            is_paid=paid,
-            is_active="antigo" not in name,
-            is_default=name.startswith("Clínica"),
-            daily_limit=limit,
-            limit_window=LimitWindow.CALENDAR_DAY if paid else LimitWindow.ROLLING_24H,
-            notes=_NOTE,
-        )
-        server = core.servers.create(draft, SecretStr("senha-de-exemplo"), actor=Actor("demo")).server
-        if state != "never":
-            core.servers.record_check(server, CheckState(state), category)
-        if limit:
-            core.record_external_use(list(_made_up_use(server, limit)), actor=Actor("demo"))
-    core.servers.create(
-        ServerDraft(
-            name="[Exemplo] Elastic Email — campanhas",
-            kind=Kind.ELASTIC_EMAIL,
-            from_address="campanhas@bompreco.example",
-            from_name="Mercado Bom Preço",
-            is_paid=True,
-            daily_limit=50_000,
-            notes=_NOTE,
-        ),
-        SecretStr("chave-de-exemplo"),
-        actor=Actor("demo"),
-    )
+    """Run the demo until Ctrl+C."""
+    folder = load_settings().data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        ca_pem, ports, root = start_servers(folder, PORTS, ELASTIC_PORT)
+    except OSError as error:
+        sys.exit(f"A demo usa as portas 2465, 2480 e 2587 deste computador, e uma está ocupada: {error}")
+    os.environ["MAILCORE_ELASTIC_EMAIL_URL"] = root
+    with open_mailcore() as core:
+        if core.servers.is_empty():
+            print("Criando um mês de exemplo…")
+        fill_once(core, ports, ca_pem)
+    from streamlit.web.cli import main as streamlit
+
+    app = Path(__file__).resolve().parents[1] / "app.py"
+    streamlit(args=["run", str(app), *sys.argv[1:]], prog_name="streamlit")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Kind,
         LimitUnit,
         LimitWindow,
+        Origin,
         QuotaState,
         SameAddress,
         Security,
@@ -78,6 +79,7 @@ __all__ = [
     "MailcoreError",
     "NotAllowedError",
     "NotFoundError",
+    "Origin",
     "OutgoingMessage",
     "Quota",
     "QuotaState",
@@ -132,7 +134,7 @@ _HOMES = {
     "transports.base": ("Step",),
     "vocabulary": (
         *("ChangeAction", "CheckState", "Kind", "LimitUnit", "LimitWindow", "QuotaState", "SameAddress", "Security"),
-        *("SendStatus", "StepState"),
+        *("Origin", "SendStatus", "StepState"),
     ),
 }
 """Module → the public names that live there."""

@@ -7,9 +7,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from mailcore.errors import ArgumentError
+from mailcore.text import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+NOT_TEXT = "há um pedaço que não é texto (meio caractere, ou um NUL). Confira de onde ele veio e digite-o de novo."
+"""Why a text cannot be taken; after the name of what it stands in."""
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=StrEnum)
@@ -29,6 +33,18 @@ def need(name: str, value: object, wanted: type[_T], hint: str = "") -> _T:
         return value
     where = f"; veja {hint}" if hint else ""
     raise ArgumentError(f"{name}: esperava {wanted.__name__}, veio {_shown(value)}{where}.")
+
+
+def need_text(name: str, value: object) -> str:
+    """Return ``value`` if it is a text whose every character is one; see :func:`mailcore.text.is_text`.
+
+    Raises:
+        ArgumentError: it is of another type, or has a half of a character or a NUL in it.
+    """
+    text = need(name, value, str)
+    if not is_text(text):
+        raise ArgumentError(f"{name}: {NOT_TEXT}")
+    return text
 
 
 def need_one_of(name: str, value: object, allowed: Collection[_E]) -> _E:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from mailcore.storage.tables import Change, MailServer
-from mailcore.text import thousands
+from mailcore.text import as_text, thousands
 from mailcore.vocabulary import ChangeAction
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Trail:
             StorageError: the database could not be read.
         """
         conditions = [] if server_id is None else [Change.server_id == server_id]
-        if wanted := text.strip():
+        if wanted := as_text(text).strip():
             named = Change.server_name.icontains(wanted, autoescape=True)
             conditions.append(named | Change.who.icontains(wanted, autoescape=True))
         with self._database.read() as session:

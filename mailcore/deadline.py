@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -39,40 +39,92 @@ class Deadline:
         return left
 
 
-def call_within(seconds: float, function: Callable[[], T], give_up: Callable[[], None] | None = None) -> T:
-    """Return ``function()``, which cannot be interrupted itself, or give up waiting for it.
+class _Call(Generic[T]):
+    """A call in a daemon thread, which keeps neither its caller nor the process when it never ends."""
 
-    It runs in a daemon thread, so a call that never ends keeps neither the caller nor the process.
+    def __init__(self, function: Callable[[], T], ended: Callable[[], None] | None = None) -> None:
+        self._function = function
+        self._ended = ended
+        self.results: list[T] = []
+        self.errors: list[BaseException] = []
+        self.thread = threading.Thread(target=self._run, daemon=True, name="mailcore-bounded-call")
+
+    def _run(self) -> None:
+        try:
+            self.results.append(self._function())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            self.errors.append(error)
+        finally:
+            if self._ended is not None:
+                self._ended()
+
+    def result(self) -> T:
+        if self.errors:
+            raise self.errors[0]
+        if not self.results:
+            raise TimeoutError("the call took too long")
+        return self.results[0]
+
+
+def call_within(seconds: float, function: Callable[[], T], give_up: Callable[[], None]) -> T:
+    """Return ``function()``, or end it from outside.
 
     Args:
-        give_up: ends what the function does, from outside; its thread is waited for then, for it ends at once. What
-            the function returns after all is returned.
+        give_up: ends what the function does; its thread is waited for then, for it ends at once. What the function
+            returns after all is returned.
 
     Raises:
-        TimeoutError: it was not over in time; without ``give_up`` it may still be running.
+        TimeoutError: it was not over in time.
     """
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(function())
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True, name="mailcore-bounded-call")
-    thread.start()
-    thread.join(seconds)
-    if give_up is not None and thread.is_alive():
+    call = _Call(function)
+    call.thread.start()
+    call.thread.join(seconds)
+    if call.thread.is_alive():
         give_up()
-        thread.join(_END_SECONDS)
-        if errors:
-            raise TimeoutError("the call took too long") from errors[0]
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TimeoutError("the call took too long")
-    return results[0]
+        call.thread.join(_END_SECONDS)
+        if call.errors:
+            raise TimeoutError("the call took too long") from call.errors[0]
+    return call.result()
+
+
+class Lookups:
+    """Questions of one kind that nobody can end from outside, such as the system's to its DNS: only waiting ends.
+
+    Those that were given up run on until their answer comes. Only so many of them are left at a time; while they are,
+    another is not even begun, for it would be asked in vain. So nothing that hands over a message may run here.
+    """
+
+    def __init__(self, most_left: int = 32) -> None:
+        self._most_left = most_left
+        self._lock = threading.Lock()
+        self._left: set[_Call[Any]] = set()
+
+    def __len__(self) -> int:
+        """How many were given up and have not ended."""
+        return len(self._left)
+
+    def call(self, seconds: float, function: Callable[[], T]) -> T:
+        """Return ``function()``.
+
+        Raises:
+            TimeoutError: it was not over in time and may still be running, or too many others are.
+        """
+        if len(self._left) >= self._most_left:
+            raise TimeoutError("too many calls before it have not ended")
+        call: _Call[T] = _Call(function, lambda: self._forget(call))
+        call.thread.start()
+        call.thread.join(seconds)
+        with self._lock:
+            if not call.results and not call.errors:
+                self._left.add(call)
+        return call.result()
+
+    def _forget(self, call: _Call[Any]) -> None:
+        with self._lock:
+            self._left.discard(call)
+
+
+_addresses = Lookups()
 
 
 def resolve(host: str, port: int, seconds: float) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
@@ -83,6 +135,6 @@ def resolve(host: str, port: int, seconds: float) -> list[tuple[socket.AddressFa
         OSError: ``socket.gaierror``, as ``socket.getaddrinfo`` raises it.
     """
     # getaddrinfo has no time limit of its own; a dead resolver takes half a minute and more.
-    found = call_within(seconds, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    found = _addresses.call(seconds, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     addresses = [(family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
     return list(dict.fromkeys(addresses))

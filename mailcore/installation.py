@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Self
 
 from mailcore.access.entrance import Access
 from mailcore.actor import THIS_COMPUTERS_USER, Actor, needs
-from mailcore.arguments import need, need_count, need_one_of
+from mailcore.arguments import need, need_count, need_one_of, need_text
 from mailcore.audit import Trail
 from mailcore.batches.front import Batches
 from mailcore.batches.suppressions import Suppressions
+from mailcore.batches.unsubscribing import Unsubscribing
 from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
 from mailcore.health.service_figures import FiguresCache
@@ -35,8 +36,10 @@ from mailcore.sending.reservation import Reservations
 from mailcore.sending.send import Sender
 from mailcore.settings import Settings, load_settings
 from mailcore.storage.database import Database, make_data_dir, without_passwords
+from mailcore.storage.history import hold_open, let_go, note_return, refuse_mixture
 from mailcore.storage.migrations import migrate
 from mailcore.storage.tables import MailServer, Send
+from mailcore.text import as_text
 from mailcore.transports.base import StepListener, ignore_steps
 from mailcore.vocabulary import Origin
 
@@ -74,8 +77,11 @@ class Mailcore:
         self.settings = settings
         make_data_dir(settings.data_dir)
         self.database = Database(settings.database_url)
+        found = refuse_mixture(self.database)
+        hold_open(self.database)
         self.is_new = migrate(self.database)
         """Whether opening it made the database: nothing was ever registered there."""
+        note_return(self.database, found)
         self.secrets = SecretStore(self.database, settings)
         self.secrets.prepare()
         self.servers = Servers(self.database, self.secrets, settings)
@@ -91,8 +97,9 @@ class Mailcore:
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
-        self.batches = Batches(self.database, self.servers, settings, self.quota_settings)
-        self.suppressions = Suppressions(self.database)
+        unsubscribing = Unsubscribing(self.database, settings.public_url)
+        self.batches = Batches(self.database, self.servers, settings, self.quota_settings, unsubscribing)
+        self.suppressions = Suppressions(self.database, unsubscribing)
         self._housekeeping = Housekeeping(self.database, self.access, self.servers.authorizing, settings.retention_days)
         self.tidy()
 
@@ -111,6 +118,7 @@ class Mailcore:
         self.batches.close()
         self._sender.catch_up()
         self.database.dispose()
+        let_go(self.database)
 
     def tidy(self) -> None:
         """Write outcomes that waited for the database, and tidy once an hour.
@@ -187,7 +195,7 @@ class Mailcore:
         """Send one message; see :meth:`mailcore.sending.send.Sender.send`."""
         need("server", server, MailServer, _SERVERS)
         need("message", message, OutgoingMessage, "mailcore.compose(…)")
-        need("idempotency_key", idempotency_key, str)
+        need_text("idempotency_key", idempotency_key)
         need_one_of("origin", origin, tuple(Origin))
         return self._sender.send(
             server, message, idempotency_key=idempotency_key, on_step=on_step, origin=origin, actor=actor
@@ -208,7 +216,8 @@ class Mailcore:
         See :meth:`mailcore.sending.for_programs.ProgramSends.reserve`.
         """
         need("server", server, MailServer, _SERVERS)
-        need("idempotency_key", idempotency_key, str)
+        need_text("idempotency_key", idempotency_key)
+        need_text("message_id", message_id)
         return self._programs.reserve(
             server, recipients, idempotency_key=idempotency_key, message_id=message_id, actor=actor
         )
@@ -227,7 +236,9 @@ class Mailcore:
         """Say what became of a reserved message; see :meth:`mailcore.sending.for_programs.ProgramSends.settle`."""
         need("row", row, Send, "core.reserve(…)")
         need_one_of("outcome", outcome, OUTCOMES)
-        return self._programs.settle(row, outcome, reply=reply, phase=phase, taken=taken, actor=actor)
+        return self._programs.settle(
+            row, outcome, reply=as_text(need("reply", reply, str)), phase=phase, taken=taken, actor=actor
+        )
 
     def follow_up(self, send_id: int) -> Followed:
         """Ask the service what became of a send; see :func:`mailcore.sending.delivery_status.follow_up`."""

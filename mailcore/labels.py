@@ -15,6 +15,7 @@ from mailcore.vocabulary import (
     LimitUnit,
     LimitWindow,
     OAuthMode,
+    OAuthState,
     Origin,
     QuotaState,
     RecipientStatus,
@@ -58,7 +59,7 @@ OUTCOME = {
 SENT = {
     SendStatus.ACCEPTED: "Aceito",
     SendStatus.REFUSED: "Recusado",
-    SendStatus.FAILED: "Falhou",
+    SendStatus.FAILED: "Não entregue",
     SendStatus.UNCERTAIN: "Incerto",
     SendStatus.REJECTED_BY_RULE: "Barrado",
     SendStatus.STARTED: "Incerto",
@@ -99,6 +100,12 @@ CATEGORY = {
 
 
 AUTH = {Auth.NONE: "Sem login", Auth.PASSWORD: "Senha", Auth.OAUTH2: "OAuth2"}
+OAUTH_STATE = {
+    OAuthState.NONE: "Não autorizado",
+    OAuthState.AUTHORIZED: "Autorizado",
+    OAuthState.REFUSED: "Recusada",
+    OAuthState.EXPIRED: "Expirada",
+}
 OAUTH_PROVIDER = {"microsoft": "Microsoft", "google": "Google"}
 OAUTH_MODE = {OAuthMode.DELEGATED: "Pessoa autoriza", OAuthMode.APPLICATION: "Aplicativo sozinho"}
 BATCH_STATE = {

@@ -18,8 +18,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mailcore.arguments import NOT_TEXT
 from mailcore.errors import ConfigurationError
 from mailcore.rights import Role
+from mailcore.text import is_text
 
 
 def default_data_dir() -> Path:
@@ -112,6 +114,14 @@ class Settings(BaseSettings):
     """The proxy's header that names the person."""
     proxy_addresses: str = "127.0.0.1, ::1"
     """Where the proxy's requests come from: addresses or networks, separated by commas."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: object, about: ValidationInfo) -> object:
+        # A folder may have any name.
+        if isinstance(value, str) and about.field_name != "data_dir" and not is_text(value):
+            raise ValueError(f"MAILCORE_{str(about.field_name).upper()}: {NOT_TEXT}")
+        return value
 
     @field_validator("login")
     @classmethod

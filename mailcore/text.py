@@ -6,6 +6,20 @@ import re
 import unicodedata
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+
+
+def is_text(text: str) -> bool:
+    """Whether every character is one: no lone half of a surrogate pair, which no encoding takes, and no NUL.
+
+    Python makes such halves of bytes that are no UTF-8 (arguments, environment) and of ``"\\ud800"`` in JSON.
+    """
+    return _NO_TEXT.search(text) is None
+
+
+def as_text(text: str) -> str:
+    """Return ``text`` as a database takes it: NULs left out, lone surrogates as the mark for them, U+FFFD."""
+    return _SURROGATE.sub("\ufffd", text.replace("\0", ""))
 
 
 def fold(text: str) -> str:
@@ -13,11 +27,10 @@ def fold(text: str) -> str:
 
     "  São  PAULO" becomes "sao paulo". Folding happens here and not in the database: the trigram
     tokenizer of SQLite strips accents only from 3.45 on, and PostgreSQL's ``unaccent`` is an extension.
-    A NUL, which PostgreSQL cannot store, is left out; half of a pair of surrogates, which no database takes, is
-    written as the mark of what is no text.
+    What is no text is as :func:`as_text` has it.
     """
-    text = _SURROGATE.sub("\ufffd", text.replace("\0", ""))
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Once more after taking apart: of a double-struck C a plain capital is left.
+    decomposed = unicodedata.normalize("NFKD", as_text(text).casefold()).casefold()
     plain = "".join(char for char in decomposed if not unicodedata.combining(char))
     return " ".join(plain.split())
 

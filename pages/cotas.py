@@ -9,6 +9,7 @@ st.title("Cotas")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
 from ui.cotas.charts import days_of, files_of_days, week_of_hours
+from ui.cotas.columns import name_of
 from ui.cotas.details import details
 from ui.cotas.external_use import external_use
 from ui.cotas.outcomes import outcomes
@@ -46,6 +47,8 @@ def live() -> View:
 
 
 seen = live()
+if seen.chosen is not None:
+    st.set_page_config(page_title=f"Cotas — {name_of(seen.chosen)}")
 with faults():
     external_use(core, seen.chosen)
     if seen.every:

@@ -16,6 +16,7 @@ core = mailcore()
 server = choose_server(core)
 if server is None:
     st.stop()
+st.set_page_config(page_title=f"Enviar teste — {server.name}")
 
 message_fields(server)
 with faults():

@@ -35,7 +35,7 @@ _TRAIL = Filters(
 )
 _HISTORY = Filters(page=HISTORY_PAGE)
 _COLUMNS = (
-    Column("at", "Quando", 128),
+    Column("at", "Quando", 146),
     Column("server", "Servidor", 150, 2),
     Column("who", "Quem", 110, 1),
     Column("action", "O que", 96),

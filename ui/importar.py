@@ -9,17 +9,24 @@ from uuid import uuid4
 import streamlit as st
 
 from mailcore.errors import ConflictError, NotFoundError, ValidationError
-from mailcore.registry.exchange import apply_import, template_csv, to_csv, to_json
+from mailcore.registry.exchange import (
+    apply_import,
+    people_template_csv,
+    template_csv,
+    to_json,
+    to_people_csv,
+)
 from mailcore.registry.exchange_file import MAX_BYTES
 from mailcore.registry.fields import LABELS
 from mailcore.transports import kind_of
 from ui import words
 from ui.context import current_actor
 from ui.formats import number, plain
+from ui.listview.table import counted
 from ui.session import IMPORT_DONE, IMPORT_LATE, IMPORT_NONCE, IMPORT_PLAN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import pyarrow as pa
 
@@ -53,7 +60,7 @@ def downloads(core: Mailcore) -> None:
 
 
 def _csv(core: Mailcore) -> bytes:
-    return to_csv(core.all_servers(), core.settings.zone, delimiter=";").encode(_EXCEL)
+    return to_people_csv(core.all_servers(), core.settings.zone).encode(_EXCEL)
 
 
 def _json(core: Mailcore) -> bytes:
@@ -63,19 +70,25 @@ def _json(core: Mailcore) -> bytes:
 def uploaded_plan(core: Mailcore) -> ImportPlan | None:
     """Draw the choice of a file; return what the chosen one would do, worked out once."""
     st.caption(
-        "Uma linha sem número (coluna id) registra um servidor novo; com número, altera aquele. Antes de gravar, "
-        "você vê aqui o que vai mudar. Se houver um erro em qualquer linha, nada do arquivo é importado."
+        "Uma linha sem número (coluna Número, ou id) registra um servidor novo; com número, altera aquele. Antes de "
+        "gravar, você vê aqui o que vai mudar. Se houver um erro em qualquer linha, nada do arquivo é importado."
     )
-    st.download_button(
-        "Baixar modelo vazio",
-        data=lambda: template_csv().encode(_EXCEL),
-        file_name="modelo.csv",
-        mime="text/csv",
-        key="export_template",
-        on_click="ignore",
-        type="tertiary",
-        icon=":material/table:",
-    )
+    with st.container(horizontal=True):
+        for label, name, make, hint in (
+            ("Baixar modelo", "modelo", people_template_csv, "Com um servidor de exemplo."),
+            ("Baixar modelo vazio", "modelo_vazio", template_csv, "Só os nomes internos das colunas."),
+        ):
+            st.download_button(
+                label,
+                data=partial(_template, make),
+                file_name=f"{name}.csv",
+                mime="text/csv",
+                key=f"export_{name}",
+                on_click="ignore",
+                type="tertiary",
+                icon=":material/table:",
+                help=hint,
+            )
     # No list of types: a spreadsheet gets a sentence that says what to do, in place of Streamlit's English one.
     uploaded = st.file_uploader(
         "Arquivo CSV ou JSON",
@@ -91,6 +104,10 @@ def uploaded_plan(core: Mailcore) -> ImportPlan | None:
             kept = (uploaded.file_id, core.plan_import(uploaded.getvalue()))
             IMPORT_PLAN.set(kept)
     return kept[1]
+
+
+def _template(make: Callable[[], str]) -> bytes:
+    return make().encode(_EXCEL)
 
 
 def _forget() -> None:
@@ -167,8 +184,7 @@ def show_imported() -> None:
 
 
 def _servers(count: int, kind: str = "") -> str:
-    plural = "" if count == 1 else "s"
-    return f"{number(count)} servidor{'es' if plural else ''}{f' {kind}{plural}' if kind else ''}"
+    return counted(count, f"servidor {kind}".strip(), f"servidores {kind}s" if kind else "servidores")
 
 
 def _sentences(plan: ImportPlan, remarks: Iterable[Remark]) -> None:

@@ -13,9 +13,10 @@ import streamlit as st
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-    from datetime import date
+    from datetime import date, time
 
     from mailcore.access.sessions import Entered
+    from mailcore.batches.new_batch import NewFile, RecipientsPlan
     from mailcore.health.probing import Suggestion
     from mailcore.registry.exchange import ImportPlan
     from mailcore.storage.tables import MailServer, Send
@@ -211,6 +212,47 @@ IMPORT_NONCE = Key("import_nonce", "")
 IMPORT_PLAN: Key[tuple[str, ImportPlan] | None] = Key("import_plan", None)
 IMPORT_DONE: Key[tuple[int, int, int] | None] = Key("import_done", None)
 IMPORT_LATE = Key("import_late", "")
+
+
+# Envio em lote
+BATCHES_PAGE = Key("lotes_pagina", 1)
+BATCHES_SELECTED = Key("lotes_escolhido", Selection())
+BATCH_NAME = Key("field_lote_nome", "")
+BATCH_SERVER: Key[int | None] = Key("field_lote_servidor", None)
+BATCH_SERVER_SEARCH = Key("lote_servidor_busca", "")
+BATCH_PASTED = Key("field_lote_colados", "")
+BATCH_COLUMN = Key("field_lote_coluna", "")
+BATCH_SUBJECT = Key("field_lote_assunto", "")
+BATCH_TEXT = Key("field_lote_texto", "")
+BATCH_HTML = Key("field_lote_html", "")
+BATCH_KIND = Key("field_lote_tipo", "")
+BATCH_WHEN = Key("field_lote_inicio", "")
+BATCH_DAY: Key[date | None] = Key("lote_dia", None)
+BATCH_TIME: Key[time | None] = Key("lote_hora", None)
+BATCH_FILE_COLUMN = Key("field_lote_coluna_anexo", "")
+BATCH_SHARE = Key("field_lote_recusas", 10)
+BATCH_FILE: Key[tuple[str, bytes] | None] = Key("lote_arquivo", None)
+"""The list of recipients that was chosen: its name and what is in it."""
+BATCH_FILES: Key[tuple[NewFile, ...]] = Key("lote_anexos", ())
+BATCH_NONCE = Key("lote_nonce", "")
+"""Changes with each form: its uploads begin empty, and a press that was answered is answered once."""
+BATCH_ERRORS: Key[dict[str, list[str]]] = Key("lote_erros", {})
+BATCH_PLAN: Key[tuple[object, RecipientsPlan | None, str] | None] = Key("lote_lista", None)
+"""What was read of which list, or what is wrong with it."""
+BATCH_ASKED = Key("lote_pergunta", "")
+"""What a dialog is open for: the name of an act."""
+BATCH_ROW: Key[int | None] = Key("lote_linha", None)
+BATCH_TEST_TO = Key("field_send_to__lote", "")
+BATCH_TEST: Key[tuple[int, Send, list[Step]] | None] = Key("lote_teste", None)
+BATCH_STATUS = Key("lote_situacao", "")
+BATCH_RECIPIENTS_PAGE = Key("lote_destinatarios_pagina", 1)
+
+# Supressões
+SUPPRESSION_SEARCH = Key("supressoes_busca", "")
+SUPPRESSION_PAGE = Key("supressoes_pagina", 1)
+SUPPRESSION_SELECTED = Key("supressoes_escolhida", Selection())
+SUPPRESSION_NONCE = Key("supressoes_nonce", 0)
+"""Counts up with each address added: the next form begins empty."""
 
 
 def forget_everything() -> None:

@@ -7,14 +7,19 @@ from typing import Any
 
 from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.labels import (
+    BATCH_KIND,
+    BATCH_STATE,
     CATEGORY,
     CHECK_STATE,
     ORIGIN,
     OUTCOME,
     PAID,
     QUOTA_STATE,
+    RECIPIENT_STATUS,
     SAME_ADDRESS,
     SECURITY,
+    SUPPRESSION_SCOPE,
+    SUPPRESSION_SOURCE,
     UNIT,
     WINDOW,
 )
@@ -24,6 +29,8 @@ from mailcore.transports import step_label
 from ui.formats import MOMENT, number
 
 __all__ = [
+    "BATCH_KIND",
+    "BATCH_STATE",
     "CATEGORY",
     "CHECK_STATE",
     "FOLLOW_STATE",
@@ -32,8 +39,11 @@ __all__ = [
     "OUTCOME",
     "PAID",
     "QUOTA_STATE",
+    "RECIPIENT_STATUS",
     "SAME_ADDRESS",
     "SECURITY",
+    "SUPPRESSION_SCOPE",
+    "SUPPRESSION_SOURCE",
     "UNIT",
     "WINDOW",
     "step_label",

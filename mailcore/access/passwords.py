@@ -58,7 +58,7 @@ def hash_password(password: SecretStr) -> str:
         SignInRefusedError: too many are being computed; nothing was done.
     """
     with _Turn():
-        return _hasher().hash(password.get_secret_value())
+        return _hasher().hash(_bytes(password.get_secret_value()))
 
 
 def verify(kept: str, password: SecretStr) -> bool:
@@ -69,13 +69,18 @@ def verify(kept: str, password: SecretStr) -> bool:
     """
     from argon2.exceptions import InvalidHashError, VerificationError
 
-    typed = password.get_secret_value()[: LONGEST + 1]
+    typed = _bytes(password.get_secret_value()[: LONGEST + 1])
     with _Turn():
         try:
             fits: bool = _hasher().verify(kept or _nobodys(), typed)
         except (VerificationError, InvalidHashError):
             return False
     return fits and bool(kept)
+
+
+def _bytes(text: str) -> bytes:
+    """As UTF-8; half of a character too is compared as it was typed."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def is_outdated(kept: str) -> bool:

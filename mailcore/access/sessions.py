@@ -17,6 +17,7 @@ from sqlalchemy import delete, or_, select, update
 from mailcore.actor import Actor
 from mailcore.rights import Role
 from mailcore.storage.tables import LoginSession, User
+from mailcore.text import as_text
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -136,7 +137,9 @@ class Sessions:
         Raises:
             StorageError: the database could not be read.
         """
-        return self._look(_AT_PROXY, email=email_key, address=visitor.address[:64], agent=visitor.user_agent[:300])
+        return self._look(
+            _AT_PROXY, email=as_text(email_key), address=visitor.address[:64], agent=visitor.user_agent[:300]
+        )
 
     def used(self, entered: Entered, now: datetime) -> None:
         """Note that a session was used.

@@ -84,7 +84,7 @@ def _wait(beyond: int) -> timedelta:
 
 
 def _account(email: str) -> str:
-    return f"account:{sha256(email.encode()).hexdigest()}"
+    return f"account:{sha256(email.encode('utf-8', 'replace')).hexdigest()}"
 
 
 def _address(address: str) -> str:
@@ -92,7 +92,7 @@ def _address(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return f"address:{sha256(address.encode()).hexdigest()}"
+        return f"address:{sha256(address.encode('utf-8', 'replace')).hexdigest()}"
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
         parsed_network = ip_network((parsed, 64), strict=False)
         return f"address:{sha256(str(parsed_network).encode()).hexdigest()}"

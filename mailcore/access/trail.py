@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, select
 
 from mailcore.storage.tables import AccessEvent
+from mailcore.text import as_text
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -69,6 +70,11 @@ class Visitor:
     """The network address; a proxy's word for it counts only where the proxy proved itself."""
     user_agent: str = ""
 
+    def __post_init__(self) -> None:
+        """Keep both as a database takes them: they come from the network."""
+        object.__setattr__(self, "address", as_text(self.address))
+        object.__setattr__(self, "user_agent", as_text(self.user_agent))
+
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
@@ -94,11 +100,11 @@ def note(
         AccessEvent(
             at=datetime.now(UTC),
             event=event,
-            email=email[:320],
+            email=as_text(email)[:320],
             by=by[:200],
             door=door,
             address=address[:64],
-            reason=reason,
+            reason=as_text(reason),
         )
     )
     level = logging.WARNING if event == "refused" else logging.INFO

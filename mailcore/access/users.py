@@ -18,6 +18,7 @@ from mailcore.errors import FieldError, NotFoundError, ValidationError
 from mailcore.messages.addresses import parse_address
 from mailcore.rights import Right, Role, rights_of
 from mailcore.storage.tables import LoginSession, PasswordLink, User
+from mailcore.text import as_text
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -47,7 +48,7 @@ def draft_of(user: User) -> UserDraft:
 
 def key_of(email: str) -> str:
     """How an address is compared: in lower case. Only ASCII, so that no letter looks like another."""
-    return email.strip().lower()
+    return as_text(email).strip().lower()
 
 
 class Users:
@@ -245,7 +246,7 @@ def _fill(user: User, draft: UserDraft) -> None:
 def _found(session: Session, email: str) -> User:
     user = session.scalar(select(User).where(User.email_key == key_of(email)))
     if user is None:
-        raise NotFoundError(f"Não há usuário com o e-mail {email.strip()[:100]}.")
+        raise NotFoundError(f"Não há usuário com o e-mail {as_text(email).strip()[:100]}.")
     return user
 
 

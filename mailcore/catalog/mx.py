@@ -13,7 +13,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from mailcore.catalog.index import canonical
-from mailcore.deadline import Deadline, call_within
+from mailcore.deadline import Deadline, Lookups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +90,7 @@ class Kept:
 
 
 _kept = Kept()
+_lookups = Lookups()
 
 
 def _ask(name: str, seconds: float, resolver: Callable[[], Resolver]) -> list[str]:
@@ -97,7 +98,7 @@ def _ask(name: str, seconds: float, resolver: Callable[[], Resolver]) -> list[st
     try:
         # The resolver's lifetime bounds its waiting, but neither the reading of the system's settings nor a
         # clock that is set back meanwhile; the thread bounds all of it.
-        return call_within(seconds, lambda: _resolve(name, deadline, resolver))
+        return _lookups.call(seconds, lambda: _resolve(name, deadline, resolver))
     except TimeoutError:
         return []
 

@@ -7,13 +7,17 @@ exactly one document; progress and errors go to standard error. Exit codes: see 
 
 from __future__ import annotations
 
+import os
+import sys
 import traceback
 from typing import TYPE_CHECKING
 
+from mailcore.arguments import NOT_TEXT
 from mailcore.cli.exits import Exit, WrongUseError
 from mailcore.cli.output import say
 from mailcore.cli.parser import build_parser, option_of
 from mailcore.errors import ConflictError, MailcoreError, NotAllowedError, NotFoundError, ValidationError
+from mailcore.text import is_text
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -26,7 +30,11 @@ __all__ = ["Exit", "main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; wrong options end in ``SystemExit(2)``, as argparse does."""
-    args = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if unreadable := _no_text_in(given):
+        say(f"{unreadable}: {NOT_TEXT}")
+        return Exit.WRONG_USE
+    args = build_parser().parse_args(given)
     try:
         return _command(args.command)(args)
     except (WrongUseError, NotFoundError) as error:
@@ -52,6 +60,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = traceback.extract_tb(error.__traceback__)[-1]
         say(f"Erro do próprio programa: {type(error).__name__} em {where.name}, linha {where.lineno}.")
         return Exit.NOT_DONE
+
+
+def _no_text_in(arguments: Sequence[str]) -> str:
+    """Return what the first argument is called whose bytes were no UTF-8; empty where there is none.
+
+    A file may have any name; and a pasted reply is explained whatever bytes are in it.
+    """
+    for place, argument in enumerate(arguments):
+        option, _, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+        before = arguments[place - 1] if place else ""
+        if is_text(argument) or os.path.lexists(value or argument) or (arguments[0] == "explain" and not option):
+            continue
+        if option and value:
+            return option if is_text(option) else f"argumento {place + 1}"
+        return before if before.startswith("--") else f"argumento {place + 1}"
+    return ""
 
 
 def _command(name: str) -> Command:

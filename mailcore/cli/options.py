@@ -7,6 +7,7 @@ import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from mailcore.cli.output import printable
 from mailcore.cli.portuguese import in_portuguese
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say in Portuguese what is wrong with the call, with how it is used, and end in 2."""
         self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: erro: {in_portuguese(message)}\n")
+        self.exit(2, f"{self.prog}: erro: {printable(in_portuguese(message))}\n")
 
 
 if TYPE_CHECKING:

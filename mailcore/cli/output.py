@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from getpass import getpass
 from typing import TYPE_CHECKING
@@ -16,18 +17,27 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""DEL and the second set of control characters, which JSON lets through, bidirectional marks, what has no width."""
+
 _MOST_SECRET_BYTES = 65_536
 """Far more than any password: who pipes a whole disk gets a sentence instead of a full memory."""
 
 
 def show(args: Namespace, document: object, as_text: Callable[[], str]) -> None:
     """Write a result: the document with ``--json``, else the text."""
-    _write(json.dumps(document, ensure_ascii=False, indent=2) if args.json else printable(as_text()))
+    _write(_json(document) if args.json else printable(as_text()))
 
 
 def say(sentence: str) -> None:
     """Write a sentence for the person, apart from the result."""
     print(printable(sentence), file=sys.stderr)
+
+
+def _json(document: object) -> str:
+    """As JSON; what a terminal would obey, or turn round, is written as an escape and means the same."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def printable(text: str) -> str:

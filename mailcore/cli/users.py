@@ -6,7 +6,6 @@ nobody who merely reaches the page first becomes one.
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -117,10 +116,7 @@ def _show(args: Namespace, core: Mailcore, user: User) -> None:
 
 def _say_link(core: Mailcore, user: User) -> None:
     token = core.access.users.make_link(user, actor=computer_user())
-    print(
-        f"Para criar a senha, uma só vez e em até {LINK_HOURS} h: {LINK_PATH}{token} (junte ao endereço do programa)",
-        file=sys.stderr,
-    )
+    say(f"Para criar a senha, uma só vez e em até {LINK_HOURS} h: {LINK_PATH}{token} (junte ao endereço do programa)")
 
 
 def _table(users: Sequence[User], zone: ZoneInfo) -> str:

@@ -13,15 +13,16 @@ import time
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from mailcore.deadline import call_within
+from mailcore.deadline import Lookups
 from mailcore.diagnosis.replies import diagnose
 from mailcore.errors import MailcoreError
 from mailcore.quota.rules import ServiceReading
 from mailcore.transports import connection_for, kind_of, transport_for
-from mailcore.transports.base import TransportError
+from mailcore.transports.base import FIGURES_SECONDS, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,12 +34,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 60.0
-REQUEST_SECONDS = 5.0
+REQUEST_SECONDS = FIGURES_SECONDS
 """For one request: a figure is not worth the time that a message is."""
+_GRACE_SECONDS = 2.0
+"""A transport ends its request itself; one that does not is not waited for any longer than this."""
 WAIT_SECONDS = 8.0
 """The longest that a command waits for all services together."""
 _AT_ONCE = 64
 """Accounts read at once: one whose service does not answer must not keep the others waiting."""
+_lookups = Lookups(2 * _AT_ONCE)
 _NO_ANSWER = "O serviço não respondeu a tempo."
 _MISSING = "O serviço não informou este dado."
 
@@ -107,9 +111,13 @@ def read(servers: Servers, server: MailServer, settings: Settings) -> ServiceFig
     except MailcoreError as error:
         account = statistics = _Answer({}, str(error))
     else:
-        account = _asked(server, transport.account_data)
+        account = _asked(server, partial(transport.account_data, seconds=REQUEST_SECONDS))
         # A service that did not answer once is not waited for a second time.
-        statistics = account if account.is_silent else _asked(server, lambda: transport.statistics(midnight))
+        statistics = (
+            account
+            if account.is_silent
+            else _asked(server, partial(transport.statistics, midnight, seconds=REQUEST_SECONDS))
+        )
     return ServiceFigures(
         read_at=datetime.now(UTC),
         daily_limit=_figure(account, "daily_limit"),
@@ -138,10 +146,12 @@ class _Answer:
 
 def _asked(server: MailServer, ask: Callable[[], dict[str, Any]]) -> _Answer:
     try:
-        return _Answer(call_within(REQUEST_SECONDS, ask), _MISSING)
+        return _Answer(_lookups.call(REQUEST_SECONDS + _GRACE_SECONDS, ask), _MISSING)
     except TimeoutError:
         return _Answer({}, _NO_ANSWER, is_silent=True)
     except TransportError as error:
+        if error.cause == "timeout":
+            return _Answer({}, _NO_ANSWER, is_silent=True)
         return _Answer({}, diagnose(error, kind=server.kind).title, is_silent=error.code == 0)
     except Exception as error:  # noqa: BLE001 - one figure less, whatever the service did
         _log.error("reading figures failed: %s", type(error).__name__)  # its text may repeat the key

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mailcore.errors import FieldError, ValidationError
 from mailcore.messages.addresses import parse_address
 from mailcore.registry.fields import FIELD, FIELDS, LABELS, STORED, Field, Sort, without
+from mailcore.text import is_text
 from mailcore.transports import kind_of
 from mailcore.vocabulary import DEFAULT_KIND, Auth, Kind, LimitUnit, LimitWindow, SameAddress, Security
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import MailServer
 
 _EMPTY = "preencha este campo."
+_NOT_WHOLE = "há um pedaço que não é texto, que aparece como �. Apague-o e digite-o de novo."
 _Draft = TypeVar("_Draft")
 
 
@@ -201,6 +203,8 @@ class _Cleaning:
         value = str(getattr(self.draft, row.name)).strip()
         if not value and row.needed:
             self.error(row.name, _EMPTY)
+        elif not _is_whole(value):
+            self.error(row.name, _NOT_WHOLE)
         elif _has_control(value):
             self.error(row.name, "escreva numa linha só, sem quebra de linha nem tabulação.")
         elif len(value) > row.max_length:
@@ -213,6 +217,8 @@ class _Cleaning:
         value = str(getattr(self.draft, row.name)).strip()
         if not value and row.needed:
             self.error(row.name, _EMPTY)
+        elif not _is_whole(value):
+            self.error(row.name, _NOT_WHOLE)
         elif len(value) > row.max_length:
             self.error(row.name, _too_long(len(value), row.max_length))
         elif _has_control(value.replace("\n", " ").replace("\r", " ").replace("\t", " ")):
@@ -239,6 +245,11 @@ class _Cleaning:
         if re.fullmatch(r"[0-9]{1,3}([. ][0-9]{3})+", text):  # 10.000, as the screen writes it
             text = re.sub("[. ]", "", text)
         return self.number(row.name, text)
+
+
+def _is_whole(text: str) -> bool:
+    """Whether nothing of it was lost on the way: U+FFFD stands where something was no text."""
+    return is_text(text) and "\ufffd" not in text
 
 
 def _has_control(text: str) -> bool:

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from mailcore.actor import Actor, needs
 from mailcore.registry.exchange_file import export_rows, read, template_csv, to_csv, to_json
 from mailcore.registry.exchange_plan import ChangedServer, ImportPlan, NewServer, Planning
+from mailcore.registry.people_file import people_template_csv, to_people_csv
 from mailcore.registry.remarks import Remark
 from mailcore.rights import Right
 from mailcore.storage.tables import MailServer
@@ -33,10 +34,12 @@ __all__ = [
     "all_servers",
     "apply_import",
     "export_rows",
+    "people_template_csv",
     "plan_import",
     "template_csv",
     "to_csv",
     "to_json",
+    "to_people_csv",
 ]
 
 

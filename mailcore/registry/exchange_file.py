@@ -20,6 +20,7 @@ from mailcore.json_files import NESTED, NoListError, NotJsonError, TooManyMember
 from mailcore.registry.document import CHECK, OAUTH, TIMES, file_columns, file_document
 from mailcore.registry.fields import FIELDS as TABLE
 from mailcore.registry.fields import IN_FILES
+from mailcore.registry.people_file import CODE, CODED, HEADINGS
 from mailcore.registry.remarks import Remarks
 from mailcore.text import fold, thousands
 
@@ -42,6 +43,8 @@ FIELDS = IN_FILES
 CSV_COLUMNS = file_columns()
 _READ_ONLY = frozenset({"has_secret", "last_check", *(f"last_check_{name}" for name in CHECK), *OAUTH, *TIMES})
 _COLUMN_OF = {
+    **{fold(HEADINGS[name] + CODE): "has_secret" for name in CODED},  # not read, as nothing of what follows is
+    **{fold(HEADINGS[name]): name for name in _READ_ONLY if name in HEADINGS},
     **{fold(row.label): row.name for row in TABLE if row.in_file},
     **{fold(row.column.heading): row.name for row in TABLE if row.in_file and row.column},
     "numero": "id",

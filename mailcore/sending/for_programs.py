@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from mailcore.actor import Actor, needs
+from mailcore.arguments import need_text
 from mailcore.catalog import provider_id
 from mailcore.diagnosis.replies import classify, diagnosis_for
 from mailcore.errors import NotFoundError
@@ -59,11 +60,13 @@ class ProgramSends:
 
         Raises:
             StorageError: the row could not be written; nothing is reserved.
-            ValueError: there is no recipient.
+            ValueError: there is no recipient, or one is no text.
         """
         addresses: tuple[str, ...] = ()
         if not isinstance(recipients, int):
             addresses = (recipients,) if isinstance(recipients, str) else tuple(recipients)
+        for address in addresses:
+            need_text("recipients", address)
         request = SendRequest(
             server,
             idempotency_key or uuid4().hex,

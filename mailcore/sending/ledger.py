@@ -16,6 +16,7 @@ from mailcore.arguments import need_count
 from mailcore.diagnosis.replies import Diagnosis
 from mailcore.errors import NotFoundError
 from mailcore.storage.tables import Send, UTCDateTime
+from mailcore.text import as_text
 from mailcore.vocabulary import Origin, SendStatus
 
 if TYPE_CHECKING:
@@ -204,6 +205,6 @@ def conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
     elif query.origin is not None:
         found += [Send.origin == query.origin, Send.batch_id.is_(None)]
     for column, text in ((Send.recipients, query.recipient), (Send.server_name, query.server_name)):
-        if wanted := text.replace("\0", "").strip():
+        if wanted := as_text(text).strip():
             found.append(column.icontains(wanted, autoescape=True))
     return found

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from mailcore.errors import StorageError
+from mailcore.arguments import NOT_TEXT
+from mailcore.errors import ArgumentError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ SENTENCES = {
     "se este usuário pode ler e gravar nela.",
     "corrupt": "O arquivo do banco de dados está danificado. Pare o programa e restaure a cópia mais recente "
     "da pasta de dados.",
+    "replaced": "O arquivo do banco de dados foi trocado por outro, ou apagado, com o programa aberto. Nada mais é "
+    "gravado, para não misturar os dois: feche o programa, confira a pasta de dados e abra de novo.",
     "unreachable": "O banco de dados não respondeu. Verifique se o servidor PostgreSQL está no ar e se "
     "MAILCORE_DATABASE_URL está certa; depois tente de novo.",
     "other": "O banco de dados recusou a operação. Nada foi gravado; tente de novo e, se continuar, rode "
@@ -43,6 +46,8 @@ def storage_faults(
 ) -> Iterator[None]:
     """Turn what SQLAlchemy or a driver raises into a :class:`StorageError`; rule violations pass unchanged.
 
+    The last place where a text that is none is seen, for what nothing before it looks at; it cannot name the field.
+
     Args:
         note: is told which fault it is, a key of :data:`SENTENCES`.
         driver_errors: what the driver raises where SQLAlchemy does not stand in between.
@@ -55,6 +60,8 @@ def storage_faults(
         raise _told(fault_in(str(error.orig), invalidated=error.connection_invalidated), note) from error.orig
     except PoolTimeoutError as error:
         raise _told("exhausted", note) from error
+    except UnicodeEncodeError:  # not chained: its text repeats what was handed over
+        raise ArgumentError(f"Um dos textos: {NOT_TEXT}") from None
     except driver_errors as error:
         raise _told(fault_in(str(error)), note) from error
 

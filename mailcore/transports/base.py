@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 CHECK_SECONDS = 20.0
 """The longest a check takes: somebody is on the telephone."""
 
+FIGURES_SECONDS = 5.0
+"""For one question about an account: a figure is not worth the time that a message is."""
+
 
 @dataclass(frozen=True, slots=True)
 class BearerToken:
@@ -218,8 +221,11 @@ class Transport(ABC):
         """
         raise NotImplementedError
 
-    def account_data(self) -> dict[str, Any]:
+    def account_data(self, *, seconds: float = FIGURES_SECONDS) -> dict[str, Any]:
         """Ask the service for the state of the account; a kind that has none leaves this as it is.
+
+        Args:
+            seconds: by then it is over, the connection closed, whatever the service does.
 
         Returns:
             What it tells of ``daily_limit``, ``credits``, ``reputation`` and ``status``, secrets taken out.
@@ -230,7 +236,7 @@ class Transport(ABC):
         """
         raise NotImplementedError
 
-    def statistics(self, since: datetime) -> dict[str, Any]:
+    def statistics(self, since: datetime, *, seconds: float = FIGURES_SECONDS) -> dict[str, Any]:
         """Ask the service what the account has sent since a moment; see :meth:`account_data`.
 
         Returns:

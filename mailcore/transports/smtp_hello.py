@@ -6,10 +6,11 @@ import re
 import socket
 from functools import cache
 
-from mailcore.deadline import call_within
+from mailcore.deadline import Lookups
 from mailcore.transports.smtp_wire import Reply
 
 _ASK_SECONDS = 1.0
+_lookups = Lookups()
 _FULL_NAME = re.compile(r"(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?")
 _NAMES_OF_NOBODY = ("localhost", ".local", ".localdomain", ".arpa", ".lan", ".home", ".internal", ".invalid")
 
@@ -35,7 +36,7 @@ def host_name() -> str:
     for ask in (socket.gethostname, socket.getfqdn):
         try:
             # getfqdn may ask the DNS, which has no time limit of its own.
-            name = call_within(_ASK_SECONDS, ask).rstrip(".").lower()
+            name = _lookups.call(_ASK_SECONDS, ask).rstrip(".").lower()
         except (OSError, UnicodeError):
             continue
         if len(name) <= 253 and _FULL_NAME.fullmatch(name) and not name.endswith(_NAMES_OF_NOBODY):

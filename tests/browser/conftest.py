@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,6 +34,8 @@ CHROMIUM_ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Drawing what moves costs more than all else on the screen.
+    "--force-prefers-reduced-motion",
 ]
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -58,6 +61,17 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+_ports_in_use: set[int] = set()
+_usual: list[int] = []
+
+
+def _usual_port() -> int:
+    """The same port again and again where it is free: the browser then knows the scripts that come from it."""
+    if not _usual:
+        _usual.append(free_port())
+    return free_port() if _usual[0] in _ports_in_use else _usual[0]
 
 
 @dataclass
@@ -86,7 +100,8 @@ class RunningApp:
         """Start and wait until it answers; on a port taken meanwhile try another, unless one was given."""
         fixed = self.port != 0
         for attempt in range(3):
-            self.port = self.port if fixed else free_port()
+            self.port = self.port if fixed else _usual_port() if attempt == 0 else free_port()
+            _ports_in_use.add(self.port)
             arguments = [f"--server.port={self.port}", "--server.headless=true", *self.args]
             self._process = warm.start(self.script, arguments, self.env, self.log_path)
             if self._healthy():
@@ -121,6 +136,7 @@ class RunningApp:
                 self._process.kill()
                 self._process.join(STOP_SECONDS)
             self._process = None
+            _ports_in_use.discard(self.port)
 
     def restart(self) -> None:
         """Stop and start again on the same port, so that open pages find it again."""
@@ -172,7 +188,7 @@ def playwright_driver() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def playwright_browser(playwright_driver: Any) -> Iterator[Any]:
-    """A headless Chromium shared by the session; each test has a context of its own."""
+    """A headless Chromium shared by the session, for tests that need contexts of their own."""
     browser = playwright_driver.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGS)
     yield browser
     browser.close()
@@ -201,16 +217,6 @@ def display() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
-
-
-@pytest.fixture(scope="session")
-def headed_browser(playwright_driver: Any, display: str) -> Iterator[Any]:
-    """A Chromium with a window, on a display nobody sees."""
-    env = os.environ | {"DISPLAY": display}
-    launch = playwright_driver.chromium.launch
-    browser = launch(executable_path=chromium_path(), args=CHROMIUM_ARGS, headless=False, env=env)
-    yield browser
-    browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -251,34 +257,132 @@ def console_errors() -> list[str]:
     return []
 
 
-def _open_page(browser: Any, frames: list[bytes], errors: list[str], **options: Any) -> Iterator[Any]:
-    context = browser.new_context(locale="pt-BR", viewport={"width": 1280, "height": 900}, **options)
-    context.set_default_timeout(15_000)
+class Tab:
+    """One tab that test after test has to itself.
 
-    def keep(payload: str | bytes) -> None:
-        frames.append(payload.encode() if isinstance(payload, str) else payload)
+    A new tab is a new process, and a new context begins with nothing in its cache: to load Streamlit's scripts into
+    those costs more than most tests. So the tab stays, and everything that a test or the app could leave in it goes.
+    """
 
-    def watch_socket(socket_: Any) -> None:
-        socket_.on("framereceived", keep)
+    def __init__(self, context: Any) -> None:
+        context.set_default_timeout(15_000)
+        self.frames: list[bytes] = []
+        self.errors: list[str] = []
+        self._context = context
+        # On the context, so that a tab opened by the page is watched from its first frame.
+        context.on("page", self._watch)
+        self._page: Any = None
 
-    def watch(page: Any) -> None:
-        page.on("websocket", watch_socket)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    def _watch(self, page: Any) -> None:
+        page.on("websocket", lambda socket: socket.on("framereceived", self._keep))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
 
-    # On the context, so that a tab opened by the page is watched from its first frame.
-    context.on("page", watch)
-    yield context.new_page()
+    def _keep(self, payload: str | bytes) -> None:
+        self.frames.append(payload.encode() if isinstance(payload, str) else payload)
+
+    @contextmanager
+    def lent(self, frames: list[bytes], errors: list[str]) -> Iterator[Any]:
+        """Lend the tab to one test, which gets the frames and errors of its own time."""
+        if self._page is None or self._page.is_closed():
+            self._page = self._context.new_page()
+        page, listening = self._page, []
+        self.frames, self.errors = frames, errors
+
+        def on(event: str, handler: Callable[..., Any]) -> None:
+            listening.append((event, handler))
+            type(page).on(page, event, handler)
+
+        page.on = on
+        try:
+            yield page
+        finally:
+            del page.on
+            for event, handler in listening:
+                page.remove_listener(event, handler)
+            self._leave(page)
+            self.frames, self.errors = [], []
+
+    def _leave(self, page: Any) -> None:
+        for other in self._context.pages:
+            if other is not page:
+                other.close()
+        self._context.set_offline(False)
+        if page.is_closed():
+            return
+        page.on("dialog", _accept)  # "unsaved": leave all the same
+        try:
+            page.evaluate(_FORGET)
+            page.goto("about:blank")
+        except sync_api.Error:
+            page.close()
+            return
+        finally:
+            page.remove_listener("dialog", _accept)
+        self._context.clear_cookies()
+        page.emulate_media(color_scheme="null", media="null", reduced_motion="null", forced_colors="null")
+        page.set_viewport_size(_VIEWPORT)
+        page.mouse.move(0, 0)
+
+
+_VIEWPORT = {"width": 1280, "height": 900}
+# Also what the page would still write while it is left.
+_FORGET = """() => {
+  if (location.protocol !== "http:") return;
+  sessionStorage.clear();
+  localStorage.clear();
+  Storage.prototype.setItem = () => {};
+}"""
+
+
+def _accept(dialog: Any) -> None:
+    dialog.accept()
+
+
+def _tab_of(driver: Any, folder: Path, *, headless: bool = True, env: Mapping[str, str] | None = None) -> Iterator[Tab]:
+    # With a profile, which keeps the scripts it has compiled.
+    context = driver.chromium.launch_persistent_context(
+        folder,
+        executable_path=chromium_path(),
+        args=CHROMIUM_ARGS,
+        headless=headless,
+        env=env,
+        locale="pt-BR",
+        viewport=_VIEWPORT,
+    )
+    yield Tab(context)
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def headless_tab(playwright_driver: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    yield from _tab_of(playwright_driver, tmp_path_factory.mktemp("profile"))
+
+
+@pytest.fixture(scope="session")
+def headed_tab(playwright_driver: Any, display: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    env = os.environ | {"DISPLAY": display}
+    yield from _tab_of(playwright_driver, tmp_path_factory.mktemp("profile"), headless=False, env=env)
+
+
+@pytest.fixture
+def page(headless_tab: Tab, page_frames: list[bytes], console_errors: list[str]) -> Iterator[Any]:
+    """A page as in a browser just begun (pt-BR, 1280 by 900), without a window."""
+    with headless_tab.lent(page_frames, console_errors) as page:
+        yield page
+
+
+@pytest.fixture
+def first_visit(playwright_browser: Any, page_frames: list[bytes], console_errors: list[str]) -> Iterator[Any]:
+    """A page in a browser that has fetched nothing yet."""
+    context = playwright_browser.new_context(locale="pt-BR", viewport=_VIEWPORT)
+    with Tab(context).lent(page_frames, console_errors) as page:
+        yield page
     context.close()
 
 
 @pytest.fixture
-def page(playwright_browser: Any, page_frames: list[bytes], console_errors: list[str]) -> Iterator[Any]:
-    """A page in a fresh headless context (pt-BR, 1280 by 900)."""
-    yield from _open_page(playwright_browser, page_frames, console_errors)
-
-
-@pytest.fixture
-def headed_page(headed_browser: Any, page_frames: list[bytes], console_errors: list[str]) -> Iterator[Any]:
+def headed_page(headed_tab: Tab, page_frames: list[bytes], console_errors: list[str]) -> Iterator[Any]:
     """The same with a window, for what headless browsers do not have: reload by F5, the find bar of F3."""
-    yield from _open_page(headed_browser, page_frames, console_errors)
+    with headed_tab.lent(page_frames, console_errors) as page:
+        yield page

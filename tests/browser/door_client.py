@@ -56,7 +56,7 @@ class Visitor:
         options.setdefault("headers", {"Accept": "text/html"})
         return self.session.get(f"{self.app.url}{path}", allow_redirects=False, timeout=20, **options)
 
-    def post(self, path: str, data: dict[str, str], **headers: str) -> requests.Response:
+    def post(self, path: str, data: dict[str, str] | str | bytes, **headers: str) -> requests.Response:
         headers.setdefault("Origin", self.app.url)
         return self.session.post(f"{self.app.url}{path}", data, headers=headers, allow_redirects=False, timeout=20)
 

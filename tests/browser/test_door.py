@@ -517,3 +517,18 @@ def test_no_password_cookie_or_link_stands_in_the_log_the_database_or_a_frame(
     for secret in (PASSWORD, fresh, wrong, visitor.token, ana.token, link):
         for place in (app.output().encode(), stored, frames):
             assert secret.encode() not in place
+
+
+def test_bytes_that_are_no_text_are_answered_in_every_place(app: RunningApp, nobody: Visitor, ana: Visitor) -> None:
+    odd = "%ff%ed%a0%80%00"
+    for path in ("/entrar", "/entrar/senha", "/entrar/sair", "/entrar/com/x", "/oauth/retorno", f"/entrar/com/{odd}"):
+        names = ("email", "password", "again", "link", "next", "state", "code", "error", "aviso")
+        query = "&".join(f"{name}={odd}" for name in names)
+        for visitor in (nobody, ana):
+            assert visitor.get(f"{path}?{query}").status_code < 500, path
+            for body in (query, "email=\xff\ud800".encode("latin-1", "replace"), b"\xff\xfe"):
+                assert visitor.post(path, body).status_code < 500, path
+    # Ana, who was led out by /entrar/sair, and a cookie of such bytes.
+    for visitor in (nobody, ana):
+        assert visitor.get("/", headers={"Accept": "text/html", "Cookie": "mailcore_session=a\xffb"}).status_code == 303
+    assert "Traceback" not in app.output()

@@ -153,7 +153,7 @@ def test_signing_out_leads_to_the_door_and_the_way_back_is_closed(app: RunningAp
     expect(page.get_by_role("button", name="Entrar")).to_be_visible()
 
 
-def test_an_administrator_keeps_the_users(core: Mailcore, app: RunningApp, page: Any) -> None:
+def test_an_administrator_keeps_the_users(core: Mailcore, app: RunningApp, page: Any, playwright_browser: Any) -> None:
     sign_in(page, app, ANA, "/usuarios")
     expect(page.get_by_role("heading", name="Usuários")).to_be_visible()
     press(page, "Novo usuário")
@@ -167,7 +167,7 @@ def test_an_administrator_keeps_the_users(core: Mailcore, app: RunningApp, page:
     user = core.access.users.get("davi@exemplo.com.br", actor=ME)
     assert (user.name, user.role, user.password_hash) == ("Davi Melo", "analyst", "")
 
-    other = page.context.browser.new_context(locale="pt-BR").new_page()
+    other = playwright_browser.new_context(locale="pt-BR").new_page()
     other.goto(link)
     field(other, "Nova senha").fill(PASSWORD)
     field(other, "Repita a senha").fill(PASSWORD)

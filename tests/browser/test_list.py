@@ -611,14 +611,14 @@ def test_text_from_the_database_is_text(page: Any, url: str, core: Mailcore, con
     assert console_errors == []
 
 
-def test_a_first_visit_fetches_little(page: Any, url: str, core: Mailcore, page_frames: list[bytes]) -> None:
+def test_a_first_visit_fetches_little(first_visit: Any, url: str, core: Mailcore, page_frames: list[bytes]) -> None:
     for index in range(60):
         register(core, f"Padaria Nossa Senhora da Conceição {index:02}")
     fetched: list[float] = []
-    network = page.context.new_cdp_session(page)
+    network = first_visit.context.new_cdp_session(first_visit)
     network.send("Network.enable")
     network.on("Network.loadingFinished", lambda event: fetched.append(event["encodedDataLength"]))
-    open_list(page, url)
+    open_list(first_visit, url)
     assert 500_000 < sum(fetched) + len(b"".join(page_frames)) <= 2_000_000
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mailcore.deadline import call_within
 from mailcore.transports.base import (
     CHECK_SECONDS,
+    FIGURES_SECONDS,
     Findings,
     Receipt,
     Step,
@@ -96,25 +97,30 @@ class BrevoTransport(Transport):
             self._refuse_unless_ok("message", status, body)
         return Receipt(f"{status} {body['messageId']}", body["messageId"])
 
-    def account_data(self) -> dict[str, Any]:
-        status, body = self._request("GET", "/v3/account", "account")
+    def account_data(self, *, seconds: float = FIGURES_SECONDS) -> dict[str, Any]:
+        status, body = self._request("GET", "/v3/account", "account", seconds=seconds)
         self._refuse_unless_ok("account", status, body)
         return {"credits": body["plan"][0]["credits"], "status": body["plan"][0]["type"]}
 
-    def statistics(self, since: datetime) -> dict[str, Any]:
+    def statistics(self, since: datetime, *, seconds: float = FIGURES_SECONDS) -> dict[str, Any]:
         return {}
 
-    def _request(self, method: str, path: str, phase: str, content: Any = None) -> tuple[int, Any]:
+    def _request(
+        self, method: str, path: str, phase: str, content: Any = None, *, seconds: float = _SECONDS
+    ) -> tuple[int, Any]:
         import requests  # a kind that is only described loads no HTTP library
 
+        from mailcore.transports.http_calls import Call, new_session
+
+        url, call = self.connection.base_url + path, Call()
+
         def exchange() -> tuple[int, Any]:
-            answer = requests.request(
-                method, self.connection.base_url + path, json=content, headers={"api-key": self._key}, timeout=_SECONDS
-            )
-            return answer.status_code, answer.json()
+            with call, new_session(trust_env=False) as session:
+                answer = session.request(method, url, json=content, headers={"api-key": self._key}, timeout=seconds)
+                return answer.status_code, answer.json()
 
         try:
-            return call_within(_SECONDS, exchange)
+            return call_within(seconds, exchange, call.give_up)
         except requests.exceptions.ConnectionError as error:
             refused = "NewConnectionError" in repr(error)
             cause = "connect_refused" if refused else "disconnected"

@@ -11,7 +11,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-PARTS = ("chrome", "drafts", "open_page", "presses", "rows", "session_end", "shortcuts")
+PARTS = ("chrome", "drafts", "message", "open_page", "presses", "rows", "session_end", "shortcuts")
 """The components with a script."""
 
 _READY = "(window.mailcoreParts ??= Promise.withResolvers())"

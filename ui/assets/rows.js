@@ -140,10 +140,10 @@ class Table {
 
   row(id, cells, position) {
     const made = cells.map((cell, index) => {
-      const { end, label, name } = this.data.columns[index];
+      const { end, label, name, wraps } = this.data.columns[index];
       const tone = cell.tone ? ` tone-${cell.tone}` : "";
       const attributes = { role: this.data.selectable ? "gridcell" : "cell", "data-label": label, "data-column": name };
-      return element("td", { ...attributes, class: `${end ? "end" : "start"}${tone}` }, ...content(cell));
+      return element("td", { ...attributes, class: `${end ? "end" : "start"}${wraps ? " wraps" : ""}${tone}` }, ...content(cell));
     });
     const attributes = { role: "row", "data-id": String(id), "aria-rowindex": String(position + 1) };
     return element("tr", attributes, this.mark(this.data.selectable ? "gridcell" : "cell"), ...made);

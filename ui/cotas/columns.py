@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from mailcore.quota.rules import Quota
 
 _COLUMNS = (
-    Column("account", "Conta", 160, 2, sorts=True),
+    Column("account", "Conta", 160, 2, wraps=True, sorts=True),
     Column("share", "Uso", 72, 0.3, is_number=True, sorts=True),
     Column("used", "Usado", 88, is_number=True, sorts=True),
     Column("limit", "Limite", 94, is_number=True, sorts=True),
     Column("left", "Resta", 84, is_number=True, sorts=True),
     Column("state", "Estado", 138, sorts=True),
-    Column("frees", "Libera", 176, 1, sorts=True),
+    Column("frees", "Libera", 160, 1, wraps=True, sorts=True),
     Column("ends", "Previsão", 136, 0.5, sorts=True),
 )
-_SERVICE = Column("service", "No serviço", 214, 0.5, is_number=True, sorts=True)
+_SERVICE = Column("service", "No serviço", 150, 0.5, is_number=True, wraps=True, sorts=True)
 SORTABLE = tuple(column.name for column in (*_COLUMNS, _SERVICE))
 SEVERITY = {QuotaState.BLOCKED: 0, QuotaState.FULL: 1, QuotaState.NEAR: 2, QuotaState.OK: 3}
 """What needs somebody first."""

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 _PAGES = Filters(page=EXTERNAL_PAGE)
 _COLUMNS = (
-    Column("at", "Quando", 136),
+    Column("at", "Quando", 146),
     Column("server", "Servidor", 170, 2),
     Column("units", "Unidades", 96, is_number=True),
     Column("noted_by", "Registrado por", 140, 1),
-    Column("noted_at", "Registrado em", 136),
+    Column("noted_at", "Registrado em", 146),
 )
 
 

@@ -39,9 +39,10 @@ T = TypeVar("T")
 SESSION_OVER = 4401
 """Closing code of a page's WebSocket whose session ended (4000 to 4999 are an application's own)."""
 _ASK_AT_ONCE = 8
-_OPEN = re.compile(r"/(_stcore/health|entrar(/.*)?|oauth2callback|auth/logout)")
+_OPEN = re.compile(r"/(_stcore/health|entrar(/.*)?|oauth2callback|auth/logout|descadastro/[^/]*)")
 _MEDIA = re.compile(rb"/media/([0-9a-f]{32})")
 _UPLOAD = re.compile(rb"/_stcore/upload_file/([0-9a-f-]{36})")
+_HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _FILE_PATH = re.compile(r"/(?:media|_stcore/upload_file)/([^/.]*)")
 """Streamlit names a file by a hash of what is in it, and a place to upload to by the page's session."""
 
@@ -119,7 +120,7 @@ class Gate:
                     task = asyncio.create_task(anyio.to_thread.run_sync(self._keeper.note_use, entered))
                     noting.add(task)
                     task.add_done_callback(noting.discard)
-                return message
+                return readable(message)
             is_over = True
             await send({"type": "websocket.close", "code": SESSION_OVER})
             return {"type": "websocket.disconnect", "code": SESSION_OVER}
@@ -140,6 +141,25 @@ class Gate:
             if mark in data:
                 for found in pattern.finditer(data):
                     self._keeper.remember_file(user_id, found[1].decode())
+
+
+def readable(message: Message) -> Message:
+    """A message as Streamlit can read it.
+
+    A browser writes half of a character, pasted or typed, as three bytes that are no UTF-8. Streamlit drops such a
+    message without a word, and the press of a button with it. In place of them comes the mark of what is no text, of
+    three bytes too, so that every length in the message stays right.
+    """
+    data = message.get("bytes")
+    if not data or not _HALF.search(data):
+        return message
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    try:
+        BackMsg().ParseFromString(data)
+    except Exception:  # noqa: BLE001 - the error's class is of a library that Streamlit brings along
+        return {**message, "bytes": _HALF.sub("\ufffd".encode(), data)}
+    return message  # the bytes stand in a number
 
 
 def _is_use(entered: Entered, message: Message) -> bool:

@@ -42,6 +42,8 @@ class Column:
     """Its part of the room that is left over."""
     is_number: bool = False
     """Numbers stand right, under each other."""
+    wraps: bool = False
+    """Its text may take a second line before it is cut."""
     sorts: bool = False
     """A click on the heading sorts the whole list by it."""
 
@@ -175,6 +177,8 @@ def _column(column: Column, *, sorts: bool) -> dict[str, Any]:
         given["grow"] = column.grow
     if column.is_number:
         given["end"] = True
+    if column.wraps:
+        given["wraps"] = True
     if column.sorts and sorts:
         given["sorts"] = True
     return given

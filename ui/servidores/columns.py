@@ -23,7 +23,7 @@ _FIRST = (
     Column("name", "Descrição", 180, 3, sorts=True),
     Column("host", "Servidor", 150, 2.2, sorts=True),
     Column("is_paid", "Conta", 80, sorts=True),
-    Column("quota", "Cota hoje", 112, 0.6, is_number=True, sorts=True),
+    Column("quota", "Cota hoje", 142, 0.6, is_number=True, sorts=True),
     Column("last_check", "Último teste", 284, 1, sorts=True),
 )
 _LAST = (

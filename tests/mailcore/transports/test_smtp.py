@@ -555,7 +555,7 @@ def test_a_call_that_fails_in_its_thread_fails_here() -> None:
         raise KeyError("x")
 
     with pytest.raises(KeyError):
-        deadline.call_within(5, fail)
+        deadline.call_within(5, fail, lambda: None)
 
 
 def _unreachable(host: str, port: int, limits: Limits = FAST) -> TransportError:
