@@ -23,6 +23,7 @@ from mailcore.oauth.authorizing import Progress, Wanted
 from mailcore.oauth.faults import OAuthError
 from mailcore.oauth.providers import providers
 from mailcore.registry.drafts import draft_of
+from mailcore.registry.people_file import to_people_csv
 from mailcore.rights import Role
 from mailcore.storage.tables import Base, MailServer, OAuthLease, OAuthPending, SecretJournal
 from mailcore.vocabulary import Auth, OAuthMode, OAuthState, Security, SendStatus
@@ -407,6 +408,10 @@ def test_list_and_command_line_say_whose_oauth2_it_is(core: Mailcore, server: Ma
     assert labels.login(server.auth, server.oauth_provider) == "Microsoft OAuth2"
     assert re.search(r"Forma de login\W+Microsoft OAuth2", server_lines(server, core.settings.zone))
     assert cells(server, {}, ["auth"])[5] == "Microsoft OAuth2"
+    file = to_people_csv(core.all_servers(), core.settings.zone)
+    assert ";Microsoft OAuth2;oauth2;" in file
+    plan = core.plan_import(file.encode())
+    assert (plan.errors, plan.unchanged) == ((), 1)
     saved = core.servers.update(
         server, replace(draft_of(server), auth=Auth.PASSWORD), SecretStr("senha"), actor=ME
     ).server
