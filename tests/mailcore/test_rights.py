@@ -47,7 +47,7 @@ SEES = {
     ),
     *("Mailcore.trail.read", "Mailcore.servers.default", "Mailcore.servers.get", "Mailcore.servers.heir"),
     *("Mailcore.servers.is_empty", "Mailcore.servers.name_for_copy", "Mailcore.servers.search"),
-    *("Mailcore.servers.apps.all", "Mailcore.servers.apps.get"),
+    *("Mailcore.servers.apps.all", "Mailcore.servers.apps.get", "Mailcore.servers.apps.consent_link"),
     *("Mailcore.access.users.helpers", "Mailcore.access.users.is_empty"),
     *("health.portfolio.active_servers", "health.portfolio.attention", "health.service_figures.read"),
     *("quota.holds.state_in", "quota.reports.days", "quota.reports.hours", "quota.reports.near_the_limit"),
