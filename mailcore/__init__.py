@@ -85,6 +85,8 @@ __all__ = [
     "MailServer",
     "Mailcore",
     "MailcoreError",
+    "NewBatch",
+    "NewFile",
     "NotAllowedError",
     "NotFoundError",
     "Origin",
