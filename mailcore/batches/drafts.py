@@ -28,7 +28,7 @@ from mailcore.messages.merge import MergeTemplate
 from mailcore.sending.ledger import as_json
 from mailcore.storage.tables import Batch, BatchFile, BatchRecipient, Send
 from mailcore.text import as_text, fold, thousands
-from mailcore.vocabulary import BatchState, RecipientStatus, SameAddress
+from mailcore.vocabulary import BatchKind, BatchState, RecipientStatus, SameAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from mailcore.batches.recipients_file import Faults, ReadRow, RecipientsFile
     from mailcore.storage.database import Database
     from mailcore.storage.tables import MailServer
-    from mailcore.vocabulary import BatchKind
 
 _PIECE = 5_000
 """Rows stored in one transaction."""
@@ -187,7 +186,7 @@ def drop(database: Database, batch_ids: Iterable[int]) -> None:
 def _checked(new: NewBatch, recipients: Recipients) -> int | None:
     """Check what was typed beside the list; return where the column of files stands."""
     template = MergeTemplate.parse(subject=new.subject, text=new.text, html=new.html)
-    template.bind(recipients.columns)
+    template.bind(recipients.columns, marketing=new.kind is BatchKind.MARKETING)
     if not 1 <= new.refusal_share <= 100:
         raise refused("refusal_share", "use um número de 1 a 100.")
     if new.starts_at is not None:

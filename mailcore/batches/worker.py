@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mailcore.batches.groups import Group, Reserved
     from mailcore.batches.leases import Lease, Leases
+    from mailcore.batches.unsubscribing import Unsubscribing
     from mailcore.quota.rules import QuotaSettings
     from mailcore.registry.servers import Servers
     from mailcore.settings import Settings
@@ -54,8 +55,10 @@ class Worker:
         leases: Leases,
         settings: Settings,
         quota_settings: QuotaSettings,
+        unsubscribing: Unsubscribing,
     ) -> None:
         self._database = database
+        self._unsubscribing = unsubscribing
         self._servers = servers
         self._leases = leases
         self._settings = settings
@@ -113,7 +116,7 @@ class Worker:
             secret = self._servers.secret(server)
             token = self._servers.tokens.source_for(server)
             transport = transport_for(connection_for(server, secret, self._settings, token))
-            merge = merge_message(self._database, batch, server)
+            merge = merge_message(self._database, batch, server, self._unsubscribing)
         except StorageError:
             raise
         except NotFoundError:

@@ -61,6 +61,7 @@ SEES = {
 DOOR = {
     *("Mailcore.access.doors", "Mailcore.access.enter_by_provider", "Mailcore.access.enter_by_proxy"),
     "Mailcore.access.change_password",
+    *("Mailcore.suppressions.unsubscribe", "Mailcore.suppressions.unsubscriber"),
     *("Mailcore.access.link_is_good", "Mailcore.access.note_refusal", "Mailcore.access.set_password"),
     *("Mailcore.access.sign_in", "Mailcore.access.sign_out", "Mailcore.access.sessions.at_proxy"),
     *("Mailcore.access.sessions.get", "Mailcore.access.sessions.of_token", "Mailcore.access.sessions.used"),
