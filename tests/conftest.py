@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -25,6 +28,12 @@ if TYPE_CHECKING:
 sys.dont_write_bytecode = True
 
 
+def pytest_collection_finish() -> None:
+    """What seven thousand collected tests are made of need not be looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _a_machine_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting and no desktop keyring of the machine the tests run on."""
@@ -35,6 +44,30 @@ def _a_machine_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     keyring.set_keyring(NoKeyring())
     yield
     keyring.set_keyring(before)
+
+
+@contextmanager
+def no_running_loop() -> Iterator[None]:
+    """Let the test begin a loop of its own, whatever ran before it in this process.
+
+    Playwright's loop stays in the thread for as long as its browser is open; asyncio takes that for a loop that is
+    running, and begins no other.
+    """
+    before = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_of_a_browser(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "playwright_driver" in request.fixturenames:
+        yield
+        return
+    with no_running_loop():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -435,7 +435,7 @@ def test_refused_logins_pause_the_account_and_a_new_password_returns_it(
         tab(page, "Autenticação")
         field(page, "Senha").fill(PASSWORD)
         press(page, "Salvar")
-        expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+        expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
         open_test(page, app.url, server)
         expect(page.get_by_text("bloqueada", exact=False)).to_have_count(0)
         send_test(page)

@@ -9,15 +9,18 @@ to its end, minus the signal where it was killed.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 from mailcore import Mailcore
 from mailcore import installation as library
+from mailcore.batches import queue
 from mailcore.messages.compose import compose
 from mailcore.settings import Settings
 from mailcore.vocabulary import SendStatus
@@ -33,7 +36,8 @@ class Round:
     data_dir: str
     server_id: int
     job: str
-    """``send``: one message each; ``reserve``: reserve and settle until nothing more fits."""
+    """``send``: one message each; ``reserve``: reserve and settle until nothing more fits; ``batches``: do the work of
+    batches until nothing can be done now."""
     processes: int
     name: str
     """Unique: what the idempotency keys begin with."""
@@ -47,6 +51,7 @@ def recipient(number: int) -> str:
 def main() -> None:
     """Work off the rounds that come in."""
     assert library  # loaded here once, so that no round pays for it
+    gc.freeze()  # nor copies what the garbage collector would only look at
     for line in sys.stdin:
         work = Round(**json.loads(line))
         gate, opened = os.pipe()
@@ -78,7 +83,7 @@ def _fork(work: Round, number: int, gate: int, opened: int, report: int) -> int:
         os.write(report, b".")
         os.close(report)
         os.read(gate, 1)
-        (_send if work.job == "send" else _reserve)(core, work, number)
+        {"send": _send, "reserve": _reserve, "batches": _batches}[work.job](core, work, number)
     except BaseException:
         traceback.print_exc()
         os._exit(1)
@@ -99,6 +104,14 @@ def _reserve(core: Mailcore, work: Round, number: int) -> None:
         # Some come to nothing, and what they freed is fought for again.
         core.settle(row, SendStatus.FAILED if turn % 3 == 2 else SendStatus.ACCEPTED)
         turn += 1
+
+
+def _batches(core: Mailcore, work: Round, number: int) -> None:
+    queue.LOOK_SECONDS = 0.25
+    consumer = core.batches.consumer(1)
+    consumer.start()
+    consumer.wait(until_idle=True, is_over=threading.Event())
+    consumer.stop()
 
 
 if __name__ == "__main__":

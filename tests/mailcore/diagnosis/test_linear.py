@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -50,21 +51,24 @@ def filled(text: str, size: int) -> str:
 
 
 def cost(text: str) -> float:
-    """CPU seconds of this thread, the better of two: a busy machine takes caches away, not time."""
-    took = []
-    for _ in range(2):
-        began = time.thread_time()
-        explain(text)
-        took.append(time.thread_time() - began)
-    return min(took)
+    """CPU seconds of this thread."""
+    began = time.thread_time()
+    explain(text)
+    return time.thread_time() - began
+
+
+def holds(condition: Callable[[], bool]) -> bool:
+    """Whether it holds at the first or the second look: a busy machine takes caches away."""
+    return condition() or condition()
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_megabyte_costs_little(name: str) -> None:
-    assert cost(filled(TEXTS[name], MEGABYTE)) < 4  # 2 s where nobody else is at work
+    text = filled(TEXTS[name], MEGABYTE)
+    assert holds(lambda: cost(text) < 4)  # 2 s where nobody else is at work
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_twice_the_text_is_at_most_twice_the_work(name: str) -> None:
-    half, whole = (cost(filled(TEXTS[name], size)) for size in (75_000, 150_000))
-    assert whole < 3 * half + 0.1
+    half, whole = (filled(TEXTS[name], size) for size in (75_000, 150_000))
+    assert holds(lambda: cost(whole) < 3 * cost(half) + 0.1)

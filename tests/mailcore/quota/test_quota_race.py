@@ -28,6 +28,7 @@ from tests.actors import ME
 from tests.peers.quota_worker import SENDER, Round
 from tests.peers.smtp_server import SmtpPeer, Stall
 from tests.peers.smtp_server import _Server as Server
+from tests.properties import examples
 
 LIMIT, PROCESSES = 25, 40
 PASSWORD = "Segredo-Único-4471"
@@ -151,7 +152,7 @@ def senders(peer: SmtpPeer) -> list[int]:
     return [_number(message.recipients[0]) for message in peer.inbox]
 
 
-@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize("turn", range(examples(1)))
 def test_forty_processes_and_twenty_five_units(core: Mailcore, workers: Workers, turn: int) -> None:
     with HoldingPeer() as peer:
         server = register(core, peer)
@@ -163,7 +164,7 @@ def test_forty_processes_and_twenty_five_units(core: Mailcore, workers: Workers,
     assert counted(core) == (LIMIT, LIMIT)
 
 
-@pytest.mark.parametrize("turn", range(2))
+@pytest.mark.parametrize("turn", range(examples(1)))
 def test_who_is_killed_with_the_message_at_the_server_keeps_the_unit(
     open_core: Callable[[], Mailcore], workers: Workers, turn: int
 ) -> None:

@@ -169,7 +169,6 @@ def program(tmp_path: Path) -> Path:
 def test_a_new_field_is_a_row_a_migration_and_a_help_text(program: Path, tmp_path: Path) -> None:
     env = {
         "PYTHONPATH": str(program),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "MAILCORE_DATA_DIR": str(tmp_path / "data"),
         "MAILCORE_KEYRING": "database",
         "HOME": str(tmp_path),
