@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: install dev run demo test lint fuzz bench pins clean
+.PHONY: install dev run demo test lint fuzz audit bench pins clean
 
 install: $(VENV)/.app
 dev: $(VENV)/.dev
@@ -52,14 +52,24 @@ FUZZ_ARGS ?=
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
+# Known weaknesses of the pinned packages; needs the network. In an environment of its own, for its own packages.
+AUDIT_ARGS ?=
+audit: $(VENV)-audit/.done
+	$(VENV)-audit/bin/python -m tests.audit $(AUDIT_ARGS)
+
+$(VENV)-audit/.done: requirements-audit.txt
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet --requirement requirements-audit.txt
+	@touch $@
+
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
 # After a change of requirements*.in: write every version out again, for every platform.
 pins:
-	for name in requirements requirements-dev; do \
+	for name in requirements requirements-dev requirements-audit; do \
 	  uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url \
 	    --output-file $$name.txt $$name.in; done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -14,6 +14,7 @@ from mailcore.arguments import need, need_count, need_one_of, need_text
 from mailcore.audit import Trail
 from mailcore.batches.front import Batches
 from mailcore.batches.suppressions import Suppressions
+from mailcore.batches.unsubscribing import Unsubscribing
 from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
 from mailcore.health.service_figures import FiguresCache
@@ -35,6 +36,7 @@ from mailcore.sending.reservation import Reservations
 from mailcore.sending.send import Sender
 from mailcore.settings import Settings, load_settings
 from mailcore.storage.database import Database, make_data_dir, without_passwords
+from mailcore.storage.history import hold_open, let_go, note_return, refuse_mixture
 from mailcore.storage.migrations import migrate
 from mailcore.storage.tables import MailServer, Send
 from mailcore.text import as_text
@@ -75,8 +77,11 @@ class Mailcore:
         self.settings = settings
         make_data_dir(settings.data_dir)
         self.database = Database(settings.database_url)
+        found = refuse_mixture(self.database)
+        hold_open(self.database)
         self.is_new = migrate(self.database)
         """Whether opening it made the database: nothing was ever registered there."""
+        note_return(self.database, found)
         self.secrets = SecretStore(self.database, settings)
         self.secrets.prepare()
         self.servers = Servers(self.database, self.secrets, settings)
@@ -92,8 +97,9 @@ class Mailcore:
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
-        self.batches = Batches(self.database, self.servers, settings, self.quota_settings)
-        self.suppressions = Suppressions(self.database)
+        unsubscribing = Unsubscribing(self.database, settings.public_url)
+        self.batches = Batches(self.database, self.servers, settings, self.quota_settings, unsubscribing)
+        self.suppressions = Suppressions(self.database, unsubscribing)
         self._housekeeping = Housekeeping(self.database, self.access, self.servers.authorizing, settings.retention_days)
         self.tidy()
 
@@ -112,6 +118,7 @@ class Mailcore:
         self.batches.close()
         self._sender.catch_up()
         self.database.dispose()
+        let_go(self.database)
 
     def tidy(self) -> None:
         """Write outcomes that waited for the database, and tidy once an hour.

@@ -59,7 +59,7 @@ OUTCOME = {
 SENT = {
     SendStatus.ACCEPTED: "Aceito",
     SendStatus.REFUSED: "Recusado",
-    SendStatus.FAILED: "Falhou",
+    SendStatus.FAILED: "Não entregue",
     SendStatus.UNCERTAIN: "Incerto",
     SendStatus.REJECTED_BY_RULE: "Barrado",
     SendStatus.STARTED: "Incerto",

@@ -85,7 +85,7 @@ _COLUMNS = (
     Column("status", "Resultado", 128),
     Column("server", "Servidor", 160, 2),
     Column("recipients", "Para", 180, 2),
-    Column("who", "Quem", 130, 1),
+    Column("who", "Quem", 150, 1),
     Column("what", "O que houve", 220, 4),
 )
 
@@ -188,7 +188,7 @@ def _recipients(send: Send) -> str:
 def _what(send: Send) -> str:
     failed = failures_of(send)
     if failed:
-        return f"{number(len(failed))} não recebeu" if len(failed) == 1 else f"{number(len(failed))} não receberam"
+        return counted(len(failed), "não recebeu", "não receberam")
     diagnosis = ledger.diagnosis_of(send)
     return diagnosis.title if diagnosis else " ".join(send.reply.split())[:200]
 

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from mailcore.text import as_text
+
 MOMENT = "%d/%m/%Y %H:%M"
 """A moment: "23/11/2026 14:05"."""
 
@@ -72,5 +74,5 @@ def plain(text: str) -> str:
     The one way from outside onto the screen, wherever Streamlit takes Markdown: no link, colour, picture, sign or
     formula comes of it. Line ends become single ones.
     """
-    pieces = _MADE_LATER.split(_LINES.sub("\n", text.strip()))
+    pieces = _MADE_LATER.split(_LINES.sub("\n", as_text(text).strip()))
     return _APART.join(_MARKUP.sub(r"\\\g<0>", piece) for piece in pieces)

@@ -22,6 +22,7 @@ from mailcore.transports import kind_of
 from ui import words
 from ui.context import current_actor
 from ui.formats import number, plain
+from ui.listview.table import counted
 from ui.session import IMPORT_DONE, IMPORT_LATE, IMPORT_NONCE, IMPORT_PLAN
 
 if TYPE_CHECKING:
@@ -183,8 +184,7 @@ def show_imported() -> None:
 
 
 def _servers(count: int, kind: str = "") -> str:
-    plural = "" if count == 1 else "s"
-    return f"{number(count)} servidor{'es' if plural else ''}{f' {kind}{plural}' if kind else ''}"
+    return counted(count, f"servidor {kind}".strip(), f"servidores {kind}s" if kind else "servidores")
 
 
 def _sentences(plan: ImportPlan, remarks: Iterable[Remark]) -> None:

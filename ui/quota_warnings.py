@@ -34,11 +34,17 @@ def show_near_the_limit(core: Mailcore) -> None:
     found = _near(core)
     urgent = [quota for quota in found if quota.state is not QuotaState.NEAR or quota.share >= VERY_NEAR]
     close = [quota for quota in found if quota not in urgent]
+    # Beside each other where there is room: the list is what one came for.
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _show(urgent, close)
+
+
+def _show(urgent: list[Quota], close: list[Quota]) -> None:
     if urgent:
         st.error(f"Cota acabando, esgotada ou bloqueada: {_names(urgent)}", icon=":material/block:")
     if close:
         st.warning(f"Cota acima de 80 %: {_names(close)}", icon=":material/warning:")
-    if found:
+    if urgent or close:
         st.page_link("pages/cotas.py", label="Ver em Cotas", icon=":material/monitoring:")
 
 

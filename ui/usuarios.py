@@ -200,8 +200,9 @@ def _sessions_of(core: Mailcore, user: User) -> None:
     found = core.access.users.sessions(user, actor=current_actor())
     zone = core.settings.zone
     for session in found[:_MOST_SESSIONS]:
+        door = plain(_DOORS.get(session.door, session.door))
         st.markdown(
-            f"- {_DOORS.get(session.door, session.door)}, de {plain(session.address or 'endereço desconhecido')}, "
+            f"- {door}, de {plain(session.address or 'endereço desconhecido')}, "
             f"desde {date_time(session.created_at, zone)}, último uso {date_time(session.last_seen_at, zone)}  \n"
             f"  {plain(session.user_agent)}"
         )

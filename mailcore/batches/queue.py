@@ -1,25 +1,20 @@
 """Who does the work of batches: threads over a huey queue, inside the app or as programs of their own.
 
-The queue says only *that* there is work, in JSON; *what* there is stands in our tables, and so does who is at it. A
+The queue says only *that* there is work; *what* there is stands in our tables, and so does who is at it. A
 task is taken out of the queue before it runs, so a killed worker loses it: a watch in every consumer finds what has
 nobody, and calls again.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from huey import PostgresHuey, SqliteHuey
-from huey.consumer import Consumer
-from huey.registry import Message
-from huey.serializer import Serializer
 from sqlalchemy import func, select
 
-from mailcore.batches.drafts import sweep_unfinished
+from mailcore.batches.drafts import sweep_old, sweep_unfinished
 from mailcore.batches.leases import RENEW_SECONDS, recover
 from mailcore.batches.pausing import may_go_now, wake_due, wake_freed
 from mailcore.errors import StorageError
@@ -33,6 +28,7 @@ if TYPE_CHECKING:
     from huey import Huey
 
     from mailcore.batches.following import Following
+    from mailcore.batches.huey_queue import Threads
     from mailcore.batches.leases import Leases
     from mailcore.batches.worker import Worker
     from mailcore.quota.rules import QuotaSettings
@@ -44,26 +40,9 @@ LOOK_SECONDS = 2.0
 """How often a consumer looks for work that has nobody."""
 _LOOK_CLOSELY_SECONDS = 30.0
 """How often it looks whether a batch may go on before its time."""
-_LONGEST_POLL = 1.0
+LONGEST_POLL = 1.0
 _IDLE_POLL = 0.05
 _STORAGE_PATIENCE = 60.0
-
-
-class JsonSerializer(Serializer):  # type: ignore[misc]
-    """A task as JSON: whoever can write to the queue's table must not run code by it."""
-
-    def _serialize(self, data: Message) -> bytes:
-        return json.dumps(data).encode()
-
-    def _deserialize(self, data: bytes) -> Message:
-        return Message(*json.loads(bytes(data)))
-
-
-class _Threads(Consumer):  # type: ignore[misc]
-    """huey's consumer, inside a program that has signals of its own."""
-
-    def _set_signal_handlers(self) -> None:
-        pass
 
 
 class BatchQueue:
@@ -106,19 +85,13 @@ class BatchQueue:
         """Return the queue, opened the first time."""
         with self._lock:
             if self._huey is None:
-                self._huey = self._opened()
+                from mailcore.batches.huey_queue import opened  # only who starts or sends a batch waits for huey
+
+                self._huey = opened(self._database)
                 for task in (self._serve, self._follow):
                     name = task.__name__.lstrip("_")
                     self._tasks[name] = self._huey.task(name=name)(task)
         return self._huey
-
-    def _opened(self) -> Huey:
-        common: dict[str, Any] = {"results": False, "serializer": JsonSerializer()}
-        file = self._database.file
-        if file is not None:
-            return SqliteHuey("batches", filename=str(file.with_name(f"{file.stem}-queue.db")), **common)
-        address = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return PostgresHuey("batches", dsn=address, read_timeout=_LONGEST_POLL, **common)
 
     def _serve(self) -> None:
         with self._lock:
@@ -153,8 +126,10 @@ class BatchConsumer:
         leases: Leases,
         following: Following,
         threads: int,
+        retention_days: int,
     ) -> None:
         """Prepare ``threads`` of them: so many connections to servers at most."""
+        self._retention_days = retention_days
         self._database = database
         self._settings = settings
         self._queue = queue
@@ -163,15 +138,17 @@ class BatchConsumer:
         self._following = following
         self._threads = threads
         self._over = threading.Event()
-        self._consumer: _Threads | None = None
+        self._consumer: Threads | None = None
         self._own: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin. Signals are left to the program around it."""
         self._worker.stopping.clear()
         self._over.clear()
-        self._consumer = _Threads(
-            self._queue.huey(), workers=self._threads, periodic=False, initial_delay=0.05, max_delay=_LONGEST_POLL
+        from mailcore.batches.huey_queue import Threads
+
+        self._consumer = Threads(
+            self._queue.huey(), workers=self._threads, periodic=False, initial_delay=0.05, max_delay=LONGEST_POLL
         )
         self._own = [
             threading.Thread(target=self._beat, name="batches-heart", daemon=True),
@@ -222,6 +199,7 @@ class BatchConsumer:
         if closely:
             wake_freed(self._database, self._settings)
             sweep_unfinished(self._database)
+            sweep_old(self._database, self._retention_days)
         if not self._queue.is_empty():
             return
         if self._following.is_due():

@@ -33,8 +33,8 @@ NO_SUCH_MAILBOX = "recipient_unknown"
 
 # Of this very try, and only while it is open: what another worker took for lost may turn out to be known after all.
 _OPEN = """
-SELECT row, status FROM batch_recipient
-WHERE batch_id = :batch AND owner = :owner AND at = :at AND status IN ('started', 'uncertain')
+SELECT row, status FROM batch_recipient WHERE batch_id = :batch AND row IN ({rows})
+AND owner = :owner AND at = :at AND status IN ('started', 'uncertain')
 """
 _RECIPIENT = """
 UPDATE batch_recipient SET status = :status, reply = :reply, provider_id = :provider, diagnosis = :diagnosis,
@@ -84,7 +84,9 @@ def settle(
         pace: changed likewise.
     """
     stored, group = account.database.stored, settlement.group
-    open_rows = dict(account.cursor.rows(_OPEN, {"batch": batch.id, "owner": owner, "at": stored(group.at)}))
+    rows = ", ".join(str(each.row) for each in group.recipients)
+    asked = {"batch": batch.id, "owner": owner, "at": stored(group.at)}
+    open_rows = dict(account.cursor.rows(_OPEN.format(rows=rows), asked))
     by_row = {each.row: each for each in group.recipients}
     verdicts = [each for each in settlement.verdicts if each.row in open_rows]
     texts = _texts(verdicts)
@@ -151,7 +153,7 @@ def _learn(
     now: datetime,
 ) -> None:
     accepted = sum(each.status is RecipientStatus.ACCEPTED for each in verdicts)
-    answered = sum(not each.is_unreachable and not each.is_too_fast for each in verdicts)
+    answered = sum(not each.is_unreachable and not each.pauses for each in verdicts)
     if any(each.is_too_fast for each in verdicts):
         pace.too_fast(now, is_stopped=not answered)
     elif accepted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailcore.actor import computer_user
 from mailcore.cli import output
 from mailcore.cli.exits import Exit
 from mailcore.cli.output import say
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def backup(args: Namespace) -> Exit:
     """Copy the database while the program runs."""
     settings = load_settings()
-    size = back_up(_file(settings), Path(args.file))
+    size = back_up(_file(settings), Path(args.file), actor=computer_user())
     output.show(args, {"file": args.file, "bytes": size}, lambda: f"Cópia feita em “{args.file}”: {size} bytes.")
     say(
         "A chave das senhas não está na cópia, e sem ela nenhuma senha abre. Guarde à parte "
@@ -34,7 +35,7 @@ def backup(args: Namespace) -> Exit:
 def restore_(args: Namespace) -> Exit:
     """Make the database from a copy, in a data folder that has none."""
     settings = load_settings()
-    size = restore(Path(args.file), _file(settings))
+    size = restore(Path(args.file), _file(settings), actor=computer_user())
     output.show(args, {"file": args.file, "bytes": size}, lambda: f"Restaurado de “{args.file}”: {size} bytes.")
     if not settings.secret_keys and not (settings.data_dir / KEY_FILE).exists():
         say(f"A chave das senhas não vem na cópia: ponha “{KEY_FILE}” em “{settings.data_dir}” antes de abrir.")

@@ -27,14 +27,24 @@ _PROGRESS_SECONDS = 5.0
 
 def worker(args: Namespace) -> Exit:
     """Send batches until told to end, or until there is nothing to do now."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    faults = logging.StreamHandler(sys.stderr)
+    logging.getLogger("mailcore").addHandler(faults)
     is_over = threading.Event()
 
     def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal has it
         is_over.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        _work(args, is_over)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        logging.getLogger("mailcore").removeHandler(faults)
+    return Exit.DONE
+
+
+def _work(args: Namespace, is_over: threading.Event) -> None:
     with closing(open_mailcore(args)) as core:
         consumer = core.batches.consumer(args.threads)
         consumer.look(closely=True)
@@ -54,7 +64,6 @@ def worker(args: Namespace) -> Exit:
             if not args.until_idle:
                 keeping.join()  # a renewal under way is stored first
         _say_how_they_stand(core)
-    return Exit.DONE
 
 
 def _tell(core: Mailcore, is_over: threading.Event) -> None:

@@ -16,14 +16,16 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import inspect, select, text
 
 from mailcore.errors import MailcoreError, SecretError
 from mailcore.secrets.store import KEY_FILE, SERVICE, SecretStore
 from mailcore.settings import Settings, load_settings
-from mailcore.storage import migrations
+from mailcore.storage import history, migrations
 from mailcore.storage.database import Database, without_passwords
+from mailcore.storage.history import refuse_mixture
 from mailcore.storage.tables import MailServer, OAuthApp, StoredSecret
 from mailcore.transports.tls import EXPIRY_WARNING_DAYS
 
@@ -191,6 +193,7 @@ def _look_at_database(report: Report, database: Database) -> None:
         return
     state.reachable = False
     with _noting(report, "Banco de dados"):
+        refuse_mixture(database)
         with database.read() as session:
             _look_inside(report, session)
         if state.revision is not None:
@@ -213,6 +216,7 @@ def _look_inside(report: Report, session: Session) -> None:
         return
     if state.kind == "sqlite":
         _look_whether_whole(report, connection)
+    _look_at_gap(report, connection)
     state.search = _search_index(connection)
     state.servers = connection.scalar(text("SELECT count(*) FROM mail_server"))
     _look_at_applications(report, session)
@@ -255,6 +259,18 @@ def _look_whether_whole(report: Report, connection: Connection) -> None:
             "O banco de dados está danificado, ou é mistura de duas cópias. Pare o programa e restaure a última cópia "
             "boa numa pasta de dados vazia (restore).",
         )
+
+
+def _look_at_gap(report: Report, connection: Connection) -> None:
+    gap = history.gap_in(connection)
+    if gap is None or report.settings is None:
+        return
+    zone = ZoneInfo(report.settings.timezone)
+    since, until = (f"{moment.astimezone(zone):%d/%m/%Y %H:%M}" for moment in (gap.since, gap.until))
+    report.notices.append(
+        f"Este banco de dados voltou a uma cópia: do que foi enviado de {since} a {until} nada consta aqui, e as cotas "
+        "não o contam. Confira esse período no provedor antes de repetir envios."
+    )
 
 
 def _explain_revision(report: Report) -> None:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from mailcore.storage.database import Database
 
 _LIVES = timedelta(minutes=10)
+_UNFINISHED = {"waiting": "oauth_state", "taken": "oauth_interrupted"}
+"""Why, of one that was never finished: nobody came back in time, or who took the answer died."""
+_STORING = timedelta(seconds=60)
+"""How long whoever took an answer may need to store what came of it; after that they are dead."""
 _KEPT = timedelta(hours=12)
 """How long an authorisation waits for a form to be saved."""
 
@@ -216,7 +220,7 @@ class Authorizing:
                     OAuthPending.who == _who(actor),
                     OAuthPending.ends_at > datetime.now(UTC),
                 )
-                .values(status="taken")
+                .values(status="taken", ends_at=datetime.now(UTC) + _STORING)
             )
             if session.execute(claim).rowcount != 1:  # type: ignore[attr-defined]
                 raise OAuthError("oauth_state")
@@ -356,7 +360,9 @@ class _Failing:
 
 
 def progress_of(row: OAuthPending) -> Progress:
-    """Return how a row stands."""
+    """Return how a row stands: one that nobody finished in time has failed."""
+    if row.status in _UNFINISHED and row.ends_at < datetime.now(UTC):
+        return Progress("failed", _UNFINISHED[row.status], server_id=row.server_id)
     return Progress(row.status, row.code, row.words, row.user, row.server_id)
 
 

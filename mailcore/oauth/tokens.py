@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from mailcore.errors import MailcoreError
+from mailcore.errors import MailcoreError, SecretError, StorageError
 from mailcore.oauth.authorizing import may_be_shown_to
 from mailcore.oauth.faults import OAuthError
 from mailcore.quota.holds import forgive_logins, pause
@@ -71,6 +71,8 @@ class TokenKeeper:
         self._authorizing = authorizing
         self._kept: dict[object, _Kept] = {}
         self._locks: dict[object, Lock] = {}
+        self._unstored: dict[tuple[int, str], SecretStr] = {}
+        """Record and its stored token → the one that came in its place, until it can be stored."""
         self._guard = Lock()
 
     def __repr__(self) -> str:
@@ -186,21 +188,36 @@ class TokenKeeper:
                 raise OAuthError("oauth_not_authorized")
             if since is not None and current.oauth_renewed_at is not None and current.oauth_renewed_at >= since:
                 return None
+            unstored = self._unstored.get((server.id, current.oauth_ref))
             try:
-                tokens = self._apps.client(app).refresh(
-                    self._secrets.get(current.oauth_ref), seconds=ends - time.monotonic()
-                )
+                refresh = unstored or self._secrets.get(current.oauth_ref)
+                tokens = self._apps.client(app).refresh(refresh, seconds=ends - time.monotonic())
             except OAuthError as error:
                 if was_broken and error.code in _ENDED:
                     error = OAuthError("oauth_interrupted", error=error.error, words=error.words)
                 self._note_refusal(current, error)
                 raise error from None
-            self._replace(current, tokens.refresh)
+            self._keep_refresh(current, tokens.refresh or unstored)
             if current.oauth_state is not OAuthState.AUTHORIZED:
                 self._note_good(current, current.oauth_user)
             return tokens
         finally:
             self._give_lease_back(server.id, owner)
+
+    def _keep_refresh(self, server: MailServer, refresh: SecretStr | None) -> None:
+        """Store what came; where the keyring or the database cannot take it now, hold it for the next renewal.
+
+        The token before it has been used, so that to lose this one could be to lose the authorisation.
+        """
+        place = (server.id, str(server.oauth_ref))
+        try:
+            self._replace(server, refresh)
+        except (SecretError, StorageError) as error:
+            if refresh is not None:
+                self._unstored[place] = refresh
+            _log.warning("the renewed authorisation of record %d waits to be stored: %s", server.id, error)
+        else:
+            self._unstored.pop(place, None)
 
     def _replace(self, server: MailServer, refresh: SecretStr | None) -> None:
         """Note that it was used; store a new refresh token, point the record at it, and only then drop the old one."""

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from mailcore.quota.usage import roll_up
 from mailcore.sending.abandoned import settle_abandoned
 from mailcore.sending.ledger import purge
+from mailcore.storage.history import renew
 from mailcore.storage.tables import Installation
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Housekeeping:
         if monotonic() - self._tidied < _TIDY_SECONDS and self._tidied:
             return
         with self._lock:
+            renew(self._database)
             settle_abandoned(self._database)
             now = self._believable_now()
             roll_up(self._database, now=now)

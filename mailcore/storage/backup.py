@@ -6,18 +6,28 @@ takes both, as one moment of them. Source: sqlite.org/backup.html and sqlite.org
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
+from mailcore.actor import Actor, needs
 from mailcore.errors import ConfigurationError, StorageError
+from mailcore.rights import Right
+from mailcore.storage.history import BESIDE, COPIED_AT, refuse_mixed
 from mailcore.storage.migrations import HEAD
 
-_BESIDE = ("-wal", "-shm", "-journal")
+_log = logging.getLogger(__name__)
+
+_NOTE_WHERE_NONE = "INSERT OR IGNORE INTO installation (name, value) VALUES (?, ?)"
+_NOTE = _NOTE_WHERE_NONE.replace("IGNORE", "REPLACE")
+_BESIDE = ("-wal", "-shm", "-journal", BESIDE)
 
 
-def back_up(file: Path | None, target: Path) -> int:
+@needs(Right.ADMINISTER)
+def back_up(file: Path | None, target: Path, *, actor: Actor) -> int:
     """Copy the database to a file of its own, whole and checked; return its size in bytes.
 
     Args:
@@ -25,18 +35,26 @@ def back_up(file: Path | None, target: Path) -> int:
         target: must not exist.
 
     Raises:
+        NotAllowedError: whoever asks may not: the copy has the addresses of everybody.
         ConfigurationError: the database is no SQLite file.
         StorageError: the copy could not be made, or is not whole; nothing stands under its name then.
     """
     if not _is_there(_sqlite(file)):
         raise StorageError(f"Não há banco de dados em “{file}”. Confira MAILCORE_DATA_DIR.")
-    return _copied(_sqlite(file), target)
+    refuse_mixed(_sqlite(file))
+    size = _copied(_sqlite(file), target, copied_at=datetime.now(UTC))
+    _log.info("%s copied the database to %s", actor.name, target)
+    return size
 
 
-def restore(source: Path, file: Path | None) -> int:
+@needs(Right.ADMINISTER)
+def restore(source: Path, file: Path | None, *, actor: Actor) -> int:
     """Make the database from a copy, where there is none yet; return its size in bytes.
 
+    The next start notes from when to when nothing is known of it (:func:`mailcore.storage.history.note_return`).
+
     Raises:
+        NotAllowedError: whoever asks may not.
         ConfigurationError: the database is no SQLite file.
         StorageError: the copy is none of ours or not whole, or a database, or a part of one, is there already.
     """
@@ -53,7 +71,9 @@ def restore(source: Path, file: Path | None) -> int:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"A pasta “{target.parent}” não pôde ser criada. Verifique as permissões.") from error
-    return _copied(source, target)
+    size = _copied(source, target)
+    _log.info("%s made the database from %s", actor.name, source)
+    return size
 
 
 def _sqlite(file: Path | None) -> Path:
@@ -74,8 +94,12 @@ def _is_there(file: Path) -> bool:
     return False
 
 
-def _copied(source: Path, target: Path) -> int:
-    """Copy under another name, check, and only then give it its own."""
+def _copied(source: Path, target: Path, *, copied_at: datetime | None = None) -> int:
+    """Copy under another name, check, and only then give it its own.
+
+    Args:
+        copied_at: noted in the copy; without it, what is noted there already stays.
+    """
     if os.path.lexists(target):
         raise StorageError(f"“{target}” já existe, e não escrevo por cima. Dê outro nome.")
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -86,6 +110,7 @@ def _copied(source: Path, target: Path) -> int:
             # A file by itself: no log of its own beside it.
             copy.execute("PRAGMA journal_mode = DELETE")
             _check(copy)
+            _note_when(copy, copied_at, source)
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
         _name(unfinished, target)
@@ -100,6 +125,15 @@ def _copied(source: Path, target: Path) -> int:
     finally:
         for path in (unfinished, *_beside(unfinished)):
             path.unlink(missing_ok=True)
+
+
+def _note_when(copy: sqlite3.Connection, copied_at: datetime | None, source: Path) -> None:
+    """Write into a copy when it was made; one of an older version does not say so, and its file does."""
+    moment = copied_at or datetime.fromtimestamp(source.stat().st_mtime, UTC)
+    statement = _NOTE if copied_at else _NOTE_WHERE_NONE
+    with suppress(sqlite3.OperationalError):  # so old that it has no place for it
+        copy.execute(statement, (COPIED_AT, moment.isoformat()))
+    copy.commit()
 
 
 def _name(unfinished: Path, target: Path) -> None:

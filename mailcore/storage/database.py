@@ -48,6 +48,8 @@ class Database:
         self._turn = threading.Lock()
         self._fast = _Kept()
         self._look_turn = threading.Lock()
+        self._identity: tuple[int, int] | None = None
+        """Which file it is, whatever stands under its name later."""
         self._look = _Kept()
         self._looks: deque[Any] = deque()
 
@@ -109,9 +111,29 @@ class Database:
         if not self._turn.acquire(timeout=BUSY_TIMEOUT_SECONDS):
             raise StorageError(SENTENCES["locked"])
         try:
+            self._stay_with_the_file()
             yield
         finally:
             self._turn.release()
+
+    def _stay_with_the_file(self) -> None:
+        """Write no further once another file stands under this name: SQLite itself would go on, into neither.
+
+        Raises:
+            StorageError: one does, or none does any more.
+        """
+        if self.file is None:
+            return
+        try:
+            found = self.file.stat()
+        except OSError:  # not made yet, or an address of SQLite's
+            identity = None
+        else:
+            identity = found.st_dev, found.st_ino
+        if self._identity is None:
+            self._identity = identity
+        elif identity != self._identity:
+            raise StorageError(SENTENCES["replaced"])
 
     @contextmanager
     def fast_write(self) -> Iterator[FastCursor]:
@@ -233,8 +255,9 @@ class Database:
 
     def dispose(self) -> None:
         """Close every connection."""
-        with self._own_turn():
+        with self._turn:
             self._fast.close()
+            self._identity = None
         with self._look_turn:
             self._look.close()
         while self._looks:

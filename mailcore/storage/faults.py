@@ -26,6 +26,8 @@ SENTENCES = {
     "se este usuário pode ler e gravar nela.",
     "corrupt": "O arquivo do banco de dados está danificado. Pare o programa e restaure a cópia mais recente "
     "da pasta de dados.",
+    "replaced": "O arquivo do banco de dados foi trocado por outro, ou apagado, com o programa aberto. Nada mais é "
+    "gravado, para não misturar os dois: feche o programa, confira a pasta de dados e abra de novo.",
     "unreachable": "O banco de dados não respondeu. Verifique se o servidor PostgreSQL está no ar e se "
     "MAILCORE_DATABASE_URL está certa; depois tente de novo.",
     "other": "O banco de dados recusou a operação. Nada foi gravado; tente de novo e, se continuar, rode "

@@ -108,7 +108,7 @@ class BulkLine(ABC):
 class OneByOneLine(BulkLine):
     """The line of a kind that sends one message at a time."""
 
-    group_size = 10
+    group_size = 1  # what a death in the middle leaves uncertain
 
     def __init__(self, transport: Transport, merge: MergeMessage) -> None:
         """Send through ``transport``; contact nobody yet."""

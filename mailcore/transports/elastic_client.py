@@ -260,7 +260,7 @@ def _checked_url(url: str) -> str:
     if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
         return url.strip().rstrip("/")
     raise ConfigurationError(
-        "O endereço do Elastic Email precisa começar com https://; sem criptografia, a chave seria lida no "
+        "O endereço da Elastic Email precisa começar com https://; sem criptografia, a chave seria lida no "
         "caminho. Confira MAILCORE_ELASTIC_EMAIL_URL."
     )
 

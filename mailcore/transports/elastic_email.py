@@ -136,11 +136,11 @@ class ElasticEmailTransport(Transport):
         domains = [entry for entry in answer.body if isinstance(entry, dict)]
         found = next((entry for entry in domains if str(entry.get("Domain", "")).lower() == name), None)
         if found is None:
-            step.detail = f"O domínio {name} não está cadastrado no Elastic Email."
+            step.detail = f"O domínio {name} não está cadastrado na Elastic Email."
             return
         missing = [label for key, label in (("Spf", "SPF"), ("Dkim", "DKIM")) if found.get(key) is False]
         if missing:
-            step.detail = f"O domínio {name} está sem {' e '.join(missing)} confirmado no Elastic Email."
+            step.detail = f"O domínio {name} está sem {' e '.join(missing)} confirmado na Elastic Email."
             return
         step.state, step.detail = StepState.OK, name
 

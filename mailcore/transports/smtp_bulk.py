@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _DEEP_GROUP = 2 * DEPTH
 _PAIRED_GROUP = 25
-_SINGLE_GROUP = 10
+_SINGLE_GROUP = 1
 _IDLE = 5.0
 """Seconds without a word after which a connection is tried before a group is put on it."""
 _WORTH_ANOTHER = 10
@@ -48,7 +48,7 @@ class SmtpBulkLine(BulkLine):
 
     @property
     def group_size(self) -> int:
-        """As many as the server lets be on their way, twice; a second's worth where each waits for an answer."""
+        """As many as the server lets be on their way, twice; one where each waits for its answers."""
         session = self._session
         if session is None or not session.offers("pipelining"):
             return _SINGLE_GROUP

@@ -175,7 +175,7 @@ def test_tls_on_the_wrong_door_is_one_press_away_from_the_right_one(
     expect(field(page, "Descrição")).to_have_value("Padaria")
     expect(field(page, "Observações")).to_have_value("ligar só de tarde")
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     saved = stored(core)["Padaria"]
     assert (saved.port, saved.security, saved.notes) == (direct.port, Security.SSL_TLS, "ligar só de tarde")
     assert core.servers.secret(saved).get_secret_value() == PASSWORD
@@ -203,7 +203,7 @@ def test_a_suggestion_taken_on_the_list_waits_in_the_form_for_a_save(
     expect(page.get_by_role("tabpanel").get_by_text("digite de novo, porque você mudou SSL")).to_be_visible()
     field(page, "Senha").fill(PASSWORD)
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert core.servers.get(server_id).security is Security.STARTTLS
     assert core.servers.secret(core.servers.get(server_id)).get_secret_value() == PASSWORD
     no_traceback(page, app)
@@ -241,7 +241,7 @@ def test_the_address_of_a_known_provider_fills_the_form(page: Any, app: Any, cor
     assert stored(core) == {}
     field(page, "Senha").fill(PASSWORD)
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     saved = stored(core)["Ana"]
     assert (saved.host, saved.port, saved.security) == ("smtp.gmail.com", 465, Security.SSL_TLS)
     assert (saved.username, saved.daily_limit, saved.notes) == ("ana@gmail.com", 500, "é a conta da loja")
@@ -426,7 +426,7 @@ def test_the_trail_says_who_changed_what_from_what_to_what(
     open_form(page, app.url)
     fill_smtp(page, "Padaria", "smtp.padaria.example", 587, sender=USER, password=WRONG)
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     settled(page)
     press(page, "Alterar")
     expect(field(page, "Descrição")).to_have_value("Padaria")
@@ -436,7 +436,7 @@ def test_the_trail_says_who_changed_what_from_what_to_what(
     tab(page, "Autenticação")
     field(page, "Senha").fill(PASSWORD)
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
 
     open_trail(page, app.url)
     shown = rows(page)

@@ -143,7 +143,7 @@ def test_a_restart_of_the_program_loses_nothing_typed(page: Any, app: Any, core:
     tab(page, "Autenticação")
     field(page, "Senha").fill(PASSWORD)
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert core.servers.search(ServerQuery()).servers[0].notes == "linha um\nlinha dois"
 
 
@@ -257,6 +257,6 @@ def test_a_test_of_exactly_what_is_saved_counts(page: Any, app: Any, core: Mailc
     if then == "a change":
         field(page, "Usuário").fill("outra@exemplo.com.br")
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     state = core.servers.search(ServerQuery()).servers[0].last_check_state
     assert state is (CheckState.OK if then == "nothing" else CheckState.NEVER)

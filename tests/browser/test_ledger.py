@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from mailcore import Mailcore
+from mailcore import Actor, Mailcore, Origin
 from mailcore.messages.compose import compose
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
@@ -20,7 +21,7 @@ from tests.actors import ME
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
 
-from .driver import expect, press, settled
+from .driver import choose, expect, press, settled
 
 KEY = "CHAVE-DE-TESTE"
 
@@ -113,6 +114,36 @@ def test_only_what_was_asked_for(page: Any, app: Any, core: Mailcore) -> None:
     expect(page.get_by_text("Nenhum envio neste período", exact=False)).to_be_visible()
     open_page(page, app.url, f"?envio={accepted + 100}")
     expect(page.get_by_text("prazo de guarda", exact=False)).to_be_visible()
+
+
+def test_a_click_opens_a_row_which_says_by_what_it_was_sent(page: Any, app: Any, core: Mailcore) -> None:
+    with SmtpPeer() as peer:
+        send(core, "Loja", "caio@outro.example", peer)
+        server = core.servers.get(1)
+        message = compose(from_address="ana@exemplo.com.br", to=["bia@outro.example"], subject="Teste", text="Olá")
+        tested = core.send(server, message, origin=Origin.TEST, actor=Actor("Bia Lima"))
+    open_page(page, app.url)
+    first = page.locator(".st-key-sends tbody tr").first
+    expect(first.locator('[data-column="who"]')).to_contain_text("Bia Lima")
+    expect(first.locator('[data-column="who"] .below')).to_have_text("Enviar teste")
+    assert "tone-good" in first.locator('[data-column="status"]').get_attribute("class")
+    first.click()
+    expect(page.get_by_role("heading", name=f"Envio {tested.id}", exact=True)).to_be_visible()
+    expect(page.get_by_text("por Bia Lima (Enviar teste)", exact=False)).to_be_visible()
+    expect(page).to_have_title(f"Envio {tested.id} — Loja")
+    settled(page)
+    choose(page, "Origem", "Programa")
+    expect(page.get_by_text("1 envio", exact=True)).to_be_visible()
+    choose(page, "Período", "Escolher datas")
+    settled(page)
+    today = datetime.now(core.settings.zone).date()
+    assert "origem=Programa" in page.url
+    open_page(page, app.url, f"?de={today}&ate={today}&origem=Enviar+teste")
+    expect(page.get_by_text("1 envio", exact=True)).to_be_visible()
+    open_page(page, app.url, f"?de={today - timedelta(days=9)}&ate={today - timedelta(days=1)}")
+    expect(page.get_by_text("Nenhum envio neste período", exact=False)).to_be_visible()
+    press(page, "Limpar filtros")
+    expect(page.get_by_text("2 envios", exact=True)).to_be_visible()
 
 
 def test_what_became_of_it_at_the_service(

@@ -93,7 +93,7 @@ def test_a_record_is_authorised_tested_and_saved(
     expect(page.get_by_text("Funcionando: o servidor respondeu")).to_be_visible()
     settled(page)
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     (server,) = core.all_servers()
     assert (server.auth, server.oauth_state, server.oauth_user) == (Auth.OAUTH2, OAuthState.AUTHORIZED, ANA)
     assert core.check(server).ok

@@ -431,7 +431,7 @@ def test_refused_logins_pause_the_account_and_a_new_password_returns_it(
         tab(page, "Autenticação")
         field(page, "Senha").fill(PASSWORD)
         press(page, "Salvar")
-        expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+        expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
         open_test(page, app.url, server)
         expect(page.get_by_text("bloqueada", exact=False)).to_have_count(0)
         send_test(page)
@@ -626,6 +626,83 @@ def put(page: Any, name: str, data: bytes) -> None:
     page.locator('input[type="file"]').set_input_files(files)
     expect(page.get_by_role("button", name="Registrar arquivo", exact=True)).to_be_visible()
     settled(page)
+
+
+def test_an_analyst_sorts_undoes_counts_outcomes_and_links_to_a_period(
+    page: Any, app: Any, core: Mailcore, smtp: SmtpPeer
+) -> None:
+    """One walk through what the page has besides the figures of now."""
+    for name, used in (("Nove", 9), ("Centenas", 131), ("Milhares", 1_486)):
+        sent_before(core, register(core, smtp, name), timedelta(hours=2), used)
+    shop = register(core, smtp, "Loja", daily_limit=50)
+    smtp.script["RCPT"] = [None, Say("550 5.1.1 no such user"), None]
+    for _ in range(3):
+        send(core, shop)
+    core.record_external_use([Entry(shop, datetime.now(UTC) - timedelta(hours=1), 40)], actor=ME)
+
+    open_quotas(page, app.url)
+    table = page.locator(".st-key-quotas table")
+    table.get_by_role("button", name="Usado").click()
+    expect(table.locator("tbody tr").first).to_contain_text("Nove")
+    settled(page)
+    assert [row["Usado"] for row in rows(page)] == ["9", "42", "131", "1.486"]
+    table.get_by_role("button", name="Usado").click()
+    expect(table.locator("tbody tr").first).to_contain_text("Milhares")
+    settled(page)
+    assert [row["Usado"] for row in rows(page)] == ["1.486", "131", "42", "9"]
+    assert "ordem=-used" in page.url
+    number = table.locator('tbody td[data-column="used"]').first
+    assert number.evaluate("(cell) => getComputedStyle(cell).textAlign") == "end"
+
+    pick(page, "Loja")
+    expect(page).to_have_title("Cotas — Loja")
+    row = table.locator('[aria-selected="true"]').bounding_box()
+    detail = page.get_by_role("heading", name="Loja", exact=True).bounding_box()
+    assert 0 <= detail["y"] - (row["y"] + row["height"]) < 250  # right under it, both in one look
+    near = table.locator("tbody tr").filter(has_text="Loja").locator('td[data-column="state"]')
+    expect(near).to_have_text("! Perto do limite")
+    assert "tone-warn" in near.get_attribute("class")
+
+    page.get_by_role("tab", name="Por causa").click()
+    causes = page.locator(".st-key-outcomes_cause table")
+    expect(causes.locator("tbody tr")).to_have_count(1)
+    expect(causes).to_contain_text("não existe")
+    page.get_by_role("tab", name="Por domínio").click()
+    expect(page.locator(".st-key-outcomes_domain tbody tr")).to_contain_text("66,6 %")
+    page.get_by_role("tab", name="Semana a semana").click()
+    expect(page.locator(".st-key-outcomes_week tbody tr")).to_have_count(8)
+    settled(page)
+
+    page.get_by_text("Consumo externo registrado", exact=True).click()
+    entry = page.locator(".st-key-external_entries tbody tr")
+    expect(entry).to_have_count(1)
+    expect(page.get_by_role("button", name="Desfazer")).to_be_disabled()
+    entry.click()
+    expect(page.get_by_role("button", name="Desfazer")).to_be_enabled()
+    settled(page)
+    page.get_by_role("button", name="Desfazer").dblclick()
+    expect(alert(page, "Desfeito: 40 unidades de consumo externo")).to_be_visible()
+    settled(page)
+    assert row_of(page, "Loja")["Usado"] == "2"
+    assert core.external_use().matching == 0
+    assert core.trail.read().changes[0].field == "external_use"
+
+    choose(page, "Período", "Últimos 7 dias")
+    expect(page.get_by_role("heading", name="Últimos 7 dias", exact=True)).to_be_visible()
+    with page.expect_download() as download:
+        press(page, "Baixar CSV dos dias")
+    heading, *days = Path(download.value.path()).read_text("utf-8-sig").splitlines()
+    assert heading == "Dia;Servidor;Número;Mensagens;Destinatários;Consumo externo"
+    of_shop = [day.split(";") for day in days if ";Loja;" in day]
+    assert [sum(int(day[at]) for day in of_shop) for at in (3, 4, 5)] == [2, 2, 0]
+    assert all(re.fullmatch(r"\d\d/\d\d/\d{4}", day[0]) for day in of_shop)
+    first = datetime.now(core.settings.zone).date() - timedelta(days=10)
+    last = first + timedelta(days=2)
+    open_quotas(page, app.url, f"?servidor={shop.id}&de={first}&ate={last}")
+    expect(page.get_by_role("heading", name=f"De {first:%d/%m/%Y} a {last:%d/%m/%Y}", exact=True)).to_be_visible()
+    expect(page.get_by_text("Nada foi enviado neste período.")).to_be_visible()
+    assert f"de={first}" in page.url
+    no_traceback(page, app)
 
 
 def test_what_is_being_typed_survives_the_page_refreshing_around_it(

@@ -82,7 +82,7 @@ def test_a_server_is_registered_with_what_was_typed_in_both_tabs(
     tick(page, "Servidor padrão", True)
     field(page, "Observações").fill("linha um\nlinha dois")
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     expect(page.get_by_text("smtp.padaria.example", exact=False).first).to_be_visible()
     server = stored(core)[0]
     assert (server.name, server.host, server.port) == ("Padaria São João", "smtp.padaria.example", 465)
@@ -182,7 +182,7 @@ def test_a_stored_password_is_kept_and_asked_for_again_when_the_server_changes(
     open_form(page, app.url, server_id)
     field(page, "Nome do remetente").fill("Padaria Nova")
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert core.servers.get(server_id).from_name == "Padaria Nova"
     assert core.servers.secret(core.servers.get(server_id)).get_secret_value() == PASSWORD
 
@@ -197,7 +197,7 @@ def test_a_stored_password_is_kept_and_asked_for_again_when_the_server_changes(
     expect(field(page, "Senha")).to_have_value("")
     field(page, "Senha").fill("nova-senha-88")
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     changed = core.servers.get(server_id)
     assert changed.host == "smtp.outro.example"
     assert core.servers.secret(changed).get_secret_value() == "nova-senha-88"
@@ -212,7 +212,7 @@ def test_remover_senha_takes_effect_with_the_save(page: Any, app: Any, core: Mai
     expect(page.get_by_text("será removida quando você salvar")).to_be_visible()
     assert core.servers.get(server_id).secret_ref
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert core.servers.get(server_id).secret_ref is None
 
 
@@ -227,7 +227,7 @@ def test_somebody_elses_save_is_told_and_nothing_is_lost(page: Any, app: Any, co
     expect(page.get_by_text("Mudou: Responder para")).to_be_visible()
     expect(field(page, "Nome do remetente")).to_have_value("O meu nome")
     press(page, "Manter o meu")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert (core.servers.get(server_id).from_name, core.servers.get(server_id).reply_to) == ("O meu nome", "")
 
 
@@ -260,7 +260,7 @@ def test_a_record_deleted_meanwhile_can_be_registered_anew(page: Any, app: Any, 
     tab(page, "Autenticação")
     field(page, "Senha").fill(PASSWORD)
     press(page, "Registrar de novo")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert stored(core)[0].from_name == "Padaria"
 
 
@@ -280,7 +280,7 @@ def test_only_a_press_of_ok_deletes(page: Any, app: Any, core: Mailcore) -> None
     assert len(stored(core)) == 2
     press(page, "Apagar")
     dialog.get_by_role("button", name="OK", exact=True).click()
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert [server.id for server in stored(core)] == [second]
     assert stored(core)[0].is_default
     assert first != second
@@ -368,7 +368,7 @@ def test_a_dropped_network_of_seconds_loses_nothing(page: Any, app: Any, core: M
     page.context.set_offline(False)
     page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]')
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert stored(core)[0].username == "outra@rede.example"
 
 
@@ -382,7 +382,7 @@ def test_a_locked_database_is_a_sentence_and_the_next_press_saves(page: Any, app
     lock.execute("ROLLBACK")
     lock.close()
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert core.servers.secret(stored(core)[0]).get_secret_value() == PASSWORD
 
 
@@ -395,7 +395,7 @@ def test_elastic_email_asks_for_the_key_alone(page: Any, app: Any, core: Mailcor
     expect(page.get_by_role("tabpanel").get_by_text("Chave da API: preencha este campo.")).to_be_visible()
     field(page, "Chave da API").fill("CHAVE-0099")
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     server = stored(core)[0]
     assert (server.kind, server.host, server.username) == (Kind.ELASTIC_EMAIL, "", "")
     assert core.servers.secret(server).get_secret_value() == "CHAVE-0099"

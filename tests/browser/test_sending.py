@@ -89,7 +89,7 @@ def test_from_an_empty_form_to_a_mail_that_arrives(
     assert smtp.inbox == []
     expect(field(page, "Senha")).to_have_value(PASSWORD)
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     settled(page)
     press(page, "Enviar teste")  # the one just saved is still selected
     expect(page.get_by_role("heading", name="Enviar teste")).to_be_visible()
@@ -209,7 +209,7 @@ def test_elastic_email_from_form_to_delivery(
     press(page, "Testar conexão")
     expect(page.get_by_text("Funcionando: o servidor respondeu")).to_be_visible()
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     settled(page)
     press(page, "Enviar teste")
     field(page, "Para").fill("cliente@outro.example")

@@ -62,7 +62,7 @@ def test_from_an_empty_form_to_a_message_that_arrives(
     page.get_by_text("Passo a passo").click()
     expect(page.get_by_text("Plano da conta").first).to_be_visible()
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     settled(page)
     press(page, "Enviar teste")
     expect(page.get_by_role("heading", name="Enviar teste")).to_be_visible()
@@ -71,9 +71,9 @@ def test_from_an_empty_form_to_a_message_that_arrives(
     expect(page.get_by_text("aceita", exact=True)).to_be_visible()
     assert [body["to"] for body in peer.inbox] == [[{"email": "cliente@outro.example"}]]
     open_list(page, app.url, "?tipo=Brevo")
-    expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     open_list(page, app.url, "?tipo=SMTP")
-    expect(page.get_by_text("0 de 1 servidores")).to_be_visible()
+    expect(page.get_by_text("0 de 1 servidor")).to_be_visible()
     page.goto(f"{app.url}/cotas")
     expect(page.get_by_text("Boletins").first).to_be_attached()  # in the canvas of the table
     settled(page)

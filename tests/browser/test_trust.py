@@ -74,7 +74,7 @@ def test_this_very_certificate_is_trusted_by_one_press(page: Any, app: Any, core
         assert core.servers.get(server.id).ca_pem == "", "nothing is saved before a person saves it"
         settled(page)
         press(page, "Salvar")
-        expect(page.get_by_text("1 de 1 servidores")).to_be_visible()
+        expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
         saved = core.servers.get(server.id)
         assert saved.ca_pem.strip() == certificate.pem.strip()
         result = core.check(saved)

@@ -178,6 +178,11 @@ class OAuthPeer:
         device = next(item for item in self._devices.values() if item.user_code == user_code)
         device.user, device.declined = user, declines
 
+    def end_devices(self) -> None:
+        """End every device code there is."""
+        for device in self._devices.values():
+            device.ends_at = 0.0
+
     def is_alive(self, token: str, user: str) -> bool:
         """Whether a mail server may let this user in with this token."""
         known = self._access.get(token)

@@ -13,12 +13,14 @@ import gc
 import json
 import os
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 from mailcore import Mailcore
 from mailcore import installation as library
+from mailcore.batches import queue
 from mailcore.messages.compose import compose
 from mailcore.settings import Settings
 from mailcore.vocabulary import SendStatus
@@ -34,7 +36,8 @@ class Round:
     data_dir: str
     server_id: int
     job: str
-    """``send``: one message each; ``reserve``: reserve and settle until nothing more fits."""
+    """``send``: one message each; ``reserve``: reserve and settle until nothing more fits; ``batches``: do the work of
+    batches until nothing can be done now."""
     processes: int
     name: str
     """Unique: what the idempotency keys begin with."""
@@ -80,7 +83,7 @@ def _fork(work: Round, number: int, gate: int, opened: int, report: int) -> int:
         os.write(report, b".")
         os.close(report)
         os.read(gate, 1)
-        (_send if work.job == "send" else _reserve)(core, work, number)
+        {"send": _send, "reserve": _reserve, "batches": _batches}[work.job](core, work, number)
     except BaseException:
         traceback.print_exc()
         os._exit(1)
@@ -101,6 +104,14 @@ def _reserve(core: Mailcore, work: Round, number: int) -> None:
         # Some come to nothing, and what they freed is fought for again.
         core.settle(row, SendStatus.FAILED if turn % 3 == 2 else SendStatus.ACCEPTED)
         turn += 1
+
+
+def _batches(core: Mailcore, work: Round, number: int) -> None:
+    queue.LOOK_SECONDS = 0.25
+    consumer = core.batches.consumer(1)
+    consumer.start()
+    consumer.wait(until_idle=True, is_over=threading.Event())
+    consumer.stop()
 
 
 if __name__ == "__main__":

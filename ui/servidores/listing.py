@@ -171,7 +171,7 @@ def server_table(core: Mailcore, page: ServerPage, selected: list[MailServer], *
             on_sort=_sort,
         )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{number(page.matching)} de {number(page.total)} servidores")
+        st.caption(f"{number(page.matching)} de {counted(page.total, 'servidor', 'servidores')}")
         if len(selected) == 1:
             st.caption(f"Selecionado: **{plain(selected[0].name)}**")
         elif selected:

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select, text, update
 
-import mailcore.batches.pace as pace
-import mailcore.batches.verdicts as verdicts
 from mailcore import Mailcore
+from mailcore.batches import groups, pace, verdicts, worker
 from mailcore.batches.new_batch import NewFile
 from mailcore.batches.reading import reason_of
 from mailcore.batches.recipients_file import RecipientsFile
-from mailcore.errors import NotFoundError, ValidationError
+from mailcore.errors import NotFoundError, StorageError, ValidationError
 from mailcore.registry.drafts import draft_of
-from mailcore.storage.tables import Batch
+from mailcore.sending.ledger import purge
+from mailcore.storage.tables import Batch, BatchRecipient, Send
 from mailcore.vocabulary import BatchKind, BatchState, RecipientStatus
 from tests.actors import ME
 from tests.mailcore.batches.sending import (
@@ -190,17 +191,33 @@ def test_too_much_at_once_is_tried_again_after_a_second(
 def test_a_recipient_refused_for_now_is_tried_again_and_the_others_do_not_wait(
     core: Mailcore, peer: SmtpPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verdicts, "_FIRST_DELAY", timedelta(milliseconds=20))
+    monkeypatch.setattr(verdicts, "_FIRST_DELAY", timedelta(hours=1))
     monkeypatch.setattr(verdicts, "MOST_TRIES", 2)
     server = at_peer(core, peer)
     grey = Say("450 4.2.0 Greylisted, try again later")
-    peer.script["RCPT"] = [grey, grey, None, None, None, grey]
+    peer.script["RCPT"] = [grey, grey]
     batch = started(core, server, 5)
     work(core)
-    found = statuses(core, batch)
-    assert sorted(found.values()) == ["accepted", "accepted", "accepted", "accepted", "refused"]
-    assert delivered(peer)[:3] == [address(2), address(3), address(4)]
+    waiting = now(core, batch)
+    assert (waiting.state, waiting.sent, waiting.pending) == (BatchState.WAITING, 3, 2)
+    assert waiting.waits_until == waiting.retry_at
     assert_accounted_for(core, batch.id, delivered(peer))
+    an_hour_passes(core, batch)
+    peer.script["RCPT"] = [None, grey]
+    work(core)
+    # The second one was refused twice, and that is enough.
+    assert now(core, batch).state is BatchState.DONE
+    assert [statuses(core, batch)[address(number)] for number in (0, 1)] == ["accepted", "refused"]
+    assert_accounted_for(core, batch.id, delivered(peer))
+
+
+def an_hour_passes(core: Mailcore, batch: Batch) -> None:
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    with core.database.write() as session:
+        session.execute(update(Batch).where(Batch.id == batch.id).values(retry_at=past, waits_until=past))
+        deferred = BatchRecipient.batch_id == batch.id, BatchRecipient.next_at.is_not(None)
+        session.execute(update(BatchRecipient).where(*deferred).values(next_at=past))
+    core.batches.consumer(1).look(closely=False)
 
 
 def test_too_many_refusals_pause_it_and_a_person_may_let_it_go_on(core: Mailcore, peer: SmtpPeer) -> None:
@@ -362,11 +379,52 @@ def test_an_unknown_field_stops_it_before_it_starts(core: Mailcore, peer: SmtpPe
 
 
 def test_the_queue_holds_json_and_nothing_of_a_batch(core: Mailcore, peer: SmtpPeer) -> None:
-    if core.database.file is None:
-        pytest.skip("the queue's file is SQLite's; PostgreSQL's tables hold the same bytes")
     started(core, at_peer(core, peer))
-    file = core.database.file.with_name("mailcore-queue.db")
-    with sqlite3.connect(file) as queue:
-        ((data,),) = queue.execute("SELECT data FROM task").fetchall()
-    message = json.loads(data)
+    if core.database.file is not None:
+        with sqlite3.connect(core.database.file.with_name("mailcore-queue.db")) as queue:
+            ((data,),) = queue.execute("SELECT data FROM task").fetchall()
+    else:
+        with core.database.read() as session:
+            data = session.scalars(text("SELECT data FROM huey_task")).one()
+    message = json.loads(bytes(data))
     assert (message[1].rpartition(".")[2], message[6], message[7]) == ("serve", [], {})
+
+
+def test_an_outcome_waits_for_a_database_that_does_not_answer(
+    core: Mailcore, peer: SmtpPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, down = groups.Groups.turn, [4]
+
+    def sometimes(this: Any, lease: Any, number: int, server: Any, done: Any, **more: Any) -> Any:
+        if done is not None and down[0]:
+            down[0] -= 1
+            if down[0] == 2:  # it was written, and the answer that says so was lost
+                turn(this, lease, number, server, done, **more)
+            raise StorageError("o banco não respondeu")
+        return turn(this, lease, number, server, done, **more)
+
+    monkeypatch.setattr(groups.Groups, "turn", sometimes)
+    monkeypatch.setattr(worker, "_FIRST_WAIT", 0.001)
+    batch = started(core, at_peer(core, peer), 4)
+    work(core)
+    ended = now(core, batch)
+    # The group that was reserved in the transaction whose end nobody heard of was never sent; that, nobody knows.
+    assert (ended.state, ended.sent, ended.uncertain) == (BatchState.DONE, 3, 1)
+    assert_accounted_for(core, batch.id, delivered(peer))
+
+
+def test_ended_batches_go_with_their_rows_of_the_ledger(core: Mailcore, peer: SmtpPeer) -> None:
+    server = at_peer(core, peer)
+    old, older = started(core, server, 2), started(core, server, 2)
+    work(core)
+    long_ago = datetime.now(UTC) - timedelta(days=500)
+    with core.database.write() as session:
+        session.execute(update(Batch).values(finished_at=long_ago))
+        session.execute(update(Send).where(Send.batch_id == older.id).values(at=long_ago))
+    core.batches.consumer(1).look(closely=True)
+    assert core.batches.find().matching == 2
+    purge(core.database, core.settings.retention_days)
+    core.batches.consumer(1).look(closely=True)
+    assert [batch.id for batch in core.batches.find().batches] == [old.id]
+    with core.database.read() as session:
+        assert {row.batch_id for row in session.scalars(select(BatchRecipient))} == {old.id}

@@ -72,6 +72,9 @@ def calls(folder: Path) -> dict[str, list[Any]]:
     bad.write_text(f"id;name;host;from_address;{NAME}\nx{REPLY};;;{REPLY};\n", "utf-8")
     use = folder / "u.csv"
     use.write_text(f"server_id;at;units\n{REPLY};x;y\n", "utf-8")
+    people = folder / "p.csv"
+    people.write_text(f"email;{NAME}\n=z@exemplo.example;{NAME}\n", "utf-8")
+    of = ["--server", "1", "--subject", NAME, "--text-file", str(people), "--draft"]
     to = ["--server", "1", "--text", "x", "--to"]
     return {
         "servers list": [[], ["--search", REPLY]],
@@ -91,6 +94,7 @@ def calls(folder: Path) -> dict[str, list[Any]]:
         "secrets rotate": [[]],
         "oauth apps list": [[]],
         "oauth apps add": [["--name", REPLY, "--provider", "google", "--client-id", REPLY]],
+        "oauth apps edit": [["1", "--name", NAME], ["1", "--client-id", REPLY]],
         "oauth apps remove": [["9", "--yes"], ["1", "--yes"]],
         "users list": [[]],
         "users add": [[REPLY, "--role", "analyst"], ["bia@exemplo.example", "--role", "analyst", "--name", "=Bia"]],
@@ -101,6 +105,20 @@ def calls(folder: Path) -> dict[str, list[Any]]:
         "doctor": [[]],
         "backup": [[str(folder / "copia =1.db")]],
         "restore": [[str(folder / "nada")]],
+        "batch create": [[*of, "--recipients", str(people), "--name", NAME], [*of, "--recipients", str(bad)]],
+        "batch list": [[]],
+        "batch show": [["1"]],
+        "batch preview": [["1", "--row", "2"]],
+        "batch start": [["1"]],
+        "batch pause": [["1"]],
+        "batch resume": [["1"]],
+        "batch recipients": [["1"], ["1", "--status", REPLY]],
+        "batch retry": [["1", "--failed"]],
+        "batch cancel": [["1"]],
+        "suppressions add": [["=x@exemplo.example", "--reason", NAME], [REPLY]],
+        "suppressions list": [[]],
+        "suppressions remove": [["=x@exemplo.example"], [REPLY]],
+        "worker": [["--until-idle"]],
         "servers delete": [["1", "--yes"]],
     }
 

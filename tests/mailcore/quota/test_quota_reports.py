@@ -21,7 +21,7 @@ from mailcore import Mailcore
 from mailcore.audit import value_of
 from mailcore.errors import HeldError, NotFoundError, ValidationError
 from mailcore.health.service_figures import FiguresCache
-from mailcore.quota.external_use import Entry, read_csv, record
+from mailcore.quota.external_use import Entry, read_csv, record, template_csv
 from mailcore.quota.reports import QuotaQuery, days, hours, near_the_limit, quotas, runs_out_at
 from mailcore.quota.rules import Quota
 from mailcore.quota.usage import rename_account, roll_up
@@ -255,6 +255,10 @@ def test_a_file_is_read_whole_or_its_lines_are_named(core: Mailcore) -> None:
         (datetime(2026, 11, 23, 9, tzinfo=ZONE), 5),
         (datetime(2026, 11, 23, 10, tzinfo=ZONE), 7),
     ]
+    people = f"Quando;Unidades;Número do servidor;Observação\r\n23/11/2026 09:00;5;{server.id};x\r\n"
+    assert read_csv(people.encode("cp1252"), [server], core.quota_settings) == entries[:1]
+    (sample,) = read_csv(template_csv(ZONE).encode("utf-8-sig"), [server], core.quota_settings)
+    assert (sample.server.id, sample.units) == (1, 40)
     bad = f"server_id,at,units\n{server.id},ontem,5\n99,2026-11-23,1\nx,2026-11-23,1\n{server.id},2026-11-23,muitos\n"
     with pytest.raises(ValidationError) as refused:
         read_csv(bad.encode(), [server], core.quota_settings)

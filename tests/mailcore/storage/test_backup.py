@@ -43,7 +43,7 @@ def names(file: Path) -> list[str]:
 def test_a_backup_has_what_stands_in_the_log_alone(opened: Mailcore, tmp_path: Path) -> None:
     for number in range(3):
         opened.servers.create(draft(number), actor=ME)
-    size = back_up(opened.database.file, tmp_path / "copia.db")
+    size = back_up(opened.database.file, tmp_path / "copia.db", actor=ME)
     assert size == (tmp_path / "copia.db").stat().st_size
     assert names(tmp_path / "copia.db") == ["n0", "n1", "n2"]
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("copia")] == ["copia.db"]
@@ -63,7 +63,7 @@ def test_a_backup_is_one_moment_while_others_write(opened: Mailcore, tmp_path: P
     writer.start()
     try:
         for number in range(5):
-            back_up(opened.database.file, tmp_path / f"{number}.db")
+            back_up(opened.database.file, tmp_path / f"{number}.db", actor=ME)
     finally:
         stop.set()
         writer.join()
@@ -74,9 +74,9 @@ def test_a_backup_is_one_moment_while_others_write(opened: Mailcore, tmp_path: P
 
 def test_a_restored_installation_is_whole(opened: Mailcore, tmp_path: Path) -> None:
     opened.servers.create(draft(1), actor=ME)
-    back_up(opened.database.file, tmp_path / "copia.db")
+    back_up(opened.database.file, tmp_path / "copia.db", actor=ME)
     settings = Settings(data_dir=tmp_path / "outra", keyring="database")
-    restore(tmp_path / "copia.db", tmp_path / "outra" / "mailcore.db")
+    restore(tmp_path / "copia.db", tmp_path / "outra" / "mailcore.db", actor=ME)
     shutil.copy(tmp_path / "data" / "secret.key", tmp_path / "outra")
     again = Mailcore(settings)
     assert [server.name for server in again.all_servers()] == ["n1"]
@@ -87,11 +87,11 @@ def test_a_restored_installation_is_whole(opened: Mailcore, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["mailcore.db", "mailcore.db-wal", "mailcore.db-shm"])
 def test_no_restore_beside_a_part_of_another_database(opened: Mailcore, tmp_path: Path, name: str) -> None:
-    back_up(opened.database.file, tmp_path / "copia.db")
+    back_up(opened.database.file, tmp_path / "copia.db", actor=ME)
     (tmp_path / "outra").mkdir()
     (tmp_path / "outra" / name).write_bytes(b"x")
     with pytest.raises(StorageError, match="misturaria duas histórias"):
-        restore(tmp_path / "copia.db", tmp_path / "outra" / "mailcore.db")
+        restore(tmp_path / "copia.db", tmp_path / "outra" / "mailcore.db", actor=ME)
     assert [path.name for path in (tmp_path / "outra").iterdir()] == [name]
 
 
@@ -99,7 +99,7 @@ def test_no_restore_beside_a_part_of_another_database(opened: Mailcore, tmp_path
 def test_what_is_no_backup_is_refused_and_leaves_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "copia.db").write_bytes(content)
     with pytest.raises(StorageError):
-        restore(tmp_path / "copia.db", tmp_path / "outra" / "mailcore.db")
+        restore(tmp_path / "copia.db", tmp_path / "outra" / "mailcore.db", actor=ME)
     assert list((tmp_path / "outra").iterdir()) == []
 
 
@@ -119,7 +119,7 @@ def test_a_damaged_database_is_not_copied_and_the_doctor_says_so(opened: Mailcor
         raw.seek((root - 1) * page + 8)
         raw.write(b"\0" * (page - 8))
     with pytest.raises(StorageError, match=r"danificado|não pôde"):
-        back_up(file, tmp_path / "copia.db")
+        back_up(file, tmp_path / "copia.db", actor=ME)
     assert not (tmp_path / "copia.db").exists()
     assert any("danificado" in sentence for sentence in examine(opened.settings).faults)
 
@@ -127,12 +127,12 @@ def test_a_damaged_database_is_not_copied_and_the_doctor_says_so(opened: Mailcor
 def test_nothing_is_written_over(opened: Mailcore, tmp_path: Path) -> None:
     (tmp_path / "copia.db").write_text("meu")
     with pytest.raises(StorageError, match="já existe"):
-        back_up(opened.database.file, tmp_path / "copia.db")
+        back_up(opened.database.file, tmp_path / "copia.db", actor=ME)
     assert (tmp_path / "copia.db").read_text() == "meu"
     with pytest.raises(StorageError):
-        back_up(opened.database.file, tmp_path / "nenhuma" / "copia.db")
+        back_up(opened.database.file, tmp_path / "nenhuma" / "copia.db", actor=ME)
     with pytest.raises(ConfigurationError, match="pg_dump"):
-        back_up(None, tmp_path / "pg.db")
+        back_up(None, tmp_path / "pg.db", actor=ME)
 
 
 def test_from_the_command_line(opened: Mailcore, tmp_path: Path) -> None:
