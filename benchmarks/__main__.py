@@ -10,6 +10,7 @@ from benchmarks.report import table
 NAMES = {
     "search": "Search through mailcore.registry.servers",
     "memory": "Memory of many threads on SQLite, 100,000 servers",
+    "growth": "What the app keeps of runs and sessions",
     "pages": "The list page in the browser",
     "door": "What the door costs",
     "quotas": "Reserving units, and what quotas cost to read",

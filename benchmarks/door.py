@@ -67,7 +67,8 @@ async def _times(gate: Any, token: str) -> tuple[float, float, float]:
     return through, bare, (perf_counter() - begun) / ROUNDS
 
 
-def _run_of_a_page(socket: Any) -> float:
+def run_of_a_page(socket: Any) -> float:
+    """Run the list page once and return the seconds until it has ended."""
     from streamlit.proto.BackMsg_pb2 import BackMsg
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -82,7 +83,8 @@ def _run_of_a_page(socket: Any) -> float:
             return perf_counter() - begun
 
 
-def _socket(running: Running, cookie: str) -> Any:
+def socket_to(running: Running, cookie: str) -> Any:
+    """Open a session, as a browser does."""
     from websockets.sync.client import connect
 
     address = f"ws://{urlsplit(running.url).netloc}/_stcore/stream"
@@ -116,17 +118,17 @@ def _runs_of_a_page() -> list[Figure]:
         with (
             streamlit(APP, data_dir=Path(open_house)) as one,
             streamlit(APP, data_dir=Path(behind_door)) as other,
-            _socket(one, "") as first,
-            _socket(other, _signed_in(other)) as second,
+            socket_to(one, "") as first,
+            socket_to(other, _signed_in(other)) as second,
         ):
             pages = {"without a login": (one, first), "signed in": (other, second)}
             for _, socket in pages.values():
                 for _ in range(10):
-                    _run_of_a_page(socket)
+                    run_of_a_page(socket)
             for _ in range(TURNS):
                 for name, (running, socket) in pages.items():
                     before = _processor(running)
-                    times[name] += [_run_of_a_page(socket) for _ in range(RUNS)]
+                    times[name] += [run_of_a_page(socket) for _ in range(RUNS)]
                     processor[name] += _processor(running) - before
     medians = {name: median(each) * 1e3 for name, each in times.items()}
     used = {name: processor[name] / len(times[name]) * 1e3 for name in times}

@@ -14,6 +14,7 @@ from mailcore.arguments import need, need_count, need_one_of, need_text
 from mailcore.audit import Trail
 from mailcore.batches.front import Batches
 from mailcore.batches.suppressions import Suppressions
+from mailcore.batches.unsubscribing import Unsubscribing
 from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
 from mailcore.health.service_figures import FiguresCache
@@ -96,8 +97,9 @@ class Mailcore:
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
-        self.batches = Batches(self.database, self.servers, settings, self.quota_settings)
-        self.suppressions = Suppressions(self.database)
+        unsubscribing = Unsubscribing(self.database, settings.public_url)
+        self.batches = Batches(self.database, self.servers, settings, self.quota_settings, unsubscribing)
+        self.suppressions = Suppressions(self.database, unsubscribing)
         self._housekeeping = Housekeeping(self.database, self.access, self.servers.authorizing, settings.retention_days)
         self.tidy()
 

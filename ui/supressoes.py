@@ -36,7 +36,7 @@ _COLUMNS = (
     Column("address", "Endereço", 220, 3),
     Column("scope", "Não recebe", 130),
     Column("source", "Por quê", 220, 2),
-    Column("since", "Desde", 136),
+    Column("since", "Desde", 152),
     Column("who", "Quem", 140, 1),
 )
 

@@ -26,9 +26,9 @@ from mailcore.errors import FieldError, ValidationError
 from mailcore.messages.addresses import same_mailbox_key
 from mailcore.messages.merge import MergeTemplate
 from mailcore.sending.ledger import as_json
-from mailcore.storage.tables import Batch, BatchFile, BatchRecipient
+from mailcore.storage.tables import Batch, BatchFile, BatchRecipient, Send
 from mailcore.text import as_text, fold, thousands
-from mailcore.vocabulary import BatchState, RecipientStatus, SameAddress
+from mailcore.vocabulary import BatchKind, BatchState, RecipientStatus, SameAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from mailcore.batches.recipients_file import Faults, ReadRow, RecipientsFile
     from mailcore.storage.database import Database
     from mailcore.storage.tables import MailServer
-    from mailcore.vocabulary import BatchKind
 
 _PIECE = 5_000
 """Rows stored in one transaction."""
+_MOST_SWEPT = 3
 _UNFINISHED_FOR = timedelta(hours=1)
 """After so long nobody is still storing its recipients."""
 MOST_FILE_BYTES = 25_000_000
@@ -144,6 +144,25 @@ def sweep_unfinished(database: Database) -> None:
     drop(database, list(left))
 
 
+def sweep_old(database: Database, retention_days: int) -> None:
+    """Drop a few of the batches that ended longer ago than anything is kept, once the ledger has none of their rows.
+
+    Args:
+        retention_days: 0 keeps everything.
+
+    Raises:
+        StorageError: the database could not be read or written.
+    """
+    if not retention_days:
+        return
+    before = datetime.now(UTC) - timedelta(days=retention_days)
+    in_ledger = select(Send.id).where(Send.batch_id == Batch.id).exists()
+    old = select(Batch.id).where(Batch.finished_at < before, ~in_ledger).order_by(Batch.id).limit(_MOST_SWEPT)
+    with database.read() as session:
+        ended = list(session.scalars(old))
+    drop(database, ended)
+
+
 def drop(database: Database, batch_ids: Iterable[int]) -> None:
     """Delete batches with their recipients and files; their rows of the ledger stay.
 
@@ -167,7 +186,7 @@ def drop(database: Database, batch_ids: Iterable[int]) -> None:
 def _checked(new: NewBatch, recipients: Recipients) -> int | None:
     """Check what was typed beside the list; return where the column of files stands."""
     template = MergeTemplate.parse(subject=new.subject, text=new.text, html=new.html)
-    template.bind(recipients.columns)
+    template.bind(recipients.columns, marketing=new.kind is BatchKind.MARKETING)
     if not 1 <= new.refusal_share <= 100:
         raise refused("refusal_share", "use um número de 1 a 100.")
     if new.starts_at is not None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mailcore.batches.new_batch import NewBatch, RecipientsPlan
     from mailcore.batches.reading import BatchPage, RecipientPage
     from mailcore.batches.recipients_file import RecipientsFile
+    from mailcore.batches.unsubscribing import Unsubscribing
     from mailcore.messages.merge import Preview
     from mailcore.quota.rules import FreedUnits, QuotaSettings
     from mailcore.registry.servers import Servers
@@ -40,14 +41,22 @@ if TYPE_CHECKING:
 class Batches:
     """Makes batches, starts and stops them, and tells how they stand. Safe to share between threads."""
 
-    def __init__(self, database: Database, servers: Servers, settings: Settings, quota_settings: QuotaSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        servers: Servers,
+        settings: Settings,
+        quota_settings: QuotaSettings,
+        unsubscribing: Unsubscribing,
+    ) -> None:
         """Keep the parts; no thread begins and no queue is opened."""
         self._database = database
         self._servers = servers
         self._settings = settings
         self._quota_settings = quota_settings
+        self._unsubscribing = unsubscribing
         self._leases = Leases(database, quota_settings)
-        self._worker = Worker(database, servers, self._leases, settings, quota_settings)
+        self._worker = Worker(database, servers, self._leases, settings, quota_settings, unsubscribing)
         self._following = Following(database, servers, settings)
         self._queue = BatchQueue(database, self._worker, self._following)
 
@@ -154,7 +163,7 @@ class Batches:
         """
         batch = self.get(batch_id)
         found = reading.recipient(self._database, batch, row)
-        merge = merge_message(self._database, batch, self._servers.get(batch.server_id))
+        merge = merge_message(self._database, batch, self._servers.get(batch.server_id), self._unsubscribing)
         return found.address, merge.preview(fields_of(columns_of(batch), found), found.address)
 
     def sample_message(self, batch_id: int, row: int, to: str) -> bytes:
@@ -167,7 +176,7 @@ class Batches:
         found = reading.recipient(self._database, batch, row)
         server = self._servers.get(batch.server_id)
         fields = fields_of(columns_of(batch), found)
-        return merge_message(self._database, batch, server).write(
+        return merge_message(self._database, batch, server, self._unsubscribing).write(
             to,
             fields.get(name_column(list(fields)), ""),
             fields,
@@ -228,6 +237,7 @@ class Batches:
             self._leases,
             self._following,
             threads,
+            self._settings.retention_days,
         )
 
     def close(self) -> None:

@@ -78,7 +78,9 @@ class Leases:
         return lease
 
     def release(self, lease: Lease) -> None:
-        """Give a lease back; nothing is in flight under it any more.
+        """Give a lease back.
+
+        What is still noted as in flight under it is of a transaction whose end the database did not tell: uncertain.
 
         Raises:
             StorageError: the database could not be written; it ends by itself.
@@ -86,6 +88,7 @@ class Leases:
         with self._lock:
             self._held.discard(lease)
         with self._database.fast_write() as cursor:
+            settle_lost(LockedAccount(self._database, cursor, self._settings, lease.account_key), lease.owner)
             cursor.execute(_DROP, {"key": lease.account_key, "slot": lease.slot, "owner": lease.owner})
 
     def abandon(self, lease: Lease) -> None:

@@ -18,6 +18,7 @@ from mailcore.vocabulary import BatchKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailcore.batches.unsubscribing import Unsubscribing
     from mailcore.storage.database import Database
     from mailcore.storage.tables import Batch, MailServer
 
@@ -25,7 +26,7 @@ _MOST_KEPT = 20_000_000
 """Bytes of recipients' own files that are kept in memory between groups."""
 
 
-def merge_message(database: Database, batch: Batch, server: MailServer) -> MergeMessage:
+def merge_message(database: Database, batch: Batch, server: MailServer, unsubscribing: Unsubscribing) -> MergeMessage:
     """Return a batch's message as it goes through a server.
 
     Raises:
@@ -41,7 +42,7 @@ def merge_message(database: Database, batch: Batch, server: MailServer) -> Merge
         sender=Recipient(server.from_address, server.from_name),
         reply_to=server.reply_to,
         attachments=[Attachment(each.name, each.content_type, each.data) for each in files],
-        list_unsubscribe=_by_mail(server) if batch.kind is BatchKind.MARKETING else None,
+        list_unsubscribe=_way_out(server, unsubscribing) if batch.kind is BatchKind.MARKETING else None,
     )
     message.check(columns_of(batch))
     return message
@@ -81,6 +82,11 @@ class OwnFiles:
 def name_column(columns: Sequence[str]) -> str:
     """Return the column that holds a recipient's name, for the field To; empty where there is none."""
     return next((column for column in columns if re.fullmatch(r"(?i)nome|name|nome completo", column)), "")
+
+
+def _way_out(server: MailServer, unsubscribing: Unsubscribing) -> Callable[[str], str]:
+    """How a recipient unsubscribes: with one press where the program has a public address, else by a message."""
+    return unsubscribing.address_of if unsubscribing.is_offered else _by_mail(server)
 
 
 def _by_mail(server: MailServer) -> Callable[[str], str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from mailcore.batches.drafts import sweep_unfinished
+from mailcore.batches.drafts import sweep_old, sweep_unfinished
 from mailcore.batches.leases import RENEW_SECONDS, recover
 from mailcore.batches.pausing import may_go_now, wake_due, wake_freed
 from mailcore.errors import StorageError
@@ -126,8 +126,10 @@ class BatchConsumer:
         leases: Leases,
         following: Following,
         threads: int,
+        retention_days: int,
     ) -> None:
         """Prepare ``threads`` of them: so many connections to servers at most."""
+        self._retention_days = retention_days
         self._database = database
         self._settings = settings
         self._queue = queue
@@ -197,6 +199,7 @@ class BatchConsumer:
         if closely:
             wake_freed(self._database, self._settings)
             sweep_unfinished(self._database)
+            sweep_old(self._database, self._retention_days)
         if not self._queue.is_empty():
             return
         if self._following.is_due():

@@ -10,7 +10,8 @@ from mailcore.sending.ledger import as_json
 if TYPE_CHECKING:
     from mailcore.quota.locked_account import LockedAccount
 
-_BATCHES = "SELECT id FROM batch WHERE account_key = :account AND pending > 0 ORDER BY id"
+# Of any account: its key may have been spelled otherwise when the lease was taken.
+_BATCHES = "SELECT id FROM batch WHERE pending > 0 AND state <> 'draft' ORDER BY id"
 _LOCKED = "SELECT id FROM batch WHERE id = :batch"
 # By the numbers first: SQLite then walks the index of statuses.
 _STARTED = "row IN (SELECT row FROM batch_recipient WHERE batch_id = :batch AND status = 'started')"
@@ -35,7 +36,7 @@ def settle_lost(account: LockedAccount, owner: str) -> int:
     """
     cursor, found = account.cursor, 0
     diagnosis = as_json(diagnosis_for("uncertain"))
-    for (batch,) in cursor.rows(_BATCHES, {"account": account.key}):
+    for (batch,) in cursor.rows(_BATCHES):
         cursor.row(_LOCKED if account.database.is_sqlite else f"{_LOCKED} FOR UPDATE", {"batch": batch})
         lost = cursor.rows(_LOST, {"batch": batch, "owner": owner})
         if not lost:

@@ -153,7 +153,7 @@ def _learn(
     now: datetime,
 ) -> None:
     accepted = sum(each.status is RecipientStatus.ACCEPTED for each in verdicts)
-    answered = sum(not each.is_unreachable and not each.is_too_fast for each in verdicts)
+    answered = sum(not each.is_unreachable and not each.pauses for each in verdicts)
     if any(each.is_too_fast for each in verdicts):
         pace.too_fast(now, is_stopped=not answered)
     elif accepted:

@@ -20,6 +20,7 @@ from mailcore.vocabulary import BatchKind, SuppressionScope, SuppressionSource
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from mailcore.batches.unsubscribing import Unsubscribing
     from mailcore.storage.database import Database, FastCursor
 
 PAGE_SIZE = 50
@@ -45,8 +46,9 @@ class SuppressionPage:
 class Suppressions:
     """The suppression list of one installation."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, unsubscribing: Unsubscribing) -> None:
         self._database = database
+        self._unsubscribing = unsubscribing
 
     def search(self, *, text: str = "", page: int = 1, page_size: int = PAGE_SIZE) -> SuppressionPage:
         """Return one page of the list, newest first; a page past the end is the last one.
@@ -106,6 +108,31 @@ class Suppressions:
                 raise NotFoundError(f"O endereço “{as_text(address).strip()[:320]}” não está na lista de supressão.")
             session.execute(delete(Suppression).where(Suppression.address_key == key))
         return found.address
+
+    def unsubscriber(self, token: str) -> str:
+        """Return whom an address for unsubscribing is for; see :meth:`Unsubscribing.recipient_of`."""
+        return self._unsubscribing.recipient_of(token)
+
+    def unsubscribe(self, token: str) -> str:
+        """Leave whom an address for unsubscribing is for out of batches of the kind Divulgação; return who that is.
+
+        Everybody who has the address may: it was sent to its recipient alone, and does nothing else.
+
+        Raises:
+            NotFoundError: it is no address of ours.
+            StorageError: the database could not be read or written.
+        """
+        recipient = self._unsubscribing.recipient_of(token)
+        with self._database.fast_write() as cursor:
+            suppress(
+                cursor,
+                self._database,
+                [recipient],
+                SuppressionSource.UNSUBSCRIBED,
+                scope=SuppressionScope.MARKETING,
+                reason="pelo endereço na mensagem",
+            )
+        return recipient
 
     def _get(self, address: str, scope: SuppressionScope) -> Suppression:
         with self._database.read() as session:

@@ -41,6 +41,8 @@ class Verdict:
     """Of a deferred one."""
     is_too_fast: bool = False
     """The provider wants less at a time."""
+    pauses: bool = False
+    """It wants nothing at all for a moment, whoever the recipient is."""
     is_unreachable: bool = False
     """There was no way to the server at all."""
     stops: bool = False
@@ -73,7 +75,8 @@ def verdict(result: ParcelResult, tries: int, *, kind: Kind, host: str) -> Verdi
             diagnosis=diagnosis_for("uncertain", reply=result.reply),
         )
     diagnosis = diagnose(error, kind=kind, provider=provider_id(host))
-    is_too_fast = diagnosis.category == "throttled" or error.code == 421 or error.enhanced.startswith("4.7.")
+    pauses = diagnosis.category == "throttled" or error.code == 421
+    is_too_fast = pauses or error.code == 450 or error.enhanced.startswith("4.7.")
     if _stops(error, diagnosis):
         return Verdict(result.number, RecipientStatus.PENDING, result.reply, diagnosis=diagnosis, stops=True)
     if diagnosis.category == "quota" or (not result.begun and result.outcome is SendStatus.FAILED):
@@ -84,20 +87,20 @@ def verdict(result: ParcelResult, tries: int, *, kind: Kind, host: str) -> Verdi
             result.reply,
             diagnosis=diagnosis,
             is_too_fast=is_too_fast,
+            pauses=pauses,
             is_unreachable=is_unreachable and not is_too_fast,
         )
-    if _is_passing(error, result) or is_too_fast:
-        is_too_fast = is_too_fast or error.code == 450
-        if tries < MOST_TRIES or diagnosis.category == "throttled":
-            delay = min(_FIRST_DELAY * 6 ** min(tries - 1, 5), _LONGEST_DELAY)
-            return Verdict(
-                result.number,
-                RecipientStatus.DEFERRED,
-                result.reply,
-                diagnosis=diagnosis,
-                delay=delay,
-                is_too_fast=is_too_fast,
-            )
+    if (_is_passing(error, result) or is_too_fast) and (tries < MOST_TRIES or diagnosis.category == "throttled"):
+        delay = min(_FIRST_DELAY * 6 ** min(tries - 1, 5), _LONGEST_DELAY)
+        return Verdict(
+            result.number,
+            RecipientStatus.DEFERRED,
+            result.reply,
+            diagnosis=diagnosis,
+            delay=delay,
+            is_too_fast=is_too_fast,
+            pauses=pauses,
+        )
     return Verdict(result.number, RecipientStatus(result.outcome.value), result.reply, diagnosis=diagnosis)
 
 

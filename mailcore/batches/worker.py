@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mailcore.batches.groups import Group, Reserved
     from mailcore.batches.leases import Lease, Leases
+    from mailcore.batches.unsubscribing import Unsubscribing
     from mailcore.quota.rules import QuotaSettings
     from mailcore.registry.servers import Servers
     from mailcore.settings import Settings
@@ -39,6 +40,7 @@ _log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 60.0
 """So long one batch is sent before others of its account, or of accounts without a thread, have their turn."""
+_FIRST_WAIT = 0.2
 _PATIENCE_SECONDS = 600.0
 """How long the outcome of a group waits for a database that does not answer."""
 
@@ -53,8 +55,10 @@ class Worker:
         leases: Leases,
         settings: Settings,
         quota_settings: QuotaSettings,
+        unsubscribing: Unsubscribing,
     ) -> None:
         self._database = database
+        self._unsubscribing = unsubscribing
         self._servers = servers
         self._leases = leases
         self._settings = settings
@@ -112,7 +116,7 @@ class Worker:
             secret = self._servers.secret(server)
             token = self._servers.tokens.source_for(server)
             transport = transport_for(connection_for(server, secret, self._settings, token))
-            merge = merge_message(self._database, batch, server)
+            merge = merge_message(self._database, batch, server, self._unsubscribing)
         except StorageError:
             raise
         except NotFoundError:
@@ -130,7 +134,7 @@ class Worker:
             StorageError: there was nothing to settle; or it did not answer for ten minutes.
         """
         until = monotonic() + _PATIENCE_SECONDS
-        delay = 0.2
+        delay = _FIRST_WAIT
         while True:
             try:
                 return self._groups.turn(lease, batch_id, server, done, most=most)

@@ -298,7 +298,7 @@ def _subject_writer(pieces: Pieces) -> _Write:
 def _unsubscribe_lines(address: str) -> bytes:
     written = re.sub(r"[^!-;=?-~]", "", address)
     lines = f"List-Unsubscribe: <{written}>\r\n"
-    if written.startswith("https://"):
+    if written.startswith(("https://", "http://")):  # plain only where the program is this machine's own
         lines += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"  # RFC 8058 §3.1
     return lines.encode("ascii")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cached_property
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -12,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from mailcore.errors import SecretError
 from mailcore.quota.usage import rename_account
+from mailcore.storage.own_random import own_random
 from mailcore.storage.tables import Installation, MailServer
 from mailcore.transports import kind_of
 
@@ -66,14 +66,4 @@ class Accounts:
     @cached_property
     def _pepper(self) -> str:
         """Random text that makes the digests of keys this installation's own; made once."""
-        try:
-            with self._database.write() as session:
-                kept = session.get(Installation, _PEPPER)
-                if kept is None:
-                    kept = Installation(name=_PEPPER, value=token_hex(32))
-                    session.add(kept)
-                    session.flush()
-        except IntegrityError:  # another process made it at the same moment
-            with self._database.read() as session:
-                kept = session.get_one(Installation, _PEPPER)
-        return kept.value
+        return own_random(self._database, _PEPPER)

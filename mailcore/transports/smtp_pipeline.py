@@ -146,6 +146,10 @@ class Conversation:
             self._write(bytes(buffer))
         while current is not None:
             error, may_go_on = self._answers(current, accept=False)
+            if error is not None and error.outcome is Outcome.FAILED:
+                # Who knows what it waits for: a dot might send an empty message.
+                self._settle(current, (error, False))
+                raise _LostError
             buffer = bytearray()
             if may_go_on:
                 # Nobody takes it: the lone dot that RFC 2920 §3.1 asks for ends what the server waits for.
@@ -283,11 +287,12 @@ class Conversation:
                     return error or self._refusal(step, code, lines), code == 354
                 elif error is None:
                     error = self._verdict(code, lines)
-                elif 200 <= code < 300:
+                elif 200 <= code < 300 or (code < 400 and error.outcome is Outcome.FAILED):
                     # Refused, and taken all the same: nobody can tell to whom it goes.
                     error = self._not_smtp(code, lines)
         except _LostError:
-            if error is not None:
+            # Words that mean nothing are no refusal: the text may have been taken in spite of them.
+            if error is not None and (error.outcome is Outcome.REFUSED or not self._is_whole(flight)):
                 self._settle(flight, (error, False))
             raise
         return error, True
@@ -328,9 +333,13 @@ class Conversation:
         reply = self.session.told(*self._last_words).text
         self.results[number] = ParcelResult(number, SendStatus.ACCEPTED, reply, queue_id(reply))
 
+    def _is_whole(self, flight: _Flight) -> bool:
+        """Whether the network has taken all of a message."""
+        return 0 <= flight.ends <= self.session.wire.handed
+
     def _unanswered(self, flight: _Flight) -> ParcelResult:
         handed = self.session.wire.handed
-        is_whole = 0 <= flight.ends <= handed
+        is_whole = self._is_whole(flight)
         # It works in turn: where it said 421, took nothing after that and hung up, this one's turn did not come.
         outcome = Outcome.UNCERTAIN if is_whole and not self.was_closed else Outcome.FAILED
         words = self._closing_words if self.was_closed else self._last_words

@@ -24,6 +24,7 @@ LOADED = [
     # Not what registers a component: that asks for the running program.
     "ui.door.openid", "ui.door.start", "ui.enviar_teste", "ui.listview.filters", "ui.navigation", "ui.outcome",
     "ui.person",
+    "tests.browser.frozen",
 ]  # fmt: skip
 
 _can_fork = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows: each start loads for itself

@@ -33,6 +33,7 @@ def targets(core: Mailcore, open_until: ExitStack) -> dict[str, Target]:
         "record": partial(forms.recorded, core),
         "message": partial(forms.composed, core),
         "SMTP": partial(smtp.sent, peer),
+        "SMTP group": partial(smtp.in_a_group, peer),
         "SMTP token": partial(smtp.token_shown, peer),
         "SMTP ledger": partial(smtp.through_the_ledger, core, server, peer),
         "HTTP send": partial(http.sent, service),

@@ -16,11 +16,13 @@ from pydantic import SecretStr
 
 from mailcore import Mailcore
 from mailcore.diagnosis.replies import diagnose
-from mailcore.messages.compose import compose
+from mailcore.messages.compose import Recipient, compose
+from mailcore.messages.merge import MergeMessage, MergeTemplate
 from mailcore.registry.drafts import ServerDraft
 from mailcore.sending.ledger import diagnosis_of
 from mailcore.storage.tables import MailServer
 from mailcore.transports.base import BearerToken, Connection, Receipt, Step, TransportError
+from mailcore.transports.bulk import Parcel
 from mailcore.transports.smtp import SmtpTransport
 from mailcore.transports.smtp_exchange import Limits
 from mailcore.transports.smtp_session import SmtpSession
@@ -58,10 +60,12 @@ class FuzzPeer:
     """A raw server for one client after the other."""
 
     random_: random.Random = field(default_factory=random.Random)
-    calm: bool = False
-    """Answer well."""
-    taken: int = 0
-    """Messages whose final dot came."""
+    share: float = 0.2
+    """Of the replies that go wrong."""
+    taken: list[str] = field(default_factory=list)
+    """The recipient, the last one named, of each message that came whole."""
+    extensions: tuple[bytes, ...] = ()
+    """Offered besides: PIPELINING, CHUNKING."""
 
     def __post_init__(self) -> None:
         self._reads_text = True
@@ -78,9 +82,9 @@ class FuzzPeer:
         self._listener.close()
         self._thread.join(10)
 
-    def begin(self, random_: random.Random) -> None:
+    def begin(self, random_: random.Random, extensions: tuple[bytes, ...] = (), share: float = 0.2) -> None:
         """Have the next conversations go wrong in another way."""
-        self.random_, self.taken = random_, 0
+        self.random_, self.taken, self.extensions, self.share = random_, [], extensions, share
 
     def wait(self) -> int:
         """Wait until the last conversation is over; return how many messages came whole."""
@@ -90,7 +94,7 @@ class FuzzPeer:
             with suppress(OSError):
                 while last.recv(65_536):
                     pass
-        return self.taken
+        return len(self.taken)
 
     def _serve(self) -> None:
         while True:
@@ -105,22 +109,37 @@ class FuzzPeer:
         lines = sock.makefile("rb")
         sock.settimeout(5)
         self._say(sock, "GREETING")
+        recipient = ""
         while line := lines.readline():
             verb = line[:4].strip().upper().decode("latin-1")
-            self._say(sock, verb if verb in REPLIES else "AUTH")
+            if verb == "RCPT":
+                recipient = line.partition(b"<")[2].partition(b">")[0].decode("latin-1")
+            if verb == "BDAT":
+                size = int(line.split()[1])
+                if len(lines.read(size)) < size:
+                    return
+            else:
+                self._say(sock, verb if verb in REPLIES else "AUTH")
             if verb == "DATA" and self._reads_text:
                 while (text := lines.readline()) not in (b".\r\n", b""):
                     pass
                 if not text:
                     return
-                self.taken += 1
-                self._say(sock, ".")
             elif verb == "QUIT":
                 return
+            elif verb != "BDAT":
+                continue
+            if verb == "BDAT" or self._reads_text:
+                self.taken.append(recipient)
+                self._say(sock, ".")
 
     def _say(self, sock: socket.socket, moment: str) -> None:
         reply = REPLIES[moment]
-        is_broken = not self.calm and self.random_.random() < 0.2
+        if moment == "EHLO" and self.extensions:
+            reply = (
+                b"250-peer.example\r\n" + b"".join(b"250-%s\r\n" % each for each in self.extensions) + b"250 SIZE\r\n"
+            )
+        is_broken = self.random_.random() < self.share
         if is_broken:
             reply = mutated(self.random_, reply, _PIECES)
         self._reads_text = moment != "DATA" or re.match(rb"354[ \r\n]", reply) is not None
@@ -181,6 +200,32 @@ def sent(peer: FuzzPeer, random_: random.Random) -> None:
     diagnosis = diagnose(found, kind=Kind.SMTP)
     assert diagnosis.title
     is_text(diagnosis.cause + diagnosis.remedy)
+
+
+def in_a_group(peer: FuzzPeer, random_: random.Random) -> None:
+    """Each message of a group has the outcome that it had, however many are on their way at a time."""
+    peer.begin(random_, random_.choice(((b"PIPELINING",), (b"PIPELINING", b"CHUNKING"), (b"HELP",))), share=0.02)
+    merge = MergeMessage(MergeTemplate.parse(subject="x", text=".\nOlá\n", html=""), sender=Recipient("a@b.example"))
+    group = []
+    for number in range(random_.randint(1, 20)):
+        address, message_id = f"r{number}@d.example", f"<{number}@b.example>"
+        group.append(Parcel(number, address, message_id, merge.write(address, "", {}, message_id=message_id)))
+    made = Connection(
+        kind=Kind.SMTP, host="127.0.0.1", port=peer.port, from_address="a@b.example", ehlo_name="x.example"
+    )
+    with SmtpTransport(made, LIMITS).bulk(merge) as line:
+        results = line.hand_over(group)
+    peer.wait()
+    assert [result.number for result in results] == [parcel.number for parcel in group]
+    for parcel, result in zip(group, results, strict=True):
+        is_text(result.reply)
+        times = peer.taken.count(parcel.address)
+        assert times <= 1, "sent twice"
+        assert times == 1 or result.outcome is not SendStatus.ACCEPTED
+        # By 421 a server says that it has not taken what comes after: this one says so and takes it.
+        said_421 = result.error is not None and result.error.code == 421
+        assert times == 0 or said_421 or result.outcome is not SendStatus.FAILED, "told failed, yet taken"
+        assert (result.error is None) is (result.outcome is SendStatus.ACCEPTED)
 
 
 def token_shown(peer: FuzzPeer, random_: random.Random) -> None:

@@ -18,6 +18,7 @@ BUTTONS = (
     "novo", "alterar", "apagar", "testar", "enviar_teste", "salvar", "salvar_e_continuar", "cancelar", "remover_senha",
     "testar_todos", "duplicar", "preencher", "usar_sugestao", "envios", "explicar", "alteracoes", "importar",
     "cotas", "liberar", "consumo_externo",
+    "lote", "lote_campos", "lote_estados", "supressoes",
 )  # fmt: skip
 
 

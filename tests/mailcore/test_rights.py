@@ -61,6 +61,7 @@ SEES = {
 DOOR = {
     *("Mailcore.access.doors", "Mailcore.access.enter_by_provider", "Mailcore.access.enter_by_proxy"),
     "Mailcore.access.change_password",
+    *("Mailcore.suppressions.unsubscribe", "Mailcore.suppressions.unsubscriber"),
     *("Mailcore.access.link_is_good", "Mailcore.access.note_refusal", "Mailcore.access.set_password"),
     *("Mailcore.access.sign_in", "Mailcore.access.sign_out", "Mailcore.access.sessions.at_proxy"),
     *("Mailcore.access.sessions.get", "Mailcore.access.sessions.of_token", "Mailcore.access.sessions.used"),
@@ -86,11 +87,11 @@ INNER = {
     *("quota.usage.rename_account", "quota.usage.roll_up", "sending.abandoned.settle_abandoned"),
     *("sending.ledger.purge", "access.trail.read"),
     *("Mailcore.batches.close", "Mailcore.batches.consumer"),
-    *(f"batches.drafts.{name}" for name in ("drop", "store_draft", "sweep_unfinished")),
+    *(f"batches.drafts.{name}" for name in ("drop", "store_draft", "sweep_old", "sweep_unfinished")),
     *(f"batches.lifecycle.{name}" for name in ("cancel", "pause", "resume", "retry", "start")),
     *("batches.leases.clock", "batches.leases.recover", "batches.message.merge_message"),
     *(f"batches.pausing.{name}" for name in ("pause_for", "wake_due", "wake_freed")),
-    "batches.suppressions.suppress",
+    *("batches.huey_queue.opened", "batches.suppressions.suppress"),
     *(f"audit.note_{what}" for what in ("batch", "changed", "created", "deleted", "lifted", "use_undone")),
 }
 """Steps of other acts and the library's own housekeeping. The screen calls none of them: a test below."""

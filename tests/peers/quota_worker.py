@@ -105,7 +105,7 @@ def _reserve(core: Mailcore, work: Round, number: int) -> None:
 
 
 def _batches(core: Mailcore, work: Round, number: int) -> None:
-    queue.LOOK_SECONDS = 0.1
+    queue.LOOK_SECONDS = 0.25
     consumer = core.batches.consumer(1)
     consumer.start()
     consumer.wait(until_idle=True, is_over=threading.Event())

@@ -132,8 +132,9 @@ class _Conversation:
             self.say("503 5.5.1 need MAIL first")
             return
         if not self.answered("RCPT", address):
-            self.recipient = address
             self.say("250 2.1.5 Ok")
+        if self.peer.replies.get(("RCPT", address), "250")[0] not in "45":  # a strange answer is no refusal
+            self.recipient = address
 
     def data(self, _: str) -> None:
         if not self.recipient:

@@ -39,7 +39,7 @@ T = TypeVar("T")
 SESSION_OVER = 4401
 """Closing code of a page's WebSocket whose session ended (4000 to 4999 are an application's own)."""
 _ASK_AT_ONCE = 8
-_OPEN = re.compile(r"/(_stcore/health|entrar(/.*)?|oauth2callback|auth/logout)")
+_OPEN = re.compile(r"/(_stcore/health|entrar(/.*)?|oauth2callback|auth/logout|descadastro/[^/]*)")
 _MEDIA = re.compile(rb"/media/([0-9a-f]{32})")
 _UPLOAD = re.compile(rb"/_stcore/upload_file/([0-9a-f-]{36})")
 _HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")

@@ -146,6 +146,27 @@ def authorized_page(error: str = "") -> tuple[bytes, list[tuple[bytes, bytes]]]:
     return _page("Autorizado", ["<p>Pode fechar esta aba e voltar para a do cadastro: ela percebe sozinha.</p>"])
 
 
+def unsubscribe_page(recipient: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The page that asks before somebody unsubscribes: programs that look at links press no button."""
+    return _page(
+        "Não receber mais",
+        [
+            f"<p><b>{escape(recipient)}</b> não recebe mais divulgação. Avisos e faturas continuam chegando.</p>",
+            '<form method="post"><button type="submit">Confirmar</button></form>',
+        ],
+    )
+
+
+def unsubscribed_page(recipient: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Said to who has unsubscribed."""
+    return _page("Pronto", [f"<p><b>{escape(recipient)}</b> não recebe mais divulgação.</p>"])
+
+
+def unsubscribe_fault_page(sentence: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Said where that did not work."""
+    return _page("Não receber mais", [_note(sentence, "bad")])
+
+
 def refusal_page(sentence: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """A page that says why nobody passes."""
     return _page("Não foi possível entrar", [_note(sentence, "bad")])

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from mailcore.access.entrance import BAD_LINK
+from mailcore.batches.unsubscribing import PATH
 from mailcore.errors import MailcoreError, SignInRefusedError, ValidationError
 from mailcore.settings import Door
 from ui.door import openid
@@ -27,6 +28,7 @@ from ui.door.html import (
 from ui.door.keeper import Keeper, Refused
 from ui.door.knock import COOKIE, Knock, base_path
 from ui.door.oauth_return import OAuthReturn
+from ui.door.unsubscribing import Unsubscribing
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -65,6 +67,7 @@ class Routes:
         """Every route of the door."""
         base, way = base_path(), openid.OpenId(self._keeper, self.enter, self.work)
         returning = OAuthReturn(self._keeper, self.work)
+        unsubscribing = Unsubscribing(self._keeper, self.work)
         return [
             Route(f"{base}/entrar", self.sign_in, methods=["GET", "POST"]),
             Route(f"{base}/entrar/senha", self.password, methods=["GET", "POST"]),
@@ -79,6 +82,8 @@ class Routes:
             Route(f"{base}/auth/logout", self.signed_out, methods=["GET"]),
             Route(f"{base}/oauth/retorno", returning.back, methods=["GET"]),
             Route(f"{base}/oauth/pronto", returning.done, methods=["GET"]),
+            Route(f"{base}/{PATH}/{{token}}", unsubscribing.ask, methods=["GET"]),
+            Route(f"{base}/{PATH}/{{token}}", unsubscribing.do, methods=["POST"]),
         ]
 
     async def work(self, act: Callable[..., T], *about: object) -> T:

@@ -87,6 +87,8 @@ def new_batch(core: Mailcore) -> None:
     kind = _kind()
     source = _recipients()
     plan = _plan(core, source, server, kind) if source is not None else None
+    if source is None:
+        _errors("recipients")
     _message(plan)
     _attachments(plan)
     starts_at = _start(core)

@@ -38,13 +38,13 @@ _EVERY = "2s"
 _PAGES = Filters(page=BATCHES_PAGE)
 _COLUMNS = (
     Column("name", "Nome", 170, 3),
-    Column("server", "Servidor", 130, 2),
-    Column("state", "Estado", 130),
-    Column("progress", "Progresso", 130, 1),
-    Column("sent", "Enviadas", 84, is_number=True),
-    Column("refused", "Recusadas", 88, is_number=True),
-    Column("uncertain", "Incertas", 76, is_number=True),
-    Column("forecast", "Previsão", 140, 1),
+    Column("server", "Servidor", 120, 2),
+    Column("state", "Estado", 152),
+    Column("progress", "Progresso", 120, 1),
+    Column("sent", "Enviadas", 100, is_number=True),
+    Column("refused", "Recusadas", 110, is_number=True),
+    Column("uncertain", "Incertas", 96, is_number=True),
+    Column("forecast", "Previsão", 210, 1),
 )
 
 

@@ -52,7 +52,7 @@ _COLUMNS = (
     Column("row", "Linha", 70, is_number=True),
     Column("address", "Destinatário", 200, 2),
     Column("status", "Situação", 120),
-    Column("at", "Quando", 130),
+    Column("at", "Quando", 152),
     Column("reply", "Resposta do servidor", 240, 4),
 )
 _TONES: dict[RecipientStatus, Tone] = {
@@ -85,7 +85,7 @@ def _progress(core: Mailcore, batch_id: int, drawn: BatchState) -> None:
             ("Suprimidas", batch.suppressed),
             ("Na fila", batch.pending),
         ):
-            st.metric(label, number(count), width=130)
+            st.metric(label, number(count), width=150)
     _what_next(core, batch)
 
 

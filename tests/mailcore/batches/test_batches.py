@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from mailcore import Mailcore
-from mailcore.batches import pace, verdicts
+from mailcore.batches import groups, pace, verdicts, worker
 from mailcore.batches.new_batch import NewFile
 from mailcore.batches.reading import reason_of
 from mailcore.batches.recipients_file import RecipientsFile
-from mailcore.errors import NotFoundError, ValidationError
+from mailcore.errors import NotFoundError, StorageError, ValidationError
 from mailcore.registry.drafts import draft_of
-from mailcore.storage.tables import Batch, BatchRecipient
+from mailcore.sending.ledger import purge
+from mailcore.storage.tables import Batch, BatchRecipient, Send
 from mailcore.vocabulary import BatchKind, BatchState, RecipientStatus
 from tests.actors import ME
 from tests.mailcore.batches.sending import (
@@ -387,3 +388,43 @@ def test_the_queue_holds_json_and_nothing_of_a_batch(core: Mailcore, peer: SmtpP
             data = session.scalars(text("SELECT data FROM huey_task")).one()
     message = json.loads(bytes(data))
     assert (message[1].rpartition(".")[2], message[6], message[7]) == ("serve", [], {})
+
+
+def test_an_outcome_waits_for_a_database_that_does_not_answer(
+    core: Mailcore, peer: SmtpPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, down = groups.Groups.turn, [4]
+
+    def sometimes(this: Any, lease: Any, number: int, server: Any, done: Any, **more: Any) -> Any:
+        if done is not None and down[0]:
+            down[0] -= 1
+            if down[0] == 2:  # it was written, and the answer that says so was lost
+                turn(this, lease, number, server, done, **more)
+            raise StorageError("o banco não respondeu")
+        return turn(this, lease, number, server, done, **more)
+
+    monkeypatch.setattr(groups.Groups, "turn", sometimes)
+    monkeypatch.setattr(worker, "_FIRST_WAIT", 0.001)
+    batch = started(core, at_peer(core, peer), 4)
+    work(core)
+    ended = now(core, batch)
+    # The group that was reserved in the transaction whose end nobody heard of was never sent; that, nobody knows.
+    assert (ended.state, ended.sent, ended.uncertain) == (BatchState.DONE, 3, 1)
+    assert_accounted_for(core, batch.id, delivered(peer))
+
+
+def test_ended_batches_go_with_their_rows_of_the_ledger(core: Mailcore, peer: SmtpPeer) -> None:
+    server = at_peer(core, peer)
+    old, older = started(core, server, 2), started(core, server, 2)
+    work(core)
+    long_ago = datetime.now(UTC) - timedelta(days=500)
+    with core.database.write() as session:
+        session.execute(update(Batch).values(finished_at=long_ago))
+        session.execute(update(Send).where(Send.batch_id == older.id).values(at=long_ago))
+    core.batches.consumer(1).look(closely=True)
+    assert core.batches.find().matching == 2
+    purge(core.database, core.settings.retention_days)
+    core.batches.consumer(1).look(closely=True)
+    assert [batch.id for batch in core.batches.find().batches] == [old.id]
+    with core.database.read() as session:
+        assert {row.batch_id for row in session.scalars(select(BatchRecipient))} == {old.id}

@@ -27,7 +27,7 @@ from tests.mailcore.quota.test_quota_race import Workers
 from tests.peers.smtp_server import SmtpPeer
 from tests.peers.smtp_server import _Server as Server
 
-PROCESSES, KILLED, PEOPLE = 6, 2, 60
+PROCESSES, KILLED, PEOPLE = 5, 2, 24
 
 
 class GatePeer(SmtpPeer):

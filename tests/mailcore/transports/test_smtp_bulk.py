@@ -236,3 +236,15 @@ def test_a_kind_without_a_line_of_its_own_sends_one_by_one() -> None:
     assert [result.outcome for result in results] == [ACCEPTED, REFUSED, UNCERTAIN, FAILED, FAILED]
     assert [result.begun for result in results] == [True] * 3 + [False] * 2
     assert [received.recipients for received in peer.inbox] == [["r2@exemplo.com.br"]]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_words_that_mean_nothing_are_no_refusal_of_what_is_on_its_way(way: str) -> None:
+    """A server that says nonsense to an envelope may take the text all the same, and hang up before it says so."""
+    group = parcels(12)
+    replies = {("RCPT", group[3].address): "334 go on"}
+    with ScriptedSmtp(extensions=WAYS[way], replies=replies, drop_after=4) as peer, line_to(peer.port) as line:
+        results = line.hand_over(group)
+    taken = {address for address, _ in peer.taken}
+    for parcel, result in zip(group, results, strict=True):
+        assert parcel.address not in taken or result.outcome in (ACCEPTED, UNCERTAIN)

@@ -1,0 +1,136 @@
+"""The pages of batches: what can be done in each state, what a role sees, and what wrong input is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from mailcore import Mailcore
+from mailcore.batches.new_batch import NewBatch
+from mailcore.batches.recipients_file import RecipientsFile
+from mailcore.registry.drafts import ServerDraft
+from mailcore.settings import Settings
+from mailcore.vocabulary import BatchState
+from tests.actors import ME
+from tests.pages.drawn import as_shown, rows_of
+from ui.lote.result_file import to_csv, to_excel
+
+LIST = "nome;e-mail\nBia;bia@x.br\nCaio;caio@x.br\n=1+1;dani@x.br"
+
+
+@pytest.fixture
+def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MAILCORE_KEYRING", "database")
+    st.cache_resource.clear()
+    with Mailcore(Settings(data_dir=tmp_path / "data", keyring="database")) as opened:
+        draft = ServerDraft(
+            name="Loja", host="a.example", requires_auth=False, from_address="loja@x.br", daily_limit=2, is_default=True
+        )
+        opened.servers.create(draft, actor=ME)
+        yield opened
+    st.cache_resource.clear()
+
+
+def page(name: str = "envio_em_lote", **query: str) -> AppTest:
+    app = AppTest.from_file(str(Path(__file__).parents[2] / "screen.py"), default_timeout=60).run()
+    app.query_params.update(query)
+    return app.switch_page(f"pages/{name}.py").run()
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Press a button; no fault is a traceback or a sentence of the last line before the screen."""
+    (button,) = [each for each in app.button if each.label == label]
+    app = button.click().run()
+    assert not app.exception
+    return app
+
+
+def labels(app: AppTest) -> set[str]:
+    return {button.label for button in app.button}
+
+
+def make(core: Mailcore, *, start: bool = False) -> int:
+    new = NewBatch(
+        server_id=core.all_servers()[0].id, recipients=RecipientsFile(LIST, "a.csv"), subject="Oi {{nome}}", text="x"
+    )
+    return core.batches.create(new, start=start, actor=ME).id
+
+
+def test_a_batch_from_pasted_cells_to_its_end(core: Mailcore) -> None:
+    app = press(page(), "Novo lote")
+    app = press(app, "Conferir e ver a prévia")
+    told = {as_shown(error.value).partition(":")[0] for error in app.error}
+    assert told == {"Destinatários"}
+    app.text_area(key="field_lote_colados").set_value(LIST + "\nsem arroba;x")
+    app.run()
+    assert "A lista tem 1 linha com problema" in as_shown(app.error[0].value)
+    assert any("Linha 5, e-mail" in as_shown(each.value) for each in app.markdown)
+    app.text_area(key="field_lote_colados").set_value(LIST)
+    app.text_input(key="field_lote_assunto").set_value("Oi {{nome}}")
+    app.text_area(key="field_lote_texto").set_value("Tudo bem, {{nome}}?")
+    app = press(app.run(), "Conferir e ver a prévia")
+    assert [error.value for error in app.error] == []
+    batch = core.batches.find().batches[0]
+    assert (batch.state, batch.total, batch.name) == (BatchState.DRAFT, 3, "Oi {{nome}}")
+    assert any("**2** agora, **1** amanhã" in each.value for each in app.markdown)
+    assert any("Tudo bem, Bia?" in each.value for each in app.code)
+
+    app = press(app, "Iniciar")
+    assert any("para **3 destinatários** por **Loja**?" in each.value for each in app.markdown)
+    app = app.button(key="lote_dialogo_sim").click().run()
+    assert core.batches.get(batch.id).state is BatchState.RUNNING
+    assert {"Pausar", "Cancelar lote"} <= labels(app)
+    app = press(app, "Pausar")
+    assert core.batches.get(batch.id).state is BatchState.PAUSED
+    app = press(app, "Retomar")
+    assert core.batches.get(batch.id).state is BatchState.RUNNING
+    app = press(app, "Cancelar lote")
+    assert core.batches.get(batch.id).state is BatchState.RUNNING
+    app = app.button(key="lote_dialogo_sim").click().run()
+    assert core.batches.get(batch.id).state is BatchState.CANCELLED
+    assert not {"Pausar", "Retomar", "Cancelar lote"} & labels(app)
+    app = press(app, "Todos os lotes")
+    (row,) = rows_of(app)
+    assert (row["Nome"], row["Estado"], row["Progresso"]) == ("Oi {{nome}}", "Cancelado", "0 de 3")
+
+
+def test_a_draft_can_be_changed_and_an_unknown_one_is_told(core: Mailcore) -> None:
+    number = make(core)
+    app = press(page(lote=str(number)), "Alterar")
+    assert core.batches.get(number).state is BatchState.CANCELLED
+    assert "Conferir e ver a prévia" in labels(app)
+    app = page(lote="999")
+    assert "Não há lote com o número 999" in as_shown(app.warning[0].value)
+
+
+def test_the_result_is_a_file_in_the_words_of_the_screen(core: Mailcore) -> None:
+    batch = core.batches.get(make(core))
+    lines = to_csv(core, batch).decode("utf-8-sig").splitlines()
+    assert lines[0].startswith("Linha;Destinatário;Situação;Quando;O que houve;Resposta do servidor;Servidor;")
+    assert lines[0].endswith(";Lista: nome;Lista: e-mail")
+    assert lines[1].startswith("2;bia@x.br;Na fila;")
+    # What a list holds is no formula of ours.
+    assert lines[3].split(";")[-2] == "'=1+1"
+    assert to_excel(core, batch).startswith(b"PK")
+
+
+def test_suppressions_are_added_found_and_taken_out(core: Mailcore) -> None:
+    app = page("supressoes")
+    app.text_input(key="supressao_endereco_0").set_value("nada")
+    app = press(app, "Adicionar à lista")
+    assert as_shown(app.error[0].value).startswith("Endereço: ")
+    app.text_input(key="supressao_endereco_0").set_value("bia@x.br")
+    app.text_input(key="supressao_motivo_0").set_value("pediu por telefone")
+    app = press(app, "Adicionar à lista")
+    (row,) = rows_of(app)
+    assert (row["Endereço"], row["Por quê below"], row["Não recebe"]) == (
+        "bia@x.br",
+        "pediu por telefone",
+        "Todos os lotes",
+    )
+    assert "Tirar da lista" in labels(app)
