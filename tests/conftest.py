@@ -35,6 +35,20 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Write half characters as escapes: xdist ends the whole run where a report cannot be written as UTF-8."""
+    report: pytest.TestReport = yield  # type: ignore[misc]
+    report.sections = [(title, _escaped(text)) for title, text in report.sections]
+    if report.longrepr is not None and _escaped(str(report.longrepr)) != str(report.longrepr):
+        report.longrepr = _escaped(str(report.longrepr))
+    return report  # type: ignore[return-value]
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @pytest.fixture(autouse=True)
 def _a_machine_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting and no desktop keyring of the machine the tests run on, and no door of another test in its process."""

@@ -233,20 +233,6 @@ def walk_tools(walk: Walk) -> None:
     walk.look("Importar: o que muda", holds=False)
 
 
-def walk_batches(walk: Walk) -> None:
-    page = walk.page
-    walk.go("/envio_em_lote")
-    walk.look("Envio em lote")
-    walk.go("/envio_em_lote?lote=1")
-    expect(page.get_by_text("Previsão").first).to_be_visible()
-    walk.look("Envio em lote: um rascunho", dark=True)
-    walk.go("/envio_em_lote?novo=1")
-    walk.look("Envio em lote: novo", holds=False, dark=True)
-    walk.go("/supressoes")
-    page.get_by_text("Adicionar", exact=True).click()
-    walk.look("Supressões", dark=True)
-
-
 def walk_people(walk: Walk) -> None:
     page = walk.page
     walk.go("/aplicativos_oauth")
@@ -298,7 +284,6 @@ def test_every_page_is_portuguese_shows_text_as_text_and_can_be_used_by_everybod
     walk_batches(walk)
     walk_quotas(walk)
     walk_tools(walk)
-    walk_batches(walk)
     walk_people(walk)
     walk_rest(walk, app)
     assert not walk.faults, "\n".join(walk.faults)
