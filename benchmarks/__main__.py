@@ -18,6 +18,7 @@ NAMES = {
     "batches": "Batches without the wire",
     "checks": "The staged check, replies and the ledger row",
     "diagnosis": "Replies of real servers, read right",
+    "wire": "A batch over the wire, against nodemailer pooled",
     "versus_django": "The same work in the app and in the Django admin, 100,000 servers",
 }
 

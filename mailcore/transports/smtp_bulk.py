@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mailcore.transports.base import Connection
     from mailcore.transports.smtp_exchange import Limits
 
-_DEEP_GROUP = 2 * DEPTH
-_PAIRED_GROUP = 25
+_DEEP_GROUP = DEPTH
+_PAIRED_GROUP = 50
 _SINGLE_GROUP = 1
 _IDLE = 5.0
 """Seconds without a word after which a connection is tried before a group is put on it."""
