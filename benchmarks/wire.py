@@ -21,15 +21,23 @@ from benchmarks.report import Figure
 from mailcore import Mailcore, Security, ServerDraft, computer_user
 from mailcore.batches.new_batch import NewBatch
 from mailcore.batches.recipients_file import RecipientsFile
+from mailcore.messages.compose import Recipient
+from mailcore.messages.merge import Attachment, MergeMessage, MergeTemplate
 from mailcore.settings import Settings
+from mailcore.transports.base import Connection
+from mailcore.transports.bulk import Parcel
+from mailcore.transports.elastic_bulk import AT_ONCE
+from mailcore.transports.elastic_email import ElasticEmailTransport
 from mailcore.transports.smtp_session import SmtpSession
-from mailcore.vocabulary import BatchState
+from mailcore.vocabulary import BatchState, Kind
+from tests.peers.elastic_server import Answer, ElasticPeer
 from tests.peers.mta import PASSWORD, USER, Mta
 from tests.peers.mta.pems import authority_pem
 from tests.peers.mta.postfix import running_postfix
 
 ROUND_TRIP = 0.05
 DEEP, PAIRED, SINGLE, THEIRS, NEAR = 3_000, 300, 60, 80, 3_000
+CALLS, CALL_SECONDS = 100, 0.25
 NODEMAILER = "nodemailer@10.6.1"
 TEXT = "Olá {{nome}}\n" + "Uma linha de texto como qualquer outra.\n" * 120
 _WITHOUT = {"deep": (), "paired": ("chunking",), "single": ("chunking", "pipelining")}
@@ -50,6 +58,7 @@ def run() -> list[Figure]:
         Figure("a batch, neither", single, "/s"),
         Figure("CPU a message at no distance", cpu, "µs", 150, "template, bytes, TLS, ledger, quota; SQLite"),
     ]
+    figures.append(_elastic())
     if theirs:
         figures += [
             Figure("CHUNKING against nodemailer", deep / theirs, "times", 30, at_least=True),
@@ -99,6 +108,30 @@ def _batch_seconds(port: int, count: int) -> tuple[float, float]:
         done = core.batches.get(batch.id)
         assert (done.state, done.sent) == (BatchState.DONE, count), (done.state, done.sent, done.reason)
     return seconds
+
+
+def _elastic() -> Figure:
+    """How near calls at a time come to what their number over the round trip allows."""
+    merge = MergeMessage(MergeTemplate.parse(subject="Oi", text=TEXT, html=""), sender=Recipient(USER))
+    file = Attachment("fatura.pdf", "application/pdf", b"x" * 1_000)
+    # A file of one's own makes a call of one's own.
+    parcels = [
+        Parcel(number, f"r{number}@exemplo.org", f"<{number}@x>", fields={"nome": "Bia"}, attachments=[file])
+        for number in range(CALLS)
+    ]
+    with ElasticPeer() as peer:
+        peer.script["/v4/emails"] = Answer(200, {"TransactionID": "t", "MessageID": "m"}, delay=CALL_SECONDS)
+        connection = Connection(Kind.ELASTIC_EMAIL, secret=SecretStr(next(iter(peer.keys))), base_url=peer.url)
+        line = ElasticEmailTransport(connection).bulk(merge)
+        line.hand_over(parcels[:AT_ONCE])
+        begun = time.perf_counter()
+        line.hand_over(parcels)
+        seconds = time.perf_counter() - begun
+    allowed = CALLS / AT_ONCE * CALL_SECONDS
+    remark = f"{CALLS} calls, {AT_ONCE} at a time, {CALL_SECONDS * 1000:.0f} ms each"
+    return Figure(
+        "Elastic Email, of what calls at a time allow", 100 * allowed / seconds, "%", 90, remark, at_least=True
+    )
 
 
 def _nodemailer(port: int) -> tuple[float | None, str]:

@@ -48,7 +48,7 @@ class SmtpBulkLine(BulkLine):
 
     @property
     def group_size(self) -> int:
-        """As many as the server lets be on their way, twice; one where each waits for its answers."""
+        """As many as may be on their way at a time; one where each waits for its answers."""
         session = self._session
         if session is None or not session.offers("pipelining"):
             return _SINGLE_GROUP
