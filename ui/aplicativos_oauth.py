@@ -186,7 +186,7 @@ def _save(core: Mailcore, edited: OAuthApp | None) -> None:
 
 def steps_to_register(provider: str, mode: OAuthMode) -> None:
     """The address to register, ready to copy, and what to do at the provider, step by step."""
-    st.subheader("Como registrar no provedor")
+    st.header("Como registrar no provedor")
     if mode is OAuthMode.DELEGATED:
         st.caption("Endereço de retorno")
         st.code(redirect_address(), language=None)

@@ -159,6 +159,31 @@ def walk_sends(walk: Walk, smtp: SmtpPeer) -> None:
     walk.look("Envios: nada", holds=False)
 
 
+def walk_batches(walk: Walk) -> None:
+    page = walk.page
+    walk.go("/envio_em_lote")
+    walk.look("Envio em lote", dark=True)
+    walk.go("/envio_em_lote?lote=1")
+    walk.look("Envio em lote: rascunho", dark=True)
+    press(page, "Iniciar")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    walk.look("Envio em lote: Iniciar")
+    walk.go("/envio_em_lote?lote=2")
+    expect(page.get_by_test_id("stMetric").first).to_be_visible()
+    walk.look("Envio em lote: em andamento", dark=True)
+    walk.go("/envio_em_lote?novo=1")
+    field(page, "Ou cole os destinatários").fill(f"nome;e-mail;{NASTY}\nx;{NASTY};y")
+    field(page, "Ou cole os destinatários").blur()
+    expect(page.get_by_text("A lista tem 1 linha com problema")).to_be_visible()
+    page.get_by_text("Anexos", exact=True).click()
+    press(page, "Conferir e ver a prévia")
+    expect(page.get_by_text("Assunto: preencha o assunto.")).to_be_visible()
+    walk.look("Envio em lote: novo", holds=False, dark=True)
+    walk.go("/supressoes")
+    page.get_by_text("Adicionar", exact=True).click()
+    walk.look("Supressões", dark=True)
+
+
 def walk_quotas(walk: Walk) -> None:
     page = walk.page
     walk.go("/cotas?servidor=2")
@@ -203,6 +228,8 @@ def walk_tools(walk: Walk) -> None:
     )
     files.set_input_files([{"name": "s.json", "mimeType": "text/json", "buffer": data.encode()}])
     expect(page.get_by_text("O arquivo registra")).to_be_visible()
+    expect(page.get_by_test_id("stElementToolbarButton").first).to_be_attached()
+    expect(page.get_by_role("button", name="Baixar CSV:")).to_have_count(0)  # Streamlit's: with formulas
     walk.look("Importar: o que muda", holds=False)
 
 
@@ -254,6 +281,7 @@ def test_every_page_is_portuguese_shows_text_as_text_and_can_be_used_by_everybod
     walk_list(walk, peers[0])
     walk_form(walk)
     walk_sends(walk, peers[0])
+    walk_batches(walk)
     walk_quotas(walk)
     walk_tools(walk)
     walk_people(walk)
