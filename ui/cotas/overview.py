@@ -95,13 +95,17 @@ def filters() -> None:
 
 
 def note_what_is_named() -> None:
-    """Remember which account the rest of the page names, which a new choice in the table draws anew."""
-    QUOTA_NAMED.set(QUOTA_SELECTED.get().ids)
+    """Remember which account and which filters the rest of the page shows: another choice draws it anew."""
+    QUOTA_NAMED.set(_named())
+
+
+def _named() -> tuple[object, ...]:
+    return (*QUOTA_SELECTED.get().ids, QUOTA_SEARCH.get() or "", QUOTA_STATE.get())
 
 
 def overview(core: Mailcore) -> View:
     """Draw the cards; return what there is to show."""
-    if QUOTA_NAMED.get() != QUOTA_SELECTED.get().ids:
+    if QUOTA_NAMED.get() != _named():
         st.rerun(scope="app")
     every = core.quotas()
     figures = {quota.account_key: _figures(core, quota) for quota in every}

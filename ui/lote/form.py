@@ -256,7 +256,7 @@ def _list_of(sentences: list[str], count: int) -> None:
 # ---------------------------------------------------------------- message
 def _message(plan: RecipientsPlan | None) -> None:
     if plan is not None:
-        fields = "  ".join(f"`{{{{{column.replace('`', '')}}}}}`" for column in plan.columns[:30])
+        fields = ", ".join(plain(f"{{{{{column}}}}}") for column in plan.columns[:30])
         st.markdown(f"Campos que cada destinatário preenche: {fields}")
     st.text_input(
         "Assunto",
@@ -280,9 +280,10 @@ def _message(plan: RecipientsPlan | None) -> None:
             help="Pode ficar vazia. Se só houver HTML, o texto simples é feito dele.",
         )
     _errors("text", "html")
+    filters = ", ".join(f"`{name}`" for name in ALLOWED_FILTERS)
     st.caption(
-        f"Depois de um campo pode vir um filtro, como em {{{{nome|title}}}} ({', '.join(ALLOWED_FILTERS)}), e "
-        "{% if campo %}…{% endif %} mostra um trecho só a quem tem algo no campo."
+        f"Depois de um campo pode vir um filtro, como em `{{{{nome|title}}}}` ({filters}), e "
+        "`{% if campo %}…{% endif %}` mostra um trecho só a quem tem algo no campo."
     )
 
 
