@@ -129,10 +129,6 @@ def fill(core: Mailcore, smtp: SmtpPeer, elastic: ElasticPeer) -> None:
     now = datetime.now(UTC)
     core.record_external_use([Entry(server, now - timedelta(hours=hours), 1) for hours in range(1, 10)], actor=ME)
     core.servers.apps.add(AppDraft(NASTY[:200], "google", NASTY[:200]), SecretStr("segredo"), actor=ME)
-    people = RecipientsFile(f'email;"{NASTY}"\nz@mau.example;"{NASTY}"\n'.encode(), "lista.csv")
-    subject = NASTY.partition(" {{")[0]  # a template would read that as its own
-    batch = NewBatch(server_id=server.id, recipients=people, subject=subject, text="Oi", name=NASTY[:200])
-    core.batches.create(batch, actor=ME)
     core.suppressions.add("y@mau.example", reason=NASTY[:200], actor=ME)
     elastic.account["statusformatted"] = NASTY
     service = ServerDraft(name=f"2 {NASTY}"[:200], kind=Kind.ELASTIC_EMAIL, from_address="news@exemplo.com.br")

@@ -28,7 +28,7 @@ from mailcore.rights import Role
 from mailcore.storage.tables import Base, MailServer, OAuthLease, OAuthPending, SecretJournal
 from mailcore.vocabulary import Auth, OAuthMode, OAuthState, Security, SendStatus
 from tests.actors import ME
-from tests.mailcore.oauth.helpers import (
+from tests.mailcore.oauth.records import (
     ANA,
     APP_SECRET,
     BACK,

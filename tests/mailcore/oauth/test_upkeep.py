@@ -20,7 +20,7 @@ from mailcore.rights import Role
 from mailcore.storage.tables import MailServer, OAuthApp, StoredSecret
 from mailcore.vocabulary import OAuthMode, OAuthState, SendStatus
 from tests.actors import ME
-from tests.mailcore.oauth.helpers import ANA, app_of, authorized, draft_for, hello, refreshes, wanted_for
+from tests.mailcore.oauth.records import ANA, app_of, authorized, draft_for, hello, refreshes, wanted_for
 from tests.peers.oauth_server import OAuthPeer, refusal
 from tests.peers.oauth_smtp import OAuthSmtpPeer
 
