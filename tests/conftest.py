@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -26,6 +29,26 @@ if TYPE_CHECKING:
 sys.dont_write_bytecode = True
 
 
+def pytest_collection_finish() -> None:
+    """What seven thousand collected tests are made of need not be looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Write half characters as escapes: xdist ends the whole run where a report cannot be written as UTF-8."""
+    report: pytest.TestReport = yield  # type: ignore[misc]
+    report.sections = [(title, _escaped(text)) for title, text in report.sections]
+    if report.longrepr is not None and _escaped(str(report.longrepr)) != str(report.longrepr):
+        report.longrepr = _escaped(str(report.longrepr))
+    return report  # type: ignore[return-value]
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @pytest.fixture(autouse=True)
 def _a_machine_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting and no desktop keyring of the machine the tests run on, and no door of another test in its process."""
@@ -37,6 +60,30 @@ def _a_machine_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     keyring.set_keyring(NoKeyring())
     yield
     keyring.set_keyring(before)
+
+
+@contextmanager
+def no_running_loop() -> Iterator[None]:
+    """Let the test begin a loop of its own, whatever ran before it in this process.
+
+    Playwright's loop stays in the thread for as long as its browser is open; asyncio takes that for a loop that is
+    running, and begins no other.
+    """
+    before = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_of_a_browser(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "playwright_driver" in request.fixturenames:
+        yield
+        return
+    with no_running_loop():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -174,8 +174,8 @@ QUOTA_SORT = Key("cotas_ordenar", "")
 somebody."""
 QUOTA_SELECTED = Key("cotas_conta", Selection())
 """The account whose details are on screen, by the first of its records."""
-QUOTA_NAMED: Key[tuple[int, ...]] = Key("cotas_escolhida", ())
-"""What was selected when the whole page was drawn last: what stands below the table names it."""
+QUOTA_NAMED: Key[tuple[object, ...]] = Key("cotas_escolhida", ())
+"""What was selected and asked for when the whole page was drawn last: what does not refresh itself shows that."""
 QUOTA_PLACES: Key[tuple[object, dict[str, int]]] = Key("cotas_ordem", (None, {}))
 """What was asked for, and which place each account had then: rows stay where they are while one reads."""
 QUOTA_PERIOD = Key("cotas_periodo", "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,11 +129,22 @@ def fill(core: Mailcore, smtp: SmtpPeer, elastic: ElasticPeer) -> None:
     now = datetime.now(UTC)
     core.record_external_use([Entry(server, now - timedelta(hours=hours), 1) for hours in range(1, 10)], actor=ME)
     core.servers.apps.add(AppDraft(NASTY[:200], "google", NASTY[:200]), SecretStr("segredo"), actor=ME)
-    people = RecipientsFile(f'email;"{NASTY}"\nz@mau.example;"{NASTY}"\n'.encode(), "lista.csv")
-    subject = NASTY.partition(" {{")[0]  # a template would read that as its own
-    batch = NewBatch(server_id=server.id, recipients=people, subject=subject, text="Oi", name=NASTY[:200])
-    core.batches.create(batch, actor=ME)
     core.suppressions.add("y@mau.example", reason=NASTY[:200], actor=ME)
     elastic.account["statusformatted"] = NASTY
     service = ServerDraft(name=f"2 {NASTY}"[:200], kind=Kind.ELASTIC_EMAIL, from_address="news@exemplo.com.br")
     core.servers.create(service, SecretStr(next(iter(elastic.keys))), actor=ME)
+    lines = [["nome", "e-mail", NASTY], [NASTY, "z1@exemplo.com.br", "x"], ["Bia", "z2@exemplo.com.br", NASTY]]
+    listed = StringIO()
+    csv.writer(listed, delimiter=";").writerows(lines)
+    batch = NewBatch(
+        server_id=held.server.id,
+        recipients=RecipientsFile(listed.getvalue().encode(), "lista.csv"),
+        subject="{{nome}}",
+        text="{{nome}}",
+        html="<p>{{nome}}</p>",
+        name=NASTY[:200],
+    )
+    core.batches.create(batch, actor=ME)
+    # Under way, and stopped by what its account was told.
+    core.batches.create(batch, start=True, actor=ME)
+    core.suppressions.add("z3@mau.example", reason=NASTY, actor=ME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,29 @@ GAPS = [80, 130, 200, 400, 600]
 
 
 def twice(page: Any, button: Any, gap: int) -> None:
-    """Click twice in the place where the button stands now, whatever stands there by the second click."""
+    """Click twice in the place where the button stands now, whatever stands there by the second click.
+
+    The browser is told when each click was: on a busy machine the second one arrives later than a hand made it.
+    """
     button.scroll_into_view_if_needed()
     box = button.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.up()
-    page.wait_for_timeout(gap)
-    page.mouse.down(click_count=2)
-    page.mouse.up(click_count=2)
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    page.mouse.move(place["x"], place["y"])
+    hand = page.context.new_cdp_session(page)
+    began = time.time()
+    for count in (1, 2):
+        when = began + (count - 1) * gap / 1000
+        for event in ("mousePressed", "mouseReleased"):
+            click = {"type": event, "button": "left", "clickCount": count, "timestamp": when, **place}
+            hand.send("Input.dispatchMouseEvent", click)
+        if count == 1:
+            page.wait_for_timeout(gap)
+    hand.detach()
     settled(page)
+
+
+def until_a_press_counts(page: Any) -> None:
+    page.wait_for_function("window.mailcorePresses.counts()")
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +67,12 @@ class TestTheGuard:
         settled(page)
         return page
 
-    @pytest.mark.parametrize("gap", GAPS)
     @pytest.mark.parametrize("name", ["Igual", "Outro"])
-    def test_two_clicks_are_one_press(self, at: Any, name: str, gap: int) -> None:
-        twice(at, at.get_by_role("button", name=name), gap)
-        expect(at.get_by_text("Apertos: 1")).to_be_visible()
+    def test_two_clicks_are_one_press(self, at: Any, name: str) -> None:
+        for presses, gap in enumerate(GAPS, 1):
+            until_a_press_counts(at)
+            twice(at, at.get_by_role("button", name=name), gap)
+            expect(at.get_by_text(f"Apertos: {presses}", exact=True)).to_be_visible()
 
     def test_also_with_the_keyboard(self, at: Any) -> None:
         at.get_by_role("button", name="Igual").focus()
@@ -128,15 +142,19 @@ def button(page: Any, name: str) -> Any:
     return page.get_by_role("button", name=name, exact=True)
 
 
-@pytest.mark.parametrize("gap", GAPS)
-def test_enviar_sends_one_mail(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer, gap: int) -> None:
+def test_enviar_sends_one_mail(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
     page.goto(f"{app.url}/enviar_teste?servidor={register(core, smtp)}")
     field(page, "Para").fill("cliente@outro.example")
     settled(page)
-    twice(page, button(page, "Enviar"), gap)
-    expect(page.get_by_text("aceita", exact=True)).to_be_visible()
-    settled(page)
-    assert len(smtp.inbox) == 1
+    for mails, gap in enumerate(GAPS, 1):
+        before = [mail.message["Message-ID"] for mail in smtp.inbox]
+        until_a_press_counts(page)
+        twice(page, button(page, "Enviar"), gap)
+        for message_id in before:
+            expect(page.get_by_text(message_id)).to_have_count(0)  # the outcome on the screen is the last one's
+        expect(page.get_by_text("aceita", exact=True)).to_be_visible()
+        settled(page)
+        assert len(smtp.inbox) == mails
 
 
 @pytest.mark.parametrize("gap", [80, 200, 600])

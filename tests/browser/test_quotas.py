@@ -319,6 +319,10 @@ def test_filters_and_the_chosen_account_live_in_the_link(page: Any, app: Any, co
     assert page.url == link
     field(page, "Buscar").fill("ninguém")
     expect(page.get_by_text("Nenhuma conta combina com os filtros.")).to_be_visible()
+    settled(page)
+    press(page, "Limpar filtros")
+    expect(page.get_by_text("3 contas", exact=True)).to_be_visible()
+    expect(field(page, "Buscar")).to_have_value("")
     open_quotas(page, app.url, "?estado=Inventado&servidor=abc&pagina=-3")
     expect(page.get_by_text("3 contas", exact=True)).to_be_visible()
     no_traceback(page, app)

@@ -90,7 +90,7 @@ class HttpPeer:
                     rest -= len(piece)
                 sock.sendall(self._answer())
                 sock.shutdown(socket.SHUT_WR)
-                sock.settimeout(0.02)
+                sock.settimeout(0.005)
                 while sock.recv(65_536):  # closed at once it would be a reset, which may overtake the answer
                     pass
 

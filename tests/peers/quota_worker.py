@@ -9,6 +9,7 @@ to its end, minus the signal where it was killed.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -50,6 +51,7 @@ def recipient(number: int) -> str:
 def main() -> None:
     """Work off the rounds that come in."""
     assert library  # loaded here once, so that no round pays for it
+    gc.freeze()  # nor copies what the garbage collector would only look at
     for line in sys.stdin:
         work = Round(**json.loads(line))
         gate, opened = os.pipe()

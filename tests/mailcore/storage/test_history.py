@@ -111,6 +111,16 @@ def test_marks_that_are_lost_or_no_text_accuse_nobody(settings: Settings, tmp_pa
         assert look(dead / "mailcore.db") is Belonging.UNKNOWN
 
 
+def test_a_new_database_does_not_inherit_the_marks_of_one_that_is_gone(settings: Settings, tmp_path: Path) -> None:
+    with Mailcore(settings) as core:
+        register(core, "um")
+    (settings.data_dir / "mailcore.db").unlink()
+    (settings.data_dir / "mailcore.db-wal").unlink(missing_ok=True)
+    with Mailcore(settings) as core:
+        files_of_a_crash(core, tmp_path / "morto")
+    assert look(tmp_path / "morto" / "mailcore.db") is not Belonging.MIXED
+
+
 @pytest.mark.parametrize("how", ["moved", "gone"])
 def test_another_file_under_a_running_program_gets_nothing_more(settings: Settings, tmp_path: Path, how: str) -> None:
     core = Mailcore(settings)
