@@ -94,6 +94,7 @@ const words = {
   "Vega visualization": "Gráfico",
   "add icon": "adicionar",
   "file upload": "Escolher arquivo",
+  "progress": "andamento",
   "visualization": "gráfico",
 };
 // What has a name or a number in it.
