@@ -15,8 +15,10 @@ NAMES = {
     "door": "What the door costs",
     "quotas": "Reserving units, and what quotas cost to read",
     "frames": "DataFrames over a million rows of the ledger",
+    "batches": "Batches without the wire",
     "checks": "The staged check, replies and the ledger row",
     "diagnosis": "Replies of real servers, read right",
+    "wire": "A batch over the wire, against nodemailer pooled",
     "versus_django": "The same work in the app and in the Django admin, 100,000 servers",
 }
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mailcore import frames as frames
     from mailcore.actor import Actor, computer_user
+    from mailcore.batches.new_batch import NewBatch, NewFile, RecipientsPlan
+    from mailcore.batches.recipients_file import RecipientsFile
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.errors import (
         ArgumentError,
@@ -40,9 +42,11 @@ if TYPE_CHECKING:
     from mailcore.rights import Right, Role
     from mailcore.sending.ledger import LedgerQuery
     from mailcore.settings import KeyringChoice, Settings, load_settings
-    from mailcore.storage.tables import MailServer, Send
+    from mailcore.storage.tables import Batch, MailServer, Send
     from mailcore.transports.base import Step
     from mailcore.vocabulary import (
+        BatchKind,
+        BatchState,
         ChangeAction,
         CheckState,
         Kind,
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
         LimitWindow,
         Origin,
         QuotaState,
+        RecipientStatus,
         SameAddress,
         Security,
         SendStatus,
@@ -59,6 +64,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Actor",
     "ArgumentError",
+    "Batch",
+    "BatchKind",
+    "BatchState",
     "ChangeAction",
     "CheckResult",
     "CheckState",
@@ -77,6 +85,8 @@ __all__ = [
     "MailServer",
     "Mailcore",
     "MailcoreError",
+    "NewBatch",
+    "NewFile",
     "NotAllowedError",
     "NotFoundError",
     "Origin",
@@ -84,6 +94,9 @@ __all__ = [
     "Quota",
     "QuotaState",
     "Recipient",
+    "RecipientStatus",
+    "RecipientsFile",
+    "RecipientsPlan",
     "RecordGoneError",
     "Right",
     "Role",
@@ -108,6 +121,8 @@ __all__ = [
 
 _HOMES = {
     "actor": ("Actor", "computer_user"),
+    "batches.new_batch": ("NewBatch", "NewFile", "RecipientsPlan"),
+    "batches.recipients_file": ("RecipientsFile",),
     "diagnosis.replies": ("Diagnosis",),
     "errors": (
         *("ArgumentError", "ConfigurationError", "ConflictError", "FieldChange", "FieldError", "HeldError"),
@@ -130,9 +145,10 @@ _HOMES = {
     "rights": ("Right", "Role"),
     "sending.ledger": ("LedgerQuery",),
     "settings": ("KeyringChoice", "Settings", "load_settings"),
-    "storage.tables": ("MailServer", "Send"),
+    "storage.tables": ("Batch", "MailServer", "Send"),
     "transports.base": ("Step",),
     "vocabulary": (
+        *("BatchKind", "BatchState", "RecipientStatus"),
         *("ChangeAction", "CheckState", "Kind", "LimitUnit", "LimitWindow", "QuotaState", "SameAddress", "Security"),
         *("Origin", "SendStatus", "StepState"),
     ),

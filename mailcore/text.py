@@ -22,6 +22,11 @@ def as_text(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text.replace("\0", ""))
 
 
+def in_log(text: str) -> str:
+    """Return ``text`` as it may stand in a log: one line, and nothing that a terminal obeys."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def fold(text: str) -> str:
     """Return ``text`` without accents, in folded case, white space collapsed.
 

@@ -8,13 +8,14 @@ enter_through_app("envios")
 st.title("Envios")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
-from ui.envios import below_the_table, filters, ledger_table, opened
+from ui.envios import batches_of, below_the_table, filters, ledger_table, opened
 from ui.listview.table import pair
 from ui.shortcuts import shortcuts
 
 core = mailcore()
 query = filters(core)
 with faults():
+    batches_of(core, query)
     page = core.ledger.search(query)
     table, detail = pair("sends")
     with table:

@@ -21,6 +21,7 @@ from mailcore import Mailcore
 from mailcore.settings import Settings
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.migrations import migrate
+from ui.door import tickets
 
 if TYPE_CHECKING:
     from tests.postgres import SharedDatabase
@@ -34,12 +35,27 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Write half characters as escapes: xdist ends the whole run where a report cannot be written as UTF-8."""
+    report: pytest.TestReport = yield  # type: ignore[misc]
+    report.sections = [(title, _escaped(text)) for title, text in report.sections]
+    if report.longrepr is not None and _escaped(str(report.longrepr)) != str(report.longrepr):
+        report.longrepr = _escaped(str(report.longrepr))
+    return report  # type: ignore[return-value]
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @pytest.fixture(autouse=True)
 def _a_machine_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No setting and no desktop keyring of the machine the tests run on."""
+    """No setting and no desktop keyring of the machine the tests run on, and no door of another test in its process."""
     for name in list(os.environ):
         if name.startswith("MAILCORE_") and not name.startswith("MAILCORE_REQUIRE_"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(tickets, "_standing", list(tickets._standing))
     before = keyring.get_keyring()
     keyring.set_keyring(NoKeyring())
     yield

@@ -36,6 +36,10 @@ def list_of_apps(core: Mailcore) -> None:
                 f"**{plain(app.name)}** · {OAUTH_PROVIDER[app.provider]} · {OAUTH_MODE[app.mode]} · "
                 f"{plain(app.client_id)}{tenant} · {_secret(app)}"
             )
+            if link := core.servers.apps.consent_link(app):
+                with st.popover("Link de consentimento"):
+                    st.markdown("Mande ao administrador da empresa, se ela não deixa cada pessoa consentir:")
+                    st.code(link, language=None, wrap_lines=True)
             st.button("Alterar", key=f"app_edit_{app.id}", on_click=_begin_to_edit, args=(app,))
             st.button("Apagar", key=f"app_remove_{app.id}", on_click=APPS_REMOVING.set, args=(app.id,))
     wanted = APPS_REMOVING.take()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from mailcore.sending.ledger import LedgerPage
     from mailcore.storage.tables import Send
 
+_MOST_BATCHES = 5
 _OUTCOMES: dict[str, SendStatus | None] = {
     "Todos": None,
     **{word: status for status, word in words.OUTCOME.items() if status is not SendStatus.STARTED},
@@ -105,7 +107,10 @@ def filters(core: Mailcore) -> LedgerQuery:
         )
     span = _PERIOD.span(core.settings.zone)
     since, until = span.moments(core.settings.zone)
+    # A batch is one line that opens, until one looks for a message or an outcome.
+    is_whole = _OUTCOME.chosen() is None and _ORIGIN.chosen() is None and not LEDGER_RECIPIENT.get() and server is None
     return LedgerQuery(
+        without_batches=is_whole,
         server_id=server.id if server else None,
         server_name=LEDGER_SERVER_NAME.get() or "",
         since=since,
@@ -134,6 +139,33 @@ def _all_servers() -> None:
     _FILTERS.to_first_page()
 
 
+def batches_of(core: Mailcore, query: LedgerQuery) -> None:
+    """Draw each batch of the period as one line that opens it, where its messages are not in the table themselves."""
+    if not query.without_batches:
+        return
+    found = core.batches.find(
+        since=query.since, until=query.until, server_name=query.server_name, page_size=_MOST_BATCHES
+    )
+    for batch in found.batches:
+        if batch.started_at is None:
+            continue
+        ends = [
+            counted(batch.sent, "aceita", "aceitas"),
+            *([counted(batch.refused, "recusada", "recusadas")] if batch.refused else []),
+            *([counted(batch.uncertain, "incerta", "incertas")] if batch.uncertain else []),
+        ]
+        st.page_link(
+            "pages/envio_em_lote.py",
+            label=f"Lote {number(batch.id)} “{plain(batch.name)}”, {date_time(batch.started_at, core.settings.zone)}, "
+            f"por {plain(batch.server_name)}: {', '.join(ends)} de {number(batch.total)}",
+            icon=":material/stacked_email:",
+            query_params={"lote": str(batch.id)},
+        )
+    if found.matching > _MOST_BATCHES:
+        more = counted(found.matching - _MOST_BATCHES, "lote", "lotes")
+        st.page_link("pages/envio_em_lote.py", label=f"e mais {more}", icon=":material/stacked_email:")
+
+
 def ledger_table(core: Mailcore, page: LedgerPage) -> None:
     """Draw one page of the ledger; a click opens a row, which is kept by its id."""
     if not page.matching:
@@ -157,13 +189,14 @@ def ledger_table(core: Mailcore, page: LedgerPage) -> None:
 
 def below_the_table(core: Mailcore, query: LedgerQuery, page: LedgerPage) -> None:
     """How many there are, the pages, the file; and the address that reopens all of it."""
+    whole = replace(query, without_batches=False)  # a file has every message
     if page.matching:
         if LEDGER_OPENED.get().only is None:
             st.caption("Marque um envio na lista para ver o que houve com ele.")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(counted(page.matching, "envio", "envios"))
             pager(_FILTERS, shown=page.number, matching=page.matching, size=PAGE_SIZE)
-            download_buttons("envios", "", csv=partial(to_csv, core, query), excel=partial(to_excel, core, query))
+            download_buttons("envios", "", csv=partial(to_csv, core, whole), excel=partial(to_excel, core, whole))
             if page.matching > MOST_EXPORTED:
                 st.caption(f"Os arquivos trazem os {number(MOST_EXPORTED)} mais novos.")
     _FILTERS.remember(servidor=str(query.server_id or ""), envio=str(LEDGER_OPENED.get().only or ""))

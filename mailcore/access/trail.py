@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, select
 
 from mailcore.storage.tables import AccessEvent
-from mailcore.text import as_text
+from mailcore.text import as_text, in_log
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -108,7 +108,8 @@ def note(
         )
     )
     level = logging.WARNING if event == "refused" else logging.INFO
-    _log.log(level, "access: %s email=%s by=%s door=%s from=%s reason=%s", event, email, by, door, address, reason)
+    told = map(in_log, (event, email, by, door, address, reason))
+    _log.log(level, "access: %s email=%s by=%s door=%s from=%s reason=%s", *told)
 
 
 def read(database: Database, *, page: int = 1) -> EventPage:

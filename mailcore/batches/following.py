@@ -115,11 +115,10 @@ class Following:
             self._suppress(delivery)
 
     def _suppress(self, delivery: Delivery) -> None:
-        gone = [each for each in delivery.failed if each.category == _NO_MAILBOX and each.address]
+        gone = {each.address: each.reply for each in delivery.failed if each.category == _NO_MAILBOX and each.address}
         if gone:
             with self._database.fast_write() as cursor:
-                for each in gone:
-                    suppress(cursor, self._database, [each.address], SuppressionSource.SERVICE, reason=each.reply)
+                suppress(cursor, self._database, gone, SuppressionSource.SERVICE)
 
 
 def _refuse(session: Session, batch: Batch, found: BatchFollowUp, delivery: Delivery) -> None:

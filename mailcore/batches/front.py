@@ -130,9 +130,19 @@ class Batches:
 
     # ------------------------------------------------------------------ looking
 
-    def find(self, *, page: int = 1, page_size: int = reading.PAGE_SIZE) -> BatchPage:
+    def find(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        server_name: str = "",
+        page: int = 1,
+        page_size: int = reading.PAGE_SIZE,
+    ) -> BatchPage:
         """Return one page of batches, newest first; see :func:`mailcore.batches.reading.find`."""
-        return reading.find(self._database, page=page, page_size=page_size)
+        return reading.find(
+            self._database, since=since, until=until, server_name=server_name, page=page, page_size=page_size
+        )
 
     def get(self, batch_id: int) -> Batch:
         """Return one batch; see :func:`mailcore.batches.reading.get`."""

@@ -12,13 +12,14 @@ from mailcore.batches.labels import refused
 from mailcore.diagnosis.replies import Diagnosis
 from mailcore.errors import NotFoundError
 from mailcore.storage.tables import Batch, BatchRecipient
-from mailcore.text import thousands
+from mailcore.text import as_text, thousands
 from mailcore.vocabulary import RecipientStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
 
     from mailcore.storage.database import Database
 
@@ -45,16 +46,36 @@ class RecipientPage:
     number: int
 
 
-def find(database: Database, *, page: int = 1, page_size: int = PAGE_SIZE) -> BatchPage:
+def find(
+    database: Database,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    server_name: str = "",
+    page: int = 1,
+    page_size: int = PAGE_SIZE,
+) -> BatchPage:
     """Return one page of batches; the cost does not depend on the number of their recipients.
+
+    Args:
+        since: aware; only those started from this moment on.
+        until: aware; only those started before this moment.
+        server_name: only with this in the description of their server.
 
     Raises:
         StorageError: the database could not be read.
     """
+    wanted: list[ColumnElement[bool]] = [Batch.is_loaded.is_(True)]
+    if since is not None:
+        wanted.append(Batch.started_at >= since)
+    if until is not None:
+        wanted.append(Batch.started_at < until)
+    if text := as_text(server_name).strip():
+        wanted.append(Batch.server_name.icontains(text, autoescape=True))
     with database.read() as session:
-        matching = session.scalar(select(func.count()).select_from(Batch).where(Batch.is_loaded)) or 0
+        matching = session.scalar(select(func.count()).select_from(Batch).where(*wanted)) or 0
         number = min(max(page, 1), max(1, -(-matching // page_size)))
-        newest = select(Batch).where(Batch.is_loaded).order_by(Batch.id.desc())
+        newest = select(Batch).where(*wanted).order_by(Batch.id.desc())
         rows = session.scalars(newest.limit(page_size).offset((number - 1) * page_size)).all()
     return BatchPage(list(rows), matching, number)
 

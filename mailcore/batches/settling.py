@@ -167,8 +167,7 @@ def _learn(
     }
     if unknown:
         addresses = {each.address: unknown[each.row] for each in settlement.group.recipients if each.row in unknown}
-        for address, reply in addresses.items():
-            suppress(account.cursor, account.database, [address], SuppressionSource.REFUSAL, reason=reply)
+        suppress(account.cursor, account.database, addresses, SuppressionSource.REFUSAL)
 
 
 def _note_results(

@@ -18,7 +18,7 @@ from mailcore.text import as_text
 from mailcore.vocabulary import BatchKind, SuppressionScope, SuppressionSource
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from mailcore.batches.unsubscribing import Unsubscribing
     from mailcore.storage.database import Database, FastCursor
@@ -90,7 +90,7 @@ class Suppressions:
         except ValueError as error:
             raise refused("address", str(error)) from None
         with self._database.fast_write() as cursor:
-            suppress(cursor, self._database, [written], SuppressionSource.HAND, scope=scope, reason=reason, who=actor)
+            suppress(cursor, self._database, {written: reason}, SuppressionSource.HAND, scope=scope, who=actor)
         return self._get(written, scope)
 
     @needs(Right.OPERATE)
@@ -127,10 +127,9 @@ class Suppressions:
             suppress(
                 cursor,
                 self._database,
-                [recipient],
+                {recipient: "pelo endereço na mensagem"},
                 SuppressionSource.UNSUBSCRIBED,
                 scope=SuppressionScope.MARKETING,
-                reason="pelo endereço na mensagem",
             )
         return recipient
 
@@ -143,14 +142,17 @@ class Suppressions:
 def suppress(
     cursor: FastCursor,
     database: Database,
-    addresses: Collection[str],
+    reasons: Mapping[str, str],
     source: SuppressionSource,
     *,
     scope: SuppressionScope = SuppressionScope.ALL,
-    reason: str = "",
     who: Actor | None = None,
 ) -> None:
-    """Put addresses on the list, in the transaction at hand; who is there already stays as before."""
+    """Put addresses on the list, in the transaction at hand; who is there already stays as before.
+
+    Args:
+        reasons: address → why.
+    """
     since = database.stored(datetime.now(UTC))
     common = {"scope": scope.value, "source": source.value, "since": since, "who": who.name[:200] if who else ""}
     cursor.execute_many(
@@ -158,7 +160,7 @@ def suppress(
         [
             {**common, "address": address, "key": address.casefold(), "reason": " ".join(reason.split())[:_MOST_REASON]}
             # In one order, so that two who add the same do not wait for each other.
-            for address in sorted(addresses, key=str.casefold)
+            for address, reason in sorted(reasons.items(), key=lambda item: item[0].casefold())
         ],
     )
 

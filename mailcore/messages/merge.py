@@ -1,8 +1,6 @@
 """The messages of a batch: written in pieces once, and joined for each recipient.
 
-Whatever is the same for everybody is encoded once. A field is encoded alone and set between soft line breaks of
-quoted-printable, so that its length moves nothing around it. The bytes are 7-bit, save for addresses that need
-SMTPUTF8.
+Whatever is the same for everybody is encoded once. The bytes are 7-bit, save for addresses that need SMTPUTF8.
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ from mailcore.messages.compose import MAX_HEADER_TEXT, Recipient
 from mailcore.messages.eml import date_field
 from mailcore.messages.encoded_words import header_text
 from mailcore.messages.headers import parameters_in_ascii
+from mailcore.messages.merge_bodies import Write, body_writer, compact
 from mailcore.messages.merge_template import (
     ALLOWED_FILTERS,
     UNSUBSCRIBE_FIELD,
@@ -31,7 +30,7 @@ from mailcore.messages.merge_template import (
     field_key,
     joined,
 )
-from mailcore.messages.transfer import base64_lines, quoted_printable
+from mailcore.messages.transfer import base64_lines
 
 __all__ = [
     "ALLOWED_FILTERS",
@@ -43,12 +42,8 @@ __all__ = [
     "field_key",
 ]
 
-_SOFT = b"=\r\n"
-_QP_LINE = 76
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
-
-_Write = Callable[[Mapping[str, str]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +98,8 @@ class MergeMessage:
         self._head = self._common_head()
         self._files = b"".join(self._attached(each) for each in self.attachments)
         content = self._content()
-        self._plain = _compact([b"MIME-Version: 1.0\r\n", *content])
-        self._mixed = _compact(
+        self._plain = compact([b"MIME-Version: 1.0\r\n", *content])
+        self._mixed = compact(
             [
                 b"MIME-Version: 1.0\r\n" + self._multipart("mixed", "m") + self._open("m"),
                 *content,
@@ -229,12 +224,12 @@ class MergeMessage:
             lines.append(b"Precedence: bulk\r\n")
         return b"".join(lines)
 
-    def _content(self) -> list[bytes | _Write]:
+    def _content(self) -> list[bytes | Write]:
         """The text, or text and HTML (RFC 2046 §5.1.4), each with its header."""
-        text = _body_writer("text/plain", self.template.text)
+        text = body_writer("text/plain", self.template.text)
         if not self.template.html:
             return text
-        html = _body_writer("text/html", self.template.html)
+        html = body_writer("text/html", self.template.html)
         head = self._multipart("alternative", "a") + self._open("a")
         return [head, *text, b"\r\n" + self._open("a"), *html, b"\r\n" + self._close("a")]
 
@@ -285,7 +280,7 @@ def _to_line(address: str, name: str) -> bytes:
     return mailbox_field("To", [(_flat(name), _flat(address))]).line()
 
 
-def _subject_writer(pieces: Pieces) -> _Write:
+def _subject_writer(pieces: Pieces) -> Write:
     def write(values: Mapping[str, str]) -> bytes:
         return f"Subject: {header_text(_flat(joined(pieces, values)), 9)}\r\n".encode("ascii")
 
@@ -301,69 +296,3 @@ def _unsubscribe_lines(address: str) -> bytes:
     if written.startswith(("https://", "http://")):  # plain only where the program is this machine's own
         lines += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"  # RFC 8058 §3.1
     return lines.encode("ascii")
-
-
-# ---------------------------------------------------------------- bodies
-def _body_writer(kind: str, pieces: Pieces) -> list[bytes | _Write]:
-    head = f'Content-Type: {kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-    out: list[bytes | _Write] = [head.encode("ascii")]
-    for number, piece in enumerate(pieces):
-        is_last = number == len(pieces) - 1
-        if isinstance(piece, str):
-            written = _encoded(piece)
-            out.append(written if is_last else _with_soft_break(written))
-        elif is_last:
-            out.append(_last_field_writer(piece))
-        else:
-            out.append(_field_writer(piece))
-    last = out[-1]
-    return out if isinstance(last, bytes) and last.endswith(b"\r\n") else [*out, b"\r\n"]
-
-
-def _field_writer(piece: Piece) -> _Write:
-    render = piece.render
-
-    def write(values: Mapping[str, str]) -> bytes:
-        text = render(values)
-        # Most fields are short and plain, and stand for themselves.
-        if len(text) < _QP_LINE and text.isascii() and text.isprintable() and "=" not in text and text[-1:] != " ":
-            return text.encode("ascii") + _SOFT if text else b""
-        return _with_soft_break(_encoded(text))
-
-    return write
-
-
-def _last_field_writer(piece: Piece) -> _Write:
-    render = piece.render
-    return lambda values: _encoded(render(values))
-
-
-def _encoded(text: str) -> bytes:
-    if "\n" in text or "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
-    return quoted_printable(text.encode("utf-8"))
-
-
-def _with_soft_break(encoded: bytes) -> bytes:
-    """End a piece so that what follows it begins a line of its own, and yet is the same line of text."""
-    if not encoded or encoded.endswith(b"\r\n"):
-        return encoded
-    last = len(encoded) - encoded.rfind(b"\n") - 1
-    if last < _QP_LINE:
-        return encoded + _SOFT
-    cut = len(encoded) - 3
-    # Never between "=" and its two digits.
-    cut = cut if encoded[cut - 1] != 0x3D and encoded[cut - 2] != 0x3D else encoded.rindex(b"=", 0, cut)
-    return encoded[:cut] + _SOFT + encoded[cut:] + _SOFT
-
-
-def _compact(pieces: list[bytes | _Write]) -> tuple[bytes | _Write, ...]:
-    """Join neighbours that are the same for everybody."""
-    out: list[bytes | _Write] = []
-    for piece in pieces:
-        last = out[-1] if out else None
-        if isinstance(piece, bytes) and isinstance(last, bytes):
-            out[-1] = last + piece
-        else:
-            out.append(piece)
-    return tuple(out)

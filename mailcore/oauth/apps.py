@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
 
 from sqlalchemy import select
 
@@ -219,6 +220,16 @@ class Apps:
         if app.secret_ref:
             self._secrets.drop(app.secret_ref)
         return app
+
+    def consent_link(self, app: OAuthApp) -> str:
+        """Return where a tenant's administrator lets an application in for everybody there; empty at Google.
+
+        Source: learn.microsoft.com/entra/identity/enterprise-apps/grant-admin-consent (read on 2026-11-26).
+        """
+        if app.provider != "microsoft":
+            return ""
+        tenant = quote(app.tenant or "organizations", safe="")
+        return f"{self._settings.microsoft_login_url}/{tenant}/adminconsent?{urlencode({'client_id': app.client_id})}"
 
     def client(self, app: OAuthApp) -> Client:
         """Return who speaks to the application's authorization server.

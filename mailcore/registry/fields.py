@@ -186,6 +186,7 @@ FIELDS = (
         sort=Sort.CHOICE,
         default=Auth.PASSWORD,
         choices=labels.AUTH,
+        also={fold(labels.login(Auth.OAUTH2, provider)): Auth.OAUTH2 for provider in labels.OAUTH_PROVIDER},
         place=Place(Tab.AUTHENTICATION, 12),
         column=Column("Forma de login", 110),
         option=Option("--auth", Group.LOGIN, "password (como nasce, se há usuário), oauth2 ou none"),

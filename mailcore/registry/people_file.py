@@ -84,7 +84,9 @@ def to_people_csv(servers: Iterable[MailServer], zone: ZoneInfo) -> str:
             "updated_at": server.updated_at,
         }
         flat |= {name: at.astimezone(zone).strftime("%d/%m/%Y %H:%M") if at else None for name, at in times.items()}
-        writer.writerow([cell(value) for name in _COLUMNS for value in _in_words(name, flat[name])])
+        words = {name: _in_words(name, flat[name]) for name in _COLUMNS}
+        words["auth"] = (labels.login(server.auth, server.oauth_provider), flat["auth"])
+        writer.writerow([cell(value) for name in _COLUMNS for value in words[name]])
     return text.getvalue()
 
 

@@ -48,6 +48,8 @@ class LedgerQuery:
     """``uncertain`` takes in what is under way or was interrupted (``started``): nobody knows of those either."""
     origin: Origin | None = None
     """By what it was sent."""
+    without_batches: bool = False
+    """Leave out what batches sent, however many rows that is."""
     recipient: str = ""
     """A part of a recipient's address."""
     page: int = 1
@@ -200,6 +202,8 @@ def conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
         found.append(Send.status.in_([SendStatus.UNCERTAIN, SendStatus.STARTED]))
     elif query.status is not None:
         found.append(Send.status == query.status)
+    if query.without_batches:
+        found.append(Send.batch_id.is_(None))
     if query.origin is Origin.BATCH:
         found.append(Send.batch_id.is_not(None))
     elif query.origin is not None:

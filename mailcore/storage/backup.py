@@ -18,6 +18,7 @@ from mailcore.errors import ConfigurationError, StorageError
 from mailcore.rights import Right
 from mailcore.storage.history import BESIDE, COPIED_AT, refuse_mixed
 from mailcore.storage.migrations import HEAD
+from mailcore.text import in_log
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def back_up(file: Path | None, target: Path, *, actor: Actor) -> int:
         raise StorageError(f"Não há banco de dados em “{file}”. Confira MAILCORE_DATA_DIR.")
     refuse_mixed(_sqlite(file))
     size = _copied(_sqlite(file), target, copied_at=datetime.now(UTC))
-    _log.info("%s copied the database to %s", actor.name, target)
+    _log.info("%s copied the database to %s", in_log(actor.name), in_log(str(target)))
     return size
 
 
@@ -72,7 +73,7 @@ def restore(source: Path, file: Path | None, *, actor: Actor) -> int:
     except OSError as error:
         raise StorageError(f"A pasta “{target.parent}” não pôde ser criada. Verifique as permissões.") from error
     size = _copied(source, target)
-    _log.info("%s made the database from %s", actor.name, source)
+    _log.info("%s made the database from %s", in_log(actor.name), in_log(str(source)))
     return size
 
 

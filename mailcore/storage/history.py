@@ -106,6 +106,9 @@ def refuse_mixture(database: Database) -> Belonging:
         StorageError: opening it would mix two histories.
     """
     if not _is_ours(database):
+        if database.file is not None:  # marks of a database that is gone say nothing of the one to come
+            with suppress(OSError):
+                _marks(database.file).unlink(missing_ok=True)
         return Belonging.UNKNOWN
     assert database.file is not None
     return refuse_mixed(database.file)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST_RECIPIENTS = 1_000
 """Of one call, by the service's own rule."""
-_AT_ONCE = 5
+AT_ONCE = 5
 """Calls of one line at a time; the service takes 20 for an account."""
 _MOST_BYTES = 8_000_000
 """Of the recipients in one call; about 20 MB are allowed with everything (10 in older texts)."""
@@ -41,7 +41,7 @@ class ElasticBulkLine(BulkLine):
 
     merges_itself = True
     most_lines = 4
-    group_size = _AT_ONCE * MOST_RECIPIENTS
+    group_size = AT_ONCE * MOST_RECIPIENTS
 
     def __init__(self, post: Callable[[bytes, str], Receipt], merge: MergeMessage) -> None:
         """Contact nobody yet.
@@ -61,7 +61,7 @@ class ElasticBulkLine(BulkLine):
         if len(calls) == 1:
             results |= self._call(*calls[0])
         elif calls:
-            with ThreadPoolExecutor(min(_AT_ONCE, len(calls)), thread_name_prefix="elastic") as pool:
+            with ThreadPoolExecutor(min(AT_ONCE, len(calls)), thread_name_prefix="elastic") as pool:
                 for done in pool.map(lambda call: self._call(*call), calls):
                     results |= done
         return [results[parcel.number] for parcel in parcels]

@@ -29,7 +29,9 @@ def scrubber(username: str, secret: str) -> Scrub:
         # Cut only after hiding: the cut could go through the middle of a secret.
         if pattern is not None:
             text = pattern.sub(HIDDEN, text)
-        return "".join(char for char in text if char.isprintable() or char == "\n")[:MAX_REPLY].strip()
+        if not text.isprintable():
+            text = "".join(char for char in text if char.isprintable() or char == "\n")
+        return text[:MAX_REPLY].strip()
 
     return scrub
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mailcore.transports.base import Connection
     from mailcore.transports.smtp_exchange import Limits
 
-_DEEP_GROUP = 2 * DEPTH
-_PAIRED_GROUP = 25
+_DEEP_GROUP = DEPTH
+_PAIRED_GROUP = 50
 _SINGLE_GROUP = 1
 _IDLE = 5.0
 """Seconds without a word after which a connection is tried before a group is put on it."""
@@ -48,7 +48,7 @@ class SmtpBulkLine(BulkLine):
 
     @property
     def group_size(self) -> int:
-        """As many as the server lets be on their way, twice; one where each waits for its answers."""
+        """As many as may be on their way at a time; one where each waits for its answers."""
         session = self._session
         if session is None or not session.offers("pipelining"):
             return _SINGLE_GROUP

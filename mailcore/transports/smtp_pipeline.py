@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from mailcore.transports.smtp_session import SmtpSession
 
-DEPTH = 50
+DEPTH = 100
 """Messages on their way at a time, at most: as many become uncertain where a connection drops."""
 FEWEST_DEEP = 8
 """Under so many BDAT is not worth it: its second small write meets Postfix' delayed acknowledgement."""

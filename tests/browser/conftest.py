@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.browser import warm
+from tests.browser.driver import TRAFFIC
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -266,6 +267,7 @@ class Tab:
 
     def __init__(self, context: Any) -> None:
         context.set_default_timeout(15_000)
+        context.add_init_script(TRAFFIC)
         self.frames: list[bytes] = []
         self.errors: list[str] = []
         self._context = context

@@ -11,22 +11,40 @@ expect = sync_api.expect
 expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 
+TRAFFIC = """(() => {
+  const traffic = (window.mailcoreTraffic = { sent: 0, got: 0, sockets: new WeakSet() });
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    traffic.sent = performance.now();
+    if (!traffic.sockets.has(this)) {
+      traffic.sockets.add(this);
+      this.addEventListener("message", () => { traffic.got = performance.now(); });
+    }
+    return send.call(this, data);
+  };
+})()"""
+"""Run in every document before its own scripts: when it last said something to the program, and heard of it."""
+
+_SETTLED = """async () => {
+  const app = document.querySelector('[data-testid="stApp"]');
+  const traffic = window.mailcoreTraffic;
+  const now = () => [app.dataset.testScriptState, traffic?.sent, traffic?.got].join();
+  const idle = () => new Promise((done) => requestIdleCallback(done, { timeout: 2000 }));
+  // Not everything that is said is answered; what starts a run is, at once.
+  const isAnswered = () => traffic.got >= traffic.sent || performance.now() - traffic.sent > 1500;
+  for (;;) {
+    const before = now();
+    await idle();
+    await new Promise((done) => setTimeout(done, traffic ? 100 : 333));
+    await idle();
+    if (app.dataset.testScriptState === "notRunning" && (!traffic || isAnswered()) && now() === before) return;
+  }
+}"""
+
+
 def settled(page: Any) -> None:
-    """Wait until no run of a page's script is under way, nor about to begin: quiet for a third of a second."""
-    page.evaluate(
-        """() => new Promise((done) => {
-          const app = document.querySelector('[data-testid="stApp"]');
-          let timer;
-          const look = () => {
-            clearTimeout(timer);
-            if (app.dataset.testScriptState === "notRunning") timer = setTimeout(finish, 333);
-          };
-          const watch = new MutationObserver(look);
-          const finish = () => { watch.disconnect(); done(); };
-          watch.observe(app, { attributes: true, attributeFilter: ["data-test-script-state"] });
-          look();
-        })"""
-    )
+    """Wait until no run of a page's script is under way nor asked for, and the page has drawn what came of it."""
+    page.evaluate(_SETTLED)
 
 
 def open_list(page: Any, url: str, query: str = "") -> None:

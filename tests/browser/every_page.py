@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,8 @@ from axe_playwright_python.base import AXE_SCRIPT
 from pydantic import SecretStr
 
 from mailcore.access.users import UserDraft
+from mailcore.batches.new_batch import NewBatch
+from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.messages.compose import compose
 from mailcore.oauth.apps import AppDraft
 from mailcore.quota.external_use import Entry
@@ -46,7 +50,7 @@ LOOK = """() => {
   const icon = '[translate="no"]'; // letters that a font makes a picture of
   const words = (el) => {
     const copy = el.cloneNode(true);
-    copy.querySelectorAll(icon).forEach((drawn) => drawn.remove());
+    copy.querySelectorAll(`${icon}, code`).forEach((drawn) => drawn.remove());
     return copy.textContent.trim();
   };
   for (const el of document.body.querySelectorAll("*")) {
@@ -125,6 +129,22 @@ def fill(core: Mailcore, smtp: SmtpPeer, elastic: ElasticPeer) -> None:
     now = datetime.now(UTC)
     core.record_external_use([Entry(server, now - timedelta(hours=hours), 1) for hours in range(1, 10)], actor=ME)
     core.servers.apps.add(AppDraft(NASTY[:200], "google", NASTY[:200]), SecretStr("segredo"), actor=ME)
+    core.suppressions.add("y@mau.example", reason=NASTY[:200], actor=ME)
     elastic.account["statusformatted"] = NASTY
     service = ServerDraft(name=f"2 {NASTY}"[:200], kind=Kind.ELASTIC_EMAIL, from_address="news@exemplo.com.br")
     core.servers.create(service, SecretStr(next(iter(elastic.keys))), actor=ME)
+    lines = [["nome", "e-mail", NASTY], [NASTY, "z1@exemplo.com.br", "x"], ["Bia", "z2@exemplo.com.br", NASTY]]
+    listed = StringIO()
+    csv.writer(listed, delimiter=";").writerows(lines)
+    batch = NewBatch(
+        server_id=held.server.id,
+        recipients=RecipientsFile(listed.getvalue().encode(), "lista.csv"),
+        subject="{{nome}}",
+        text="{{nome}}",
+        html="<p>{{nome}}</p>",
+        name=NASTY[:200],
+    )
+    core.batches.create(batch, actor=ME)
+    # Under way, and stopped by what its account was told.
+    core.batches.create(batch, start=True, actor=ME)
+    core.suppressions.add("z3@mau.example", reason=NASTY, actor=ME)

@@ -132,8 +132,16 @@ def test_a_session_that_ends_says_so_and_what_was_typed_stays(core: Mailcore, ap
     expect(other.get_by_role("heading", name="Senha trocada")).to_be_visible()
     other.close()
     page.keyboard.press("Escape")
+    page.evaluate(
+        """() => {
+          const app = document.querySelector('[data-testid="stApp"]');
+          window.connections = [];
+          new MutationObserver(() => window.connections.push(app.dataset.testConnectionState))
+            .observe(app, { attributes: true, attributeFilter: ["data-test-connection-state"] });
+        }"""
+    )
     press(page, "Salvar")
-    expect(page.locator('[data-test-connection-state="CONNECTED"]')).to_be_visible(timeout=60_000)
+    page.wait_for_function("window.connections.at(-1) === 'CONNECTED'", timeout=60_000)
     expect(field(page, "Descrição")).to_have_value("Padaria digitada")
     press(page, "Salvar")
     expect(page.get_by_text("Servidor: preencha com o endereço do servidor").first).to_be_visible()

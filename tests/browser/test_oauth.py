@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from mailcore import Mailcore
+from mailcore import Mailcore, compose
+from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
-from mailcore.vocabulary import Auth, OAuthState
+from mailcore.vocabulary import Auth, OAuthState, SendStatus
+from tests.actors import ME
 from tests.peers.certificates import authority_pem
 from tests.peers.oauth_server import OAuthPeer, Registered
 from tests.peers.oauth_smtp import OAuthSmtpPeer
 
-from .driver import choose, expect, field, open_form, press, settled, tab
+from .driver import choose, expect, field, open_form, press, select_row, settled, tab
 
 ANA = "ana@exemplo.com.br"
 APP_SECRET = "s3gredo-do-aplicativo-8812"
@@ -118,3 +122,87 @@ def test_another_persons_authorisation_is_said_and_not_kept(
     expect(opened.value.get_by_role("heading", name="A autorização não foi feita")).to_be_visible()
     expect(page.get_by_text("Quem entrou não é o usuário do cadastro.").first).to_be_visible()
     expect(page.get_by_text("Não autorizado")).to_be_visible()
+
+
+RETIRED = "535 5.7.139 Authentication unsuccessful, basic authentication is disabled. [GRU0PR01CA0001.example]"
+
+
+def test_from_a_refused_password_to_a_record_that_works_by_what_the_screen_says(
+    page: Any, app: Any, core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer
+) -> None:
+    """By a code typed elsewhere, and by an address pasted from a browser that cannot come back."""
+    smtp.password_says, peer.device_interval = RETIRED, 1
+    peer.clients["app"].secret = ""  # device codes are of public clients
+    core.servers.create(
+        ServerDraft(
+            name="Loja", host="localhost", port=smtp.port, ca_pem=authority_pem(), username=ANA, from_address=ANA
+        ),
+        SecretStr("senha-antiga-4471"),
+        actor=ME,
+    )
+    # The refusal names the way out, and one press leads there.
+    page.goto(app.url)
+    select_row(page)
+    press(page, "Testar conexão")
+    expect(page.get_by_text("535 5.7.139").first).to_be_visible()
+    page.get_by_role("link", name="Abrir o campo Forma de login").click()
+    expect(page.get_by_role("combobox", name="Forma de login", exact=True)).to_be_visible()
+    settled(page)
+    choose(page, "Forma de login", "Microsoft OAuth2")
+    expect(page.get_by_text("Nenhum aplicativo escolhido.")).to_be_visible()
+    page.once("dialog", lambda question: question.accept())  # what was chosen in the form is not saved yet
+    page.get_by_test_id("stMain").get_by_role("link", name="Aplicativos OAuth").click()
+    expect(page.get_by_role("heading", name="Aplicativos OAuth", level=1)).to_be_visible()
+    settled(page)
+    # The page says where to click at Microsoft; what comes of it is typed here.
+    expect(page.get_by_text("entra.microsoft.com").first).to_be_visible()
+    field(page, "Nome").fill("Entra da empresa")
+    field(page, "ID do cliente").fill("outro")
+    press(page, "Registrar")
+    expect(page.get_by_text("foi registrado")).to_be_visible()
+    settled(page)
+    press(page, "Alterar")
+    expect(page.get_by_role("heading", name="Alterar “Entra da empresa”")).to_be_visible()
+    field(page, "ID do cliente").fill("app")
+    press(page, "Salvar")
+    expect(page.get_by_text("foi salvo.")).to_be_visible()
+    assert [one.client_id for one in core.servers.apps.all()] == ["app"]
+    # Back in the record: a code, typed on any other machine.
+    (server,) = core.all_servers()
+    open_form(page, app.url, server.id)
+    tab(page, "Autenticação")
+    choose(page, "Forma de login", "Microsoft OAuth2")
+    press(page, "Usar um código")
+    code = page.get_by_test_id("stCode").filter(has_text=re.compile(r"^[0-9A-F]{8}$"))
+    expect(code).to_be_visible()
+    peer.enter_device(code.inner_text().strip(), ANA)
+    expect(page.get_by_text(f"Autorizado como {ANA} em ")).to_be_visible(timeout=30_000)
+    settled(page)
+    # And an address, from a browser that ends where nothing answers.
+    peer.leads_back = False
+    with page.context.expect_page() as opened:
+        press(page, "Autorizar")
+    expect(opened.value).to_have_url(re.compile("authorize"))
+    (ended,) = peer.led_to
+    pasted = field(page, "Endereço em que o navegador terminou")
+    expect(pasted).to_be_visible()
+    pasted.fill("http://localhost/oauth/retorno?code=x&state=y")
+    press(page, "Concluir")
+    expect(page.get_by_text("Esta resposta não é de um pedido em andamento.")).to_be_visible()
+    settled(page)
+    pasted.fill(ended)
+    press(page, "Concluir")
+    expect(page.get_by_text("Esta resposta não é de um pedido em andamento.")).to_have_count(0)
+    expect(page.get_by_text(f"Autorizado como {ANA} em ")).to_be_visible()
+    expect(pasted).to_have_count(0)
+    settled(page)
+    press(page, "Testar conexão")
+    expect(page.get_by_text("Funcionando: o servidor respondeu")).to_be_visible()
+    settled(page)
+    press(page, "Salvar")
+    expect(page.get_by_role("heading", name="Servidores de e-mail")).to_be_visible()
+    (server,) = core.all_servers()
+    assert (server.auth, server.oauth_user, server.secret_ref) == (Auth.OAUTH2, ANA, None)
+    message = compose(from_address=ANA, to=["beto@exemplo.org"], subject="Oi", text="Olá")
+    assert core.send(server, message, actor=ME).status is SendStatus.ACCEPTED
+    assert (len(smtp.inbox), peer.reused) == (1, 0)

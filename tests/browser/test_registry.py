@@ -98,41 +98,42 @@ def _database_files(app: Any) -> list[Path]:
     return list(Path(app.env["MAILCORE_DATA_DIR"]).glob("mailcore.db*"))
 
 
-@pytest.mark.parametrize(
-    ("label", "value", "sentence"),
-    [
-        ("Descrição", "", "Descrição: preencha este campo."),
-        ("Descrição", "sao  JOAO", "Descrição: já existe um servidor com esta descrição"),
-        ("Servidor", "smtp exemplo", "Servidor: "),
-        ("E-mail do remetente", "padaria", "E-mail do remetente: "),
-        ("Limite diário", "0", "Limite diário: use um número inteiro a partir de 1"),
-        ("Limite diário", "-1", "Limite diário: use um número inteiro a partir de 1"),
-        ("Observações", "x" * 5_000, "Observações: o texto tem 5.000 caracteres; cabem até 4.000."),
-        ("Porta envio", "70000", "Porta envio: use um número de 1 a 65535"),
-        ("Certificado da autoridade (PEM)", "isto não é", "Certificado da autoridade (PEM): isto não é um certificado"),
-    ],
-)
-def test_bad_input_gets_its_sentence_its_tab_and_loses_nothing(
-    page: Any, app: Any, core: Mailcore, label: str, value: str, sentence: str
-) -> None:
+BAD_INPUT = [
+    ("Descrição", "", "Descrição: preencha este campo."),
+    ("Descrição", "sao  JOAO", "Descrição: já existe um servidor com esta descrição"),
+    ("Servidor", "smtp exemplo", "Servidor: "),
+    ("E-mail do remetente", "padaria", "E-mail do remetente: "),
+    ("Limite diário", "0", "Limite diário: use um número inteiro a partir de 1"),
+    ("Limite diário", "-1", "Limite diário: use um número inteiro a partir de 1"),
+    ("Observações", "x" * 5_000, "Observações: o texto tem 5.000 caracteres; cabem até 4.000."),
+    ("Porta envio", "70000", "Porta envio: use um número de 1 a 65535"),
+    ("Certificado da autoridade (PEM)", "isto não é", "Certificado da autoridade (PEM): isto não é um certificado"),
+]
+GOOD = {
+    "Descrição": "Outra",
+    "Servidor": "smtp.outra.example",
+    "E-mail do remetente": "o@outra.example",
+    "Porta envio": "587",
+}
+
+
+def test_bad_input_gets_its_sentence_its_tab_and_loses_nothing(page: Any, app: Any, core: Mailcore) -> None:
     register(core, "São João")
     open_form(page, app.url)
     fill_smtp(page, "Outra", "smtp.outra.example", 587, sender="o@outra.example", password=PASSWORD)
-    on_authentication = label in ("Porta envio", "Certificado da autoridade (PEM)")
-    if not on_authentication:
-        tab(page, "Geral")
-    field(page, label).fill(value)
-    tab(page, "Geral" if on_authentication else "Autenticação")  # the other one: the error has to open it
-    press(page, "Salvar")
-    own_tab = "Autenticação" if on_authentication else "Geral"
-    expect(page.get_by_role("tab", name=own_tab)).to_have_attribute("aria-selected", "true")
-    expect(page.get_by_role("tabpanel").get_by_text(sentence)).to_be_visible()
-    expect(field(page, label)).to_have_value(value)
-    field(page, label).fill(
-        {"Descrição": "Outra", "Servidor": "smtp.outra.example", "Porta envio": "587"}.get(label, "")
-    )
-    if label == "E-mail do remetente":
-        field(page, label).fill("o@outra.example")
+    for label, value, sentence in BAD_INPUT:
+        on_authentication = label in ("Porta envio", "Certificado da autoridade (PEM)")
+        own_tab, other_tab = ("Autenticação", "Geral") if on_authentication else ("Geral", "Autenticação")
+        tab(page, own_tab)
+        field(page, label).fill(value)
+        tab(page, other_tab)  # the error has to open its own
+        press(page, "Salvar")
+        expect(page.get_by_role("tab", name=own_tab)).to_have_attribute("aria-selected", "true")
+        expect(page.get_by_role("tabpanel").get_by_text(sentence)).to_be_visible()
+        expect(field(page, label)).to_have_value(value)
+        assert len(stored(core)) == 1
+        settled(page)
+        field(page, label).fill(GOOD.get(label, ""))
     press(page, "Salvar")
     expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
     saved = next(server for server in stored(core) if server.name == "Outra")

@@ -21,6 +21,8 @@ from mailcore.actor import Actor, computer_user, needs, right_of
 from mailcore.batches.new_batch import NewBatch
 from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.errors import MailcoreError, NotAllowedError
+from mailcore.oauth.apps import AppDraft
+from mailcore.oauth.authorizing import Wanted
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.rights import Right, Role, rights_of
@@ -45,7 +47,7 @@ SEES = {
     ),
     *("Mailcore.trail.read", "Mailcore.servers.default", "Mailcore.servers.get", "Mailcore.servers.heir"),
     *("Mailcore.servers.is_empty", "Mailcore.servers.name_for_copy", "Mailcore.servers.search"),
-    *("Mailcore.servers.apps.all", "Mailcore.servers.apps.get"),
+    *("Mailcore.servers.apps.all", "Mailcore.servers.apps.get", "Mailcore.servers.apps.consent_link"),
     *("Mailcore.access.users.helpers", "Mailcore.access.users.is_empty"),
     *("health.portfolio.active_servers", "health.portfolio.attention", "health.service_figures.read"),
     *("quota.holds.state_in", "quota.reports.days", "quota.reports.hours", "quota.reports.near_the_limit"),
@@ -161,6 +163,11 @@ def draft(name: str = "Loja") -> ServerDraft:
     return ServerDraft(name=name, host="127.0.0.1", port=9, username="u", from_address="a@exemplo.com.br")
 
 
+def app(core: Mailcore) -> Any:
+    found = core.servers.apps.all()
+    return found[0] if found else core.servers.apps.add(AppDraft("Entra", "microsoft", "1"), actor=ME)
+
+
 def user(core: Mailcore) -> Any:
     found = core.access.users.everybody(actor=ME)
     return found[0] if found else core.access.users.add(UserDraft("bia@exemplo.com.br", Role.ANALYST), actor=ME)
@@ -222,6 +229,21 @@ TRIES: dict[str, tuple[Right, Callable[[Mailcore, Actor], object]]] = {
     "delete": (Right.DELETE_OR_BULK, lambda core, who: core.servers.delete(server(core).id, actor=who)),
     "import": (Right.DELETE_OR_BULK, _import),
     "change many": (Right.DELETE_OR_BULK, lambda core, who: core.servers.apply([(None, draft("Z"))], actor=who)),
+    "authorise": (
+        Right.OPERATE,
+        lambda core, who: core.servers.authorizing.begin(
+            Wanted(app(core).id, "smtp.office365.com", "u@exemplo.com.br"), redirect="http://localhost/", actor=who
+        ),
+    ),
+    "register an application": (
+        Right.ADMINISTER,
+        lambda core, who: core.servers.apps.add(AppDraft("Outro", "google", "2"), actor=who),
+    ),
+    "change an application": (
+        Right.ADMINISTER,
+        lambda core, who: core.servers.apps.edit(app(core).id, AppDraft("Novo", "microsoft", "1"), actor=who),
+    ),
+    "remove an application": (Right.ADMINISTER, lambda core, who: core.servers.apps.remove(app(core).id, actor=who)),
     "see users": (Right.ADMINISTER, lambda core, who: core.access.users.everybody(actor=who)),
     "see a user": (Right.ADMINISTER, lambda core, who: core.access.users.get(user(core).email, actor=who)),
     "add a user": (
@@ -264,7 +286,7 @@ def _ledger_query() -> Any:
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("act", TRIES)
 def test_every_role_tries_every_act(core: Mailcore, act: str, role: Role) -> None:
-    server(core), user(core)
+    server(core), user(core), app(core)
     right, attempt = TRIES[act]
     somebody = Actor("Fulano", role, 4711)
     before = _stored(core)
@@ -281,7 +303,8 @@ def test_every_role_tries_every_act(core: Mailcore, act: str, role: Role) -> Non
 def _stored(core: Mailcore) -> object:
     servers = [(one.id, one.version, one.last_check_state) for one in core.all_servers()]
     people = [(one.id, one.email, one.role, one.is_active) for one in core.access.users.everybody(actor=ME)]
-    return servers, people, core.ledger.search(_ledger_query()).matching, core.access.events(actor=ME).matching
+    apps = [(one.id, one.name) for one in core.servers.apps.all()]
+    return servers, people, apps, core.ledger.search(_ledger_query()).matching, core.access.events(actor=ME).matching
 
 
 def test_the_table_of_rights() -> None:

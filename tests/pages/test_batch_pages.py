@@ -9,12 +9,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from mailcore import Mailcore
+from mailcore import LedgerQuery, Mailcore
 from mailcore.batches.new_batch import NewBatch
 from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
-from mailcore.vocabulary import BatchState
+from mailcore.vocabulary import BatchState, Security
 from tests.actors import ME
 from tests.pages.drawn import as_shown, rows_of
 from ui.lote.result_file import to_csv, to_excel
@@ -28,8 +28,17 @@ def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
     st.cache_resource.clear()
     with Mailcore(Settings(data_dir=tmp_path / "data", keyring="database")) as opened:
+        # Nobody listens there, and that is known at once.
         draft = ServerDraft(
-            name="Loja", host="a.example", requires_auth=False, from_address="loja@x.br", daily_limit=2, is_default=True
+            name="Loja",
+            host="127.0.0.1",
+            port=9,
+            security=Security.NONE,
+            security_auto=False,
+            requires_auth=False,
+            from_address="loja@x.br",
+            daily_limit=2,
+            is_default=True,
         )
         opened.servers.create(draft, actor=ME)
         yield opened
@@ -106,6 +115,25 @@ def test_a_draft_can_be_changed_and_an_unknown_one_is_told(core: Mailcore) -> No
     assert "Conferir e ver a prévia" in labels(app)
     app = page(lote="999")
     assert "Não há lote com o número 999" in as_shown(app.warning[0].value)
+
+
+def test_a_batch_is_seen_where_its_account_and_its_messages_are(core: Mailcore) -> None:
+    number = make(core, start=True)
+    app = page("cotas")
+    assert any(
+        "Lotes em andamento: **3 mensagens ainda vão sair**, por 1 conta." in each.value for each in app.markdown
+    )
+    core.batches._worker.work()  # each try has its row
+    everything = core.ledger.search(LedgerQuery()).matching
+    assert everything > 0
+    app = page("envios")
+    (line,) = [each.proto for each in app.get("page_link") if "Lote" in each.proto.label]
+    assert "Oi" in line.label
+    assert f"lote={number}" in line.query_string
+    assert not app.exception
+    assert core.ledger.search(LedgerQuery(without_batches=True)).matching == 0
+    app = page("envios", origem="Envio em lote")
+    assert len(rows_of(app)) == everything
 
 
 def test_the_result_is_a_file_in_the_words_of_the_screen(core: Mailcore) -> None:

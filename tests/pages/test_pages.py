@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
 from mailcore import Mailcore
+from mailcore.oauth.apps import AppDraft
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
@@ -104,3 +106,33 @@ def test_a_setting_that_is_wrong_is_a_sentence(
     app = run(page)
     assert not app.exception
     assert sentence in as_shown(app.error[0].value)
+
+
+def test_an_applications_secret_that_ends_is_told_in_the_list_and_changed_on_its_page(installation: Settings) -> None:
+    register(installation, 1)
+    ends_on = datetime.now(UTC).date() + timedelta(days=10)
+    with Mailcore(installation) as core:
+        draft = AppDraft("Entra", "microsoft", "1f0c", secret_ends_on=ends_on)
+        app_id = core.servers.apps.add(draft, SecretStr(PASSWORD), actor=ME).id
+    st.cache_data.clear()
+    shown = [panel.label for panel in run("pages/servidores.py").expander]
+    assert "Precisam de atenção: 1 aplicativo OAuth com segredo que vence" in shown
+    app = run("pages/aplicativos_oauth.py")
+    assert f"segredo vence em {ends_on:%d/%m/%Y}" in as_shown(app.markdown[0].value)
+    app.button(key=f"app_edit_{app_id}").click().run()
+    assert app.subheader[0].value == "Alterar “Entra”"
+    fields = {field.label: field for field in app.text_input}
+    assert (fields["ID do cliente"].value, fields["Segredo do cliente"].value) == ("1f0c", "")
+    fields["Nome"].set_value("Entra da empresa")
+    fields["Segredo do cliente"].set_value("outro-segredo-7781")
+    app.date_input[0].set_value(ends_on + timedelta(days=700))
+    app.button(key="app_save").click().run()
+    assert not app.exception
+    assert not app.error
+    assert app.subheader[0].value == "Novo aplicativo"
+    assert "outro-segredo-7781" not in repr(app.session_state._state.filtered_state)
+    with Mailcore(installation) as core:
+        changed = core.servers.apps.get(app_id)
+        assert (changed.name, changed.secret_ends_on) == ("Entra da empresa", ends_on + timedelta(days=700))
+        assert core.secrets.get(str(changed.secret_ref)).get_secret_value() == "outro-segredo-7781"
+        assert core.attention().app_secrets == []

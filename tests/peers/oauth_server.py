@@ -111,6 +111,10 @@ class OAuthPeer:
         self.device_interval = 5
         self.signs_in_as = ""
         """Who a real browser that comes to the authorize page is."""
+        self.leads_back = True
+        """False: the browser ends where nothing answers, as where the address of return is not of its machine."""
+        self.led_to: list[str] = []
+        """The addresses at which browsers ended."""
         self._codes: dict[str, _Code] = {}
         self._families: dict[str, _Family] = {}
         """Refresh token, old ones too → its family."""
@@ -364,8 +368,11 @@ def _handler(peer: OAuthPeer) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None: ...
 
         def do_GET(self) -> None:
-            self.send_response(302)
-            self.send_header("Location", peer.sign_in(f"{peer.url}{self.path}", peer.signs_in_as))
+            back = peer.sign_in(f"{peer.url}{self.path}", peer.signs_in_as)
+            peer.led_to.append(back)
+            self.send_response(302 if peer.leads_back else 200)
+            if peer.leads_back:
+                self.send_header("Location", back)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

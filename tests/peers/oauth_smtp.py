@@ -29,9 +29,13 @@ class OAuthSmtpPeer:
     mechanisms: tuple[str, ...] = ("LOGIN", "XOAUTH2")
     says: str = ""
     """In place of looking at the token: this refusal, at once as Exchange does."""
+    password_says: str = ""
+    """What it says to whoever comes with a password."""
     google: bool = False
     """Refuse by a challenge that has to be answered."""
     auth_lines: list[str] = field(default_factory=list)
+    turns: int = 0
+    """Lines a client sent and waited for."""
     connections: int = 0
     inbox: list[bytes] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -77,6 +81,7 @@ class OAuthSmtpPeer:
         say("220 peer.example ESMTP")
         logged_in = False
         while line := file.readline(20_000):
+            self.turns += 1
             if len(line) > LONGEST_COMMAND:
                 self.faults.append("long line")
                 say("500 5.5.2 Line too long")
@@ -92,6 +97,9 @@ class OAuthSmtpPeer:
                     file, encrypted = connection.makefile("rb"), True
                 case "AUTH":
                     self.auth_lines.append(argument)
+                    if self.password_says and argument.upper().split()[0] in ("LOGIN", "PLAIN"):
+                        say(self.password_says)
+                        continue
                     if not encrypted:
                         self.faults.append("AUTH in clear")
                     if argument.upper() not in ("XOAUTH2", "OAUTHBEARER"):
@@ -100,6 +108,7 @@ class OAuthSmtpPeer:
                         continue
                     say("334 ")
                     answer = file.readline(LONGEST_ANSWER + 2)
+                    self.turns += 1
                     logged_in = self._looks_good(argument.upper(), answer)
                     if logged_in:
                         say("235 2.7.0 Accepted")

@@ -24,8 +24,8 @@ NO_MARKDOWN = {("value", name) for name in ("text_input", "text_area", "number_i
     ("value", "checkbox")
 }
 MAKES_PLAIN = {
-    "ago", "clock", "counted", "date_time", "diagnosis_for", "field_help", "len", "login_label", "milliseconds",
-    "number", "plain", "read_text", "step_label", "style", "thousands", "yes_or_no",
+    "ago", "clock", "counted", "date_time", "diagnosis_for", "field_help", "forecast_sentence", "len", "login_label",
+    "milliseconds", "number", "plain", "read_text", "step_label", "style", "thousands", "yes_or_no",
 }  # fmt: skip
 """What returns text that is ours, numbers and times; ``plain`` makes it of any other."""
 OURS = {
@@ -98,7 +98,7 @@ class Screen:
     def __init__(self) -> None:
         self.places: list[tuple[str, ast.expr, Function | None]] = []
         self.functions: dict[str, list[Function]] = {}
-        self.calls: dict[str, list[tuple[ast.Call, Function | None]]] = {}
+        self.calls: dict[str, list[tuple[ast.Call, Function | None, str]]] = {}
         for file in FILES:
             self._read(ast.parse(file.read_text("utf-8")), file.relative_to(REPOSITORY).as_posix(), None)
         self._asked: set[tuple[str, int]] = set()
@@ -115,7 +115,7 @@ class Screen:
 
     def _call(self, call: ast.Call, where: str, inside: Function | None) -> None:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        self.calls.setdefault(name, []).append((call, inside))
+        self.calls.setdefault(name, []).append((call, inside, where))
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None
         if name not in TAKES_MARKDOWN or not isinstance(owner, ast.Name) or owner.id not in ("st", "status", "row"):
             return
@@ -198,7 +198,9 @@ class Screen:
 
     def _is_parameter_ours(self, name: str, function: Function) -> bool:
         """Everybody who calls the function gives it words of ours."""
-        calls = self.calls.get(function.node.name, [])
+        called = self.calls.get(function.node.name, [])
+        is_private = function.node.name.startswith("_")
+        calls = [(call, caller) for call, caller, file in called if file == function.file or not is_private]
         default = dict(zip(reversed(function.parameters), reversed(function.node.args.defaults), strict=False))
         for call, caller in calls:
             given = next((each.value for each in call.keywords if each.arg == name), None)

@@ -32,6 +32,7 @@ const words = {
   "Download failed": "Não foi possível baixar",
   "Drag and drop a file here": "Solte um arquivo aqui",
   "Drag and drop files here": "Solte arquivos aqui",
+  "Empty": "vazio",
   "Expand sidebar": "Abrir menu",
   "Failed to load data": "Não foi possível ler os dados",
   "Format": "Formato",

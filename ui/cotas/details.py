@@ -34,6 +34,8 @@ def details(core: Mailcore, quota: Quota) -> None:
             st.markdown(
                 f"**Usado:** {number(quota.sent_here)} por este programa e {number(quota.external)} de consumo externo"
             )
+            if planned := core.batches.planned().get(quota.account_key):
+                st.markdown(f"**Em lotes:** {number(planned)} ainda por sair")
             if quota.shown is quota.service:
                 st.caption("Vale a contagem do serviço, que deixa menos: o limite e o “Usado” da tabela são dela.")
             st.markdown("**Cadastros desta conta:**")

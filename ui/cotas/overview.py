@@ -111,6 +111,7 @@ def overview(core: Mailcore) -> View:
     figures = {quota.account_key: _figures(core, quota) for quota in every}
     matching = _matching(every, figures)
     _cards(every)
+    _batches(core)
     return View(every, matching, _chosen(matching), figures)
 
 
@@ -187,6 +188,17 @@ def _cards(every: list[Quota]) -> None:
         near = states.count(QuotaState.NEAR) + states.count(QuotaState.FULL)
         st.metric("Perto do limite", number(near), border=True, width=200, help="De 80 % em diante, e sem cota.")
         st.metric("Bloqueadas", number(states.count(QuotaState.BLOCKED)), border=True, width=200)
+
+
+def _batches(core: Mailcore) -> None:
+    """Say what batches under way will still use."""
+    planned = core.batches.planned()
+    if not planned:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        units = counted(sum(planned.values()), "mensagem ainda vai sair", "mensagens ainda vão sair")
+        st.markdown(f"Lotes em andamento: **{units}**, por {counted(len(planned), 'conta', 'contas')}.")
+        st.page_link("pages/envio_em_lote.py", label="Ver os lotes", icon=":material/stacked_email:")
 
 
 def _chosen(matching: list[Quota]) -> Quota | None:

@@ -10,16 +10,17 @@ import streamlit as st
 
 from mailcore.batches.new_batch import NewBatch, NewFile
 from mailcore.batches.recipients_file import RecipientsFile
-from mailcore.errors import MailcoreError, ValidationError
+from mailcore.errors import ValidationError
 from mailcore.messages.merge import ALLOWED_FILTERS
 from mailcore.registry.search import ServerQuery
 from mailcore.vocabulary import BatchKind
 from ui import words
 from ui.context import current_actor
-from ui.formats import number, plain
+from ui.formats import plain
 from ui.jobs import watch
-from ui.listview.table import counted
+from ui.lote.complaints import complaints
 from ui.lote.listing import open_list, open_one
+from ui.lote.recipients import plan_of, recipients
 from ui.session import (
     BATCH_COLUMN,
     BATCH_DAY,
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from mailcore.batches.new_batch import RecipientsPlan
     from mailcore.storage.tables import MailServer
 
-MOST_MEGABYTES = 100
 _TYPED = (
     *(BATCH_NAME, BATCH_SERVER, BATCH_SERVER_SEARCH, BATCH_PASTED, BATCH_COLUMN, BATCH_SUBJECT, BATCH_TEXT),
     *(BATCH_HTML, BATCH_KIND, BATCH_WHEN, BATCH_DAY, BATCH_TIME, BATCH_FILE_COLUMN, BATCH_SHARE, BATCH_FILE),
@@ -56,8 +56,6 @@ _TYPED = (
 )
 _NOW, _LATER = "Assim que eu iniciar", "Em dia e hora"
 _NO_COLUMN = "(nenhuma: sem anexo próprio)"
-_MOST_FAULTS = 20
-_SAMPLE = 5
 
 
 def forget_form() -> None:
@@ -80,27 +78,21 @@ def new_batch(core: Mailcore) -> None:
         placeholder="para achar este lote depois; vazio, fica o assunto",
         persist_state="session",
     )
-    _errors("name")
+    complaints("name")
     server = _server(core)
     if server is None:
         return
     kind = _kind()
-    source = _recipients()
-    plan = _plan(core, source, server, kind) if source is not None else None
+    source = recipients()
+    plan = plan_of(core, source, server, kind) if source is not None else None
     if source is None:
-        _errors("recipients")
+        complaints("recipients")
     _message(plan)
     _attachments(plan)
     starts_at = _start(core)
     if st.button("Conferir e ver a prévia", key=f"lote_conferir_{BATCH_NONCE.get()}", type="primary"):
         _make(core, server, source, kind, starts_at)
     st.caption("Nada é enviado ainda: na próxima tela você vê a prévia e a previsão, e só então inicia.")
-
-
-def _errors(*fields: str) -> None:
-    for field in fields:
-        for sentence in BATCH_ERRORS.get().get(field, []):
-            st.error(plain(sentence), icon=":material/error:")
 
 
 def _server(core: Mailcore) -> MailServer | None:
@@ -127,7 +119,7 @@ def _server(core: Mailcore) -> MailServer | None:
         filter_mode="contains",
         persist_state="session",
     )
-    _errors("server")
+    complaints("server")
     if server_id is None:
         st.warning("Nenhum servidor combina com a busca.")
     return options.get(server_id) if server_id else None
@@ -146,117 +138,10 @@ def _kind() -> BatchKind:
     return next(kind for kind, name in words.BATCH_KIND.items() if name == chosen)
 
 
-# ---------------------------------------------------------------- recipients
-def _recipients() -> RecipientsFile | None:
-    key: Key[Any] = Key(f"lote_arquivo_{BATCH_NONCE.get()}", None)
-    uploaded = st.file_uploader(
-        "Destinatários",
-        key=key.name,
-        max_upload_size=MOST_MEGABYTES,
-        on_change=_keep_file,
-        args=(key,),
-        help="Planilha do Excel (.xlsx) ou CSV: uma linha por destinatário, os títulos na primeira. Cada coluna pode "
-        "ser usada na mensagem.",
-    )
-    kept = BATCH_FILE.get()
-    if kept is not None:
-        if uploaded is None:
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.caption(f"Arquivo escolhido antes: {plain(kept[0])}")
-                st.button("Tirar arquivo", key="lote_tirar", type="tertiary", on_click=BATCH_FILE.forget)
-        return RecipientsFile(kept[1], kept[0])
-    st.text_area(
-        "Ou cole os destinatários",
-        key=BATCH_PASTED.name,
-        height=110,
-        placeholder="um endereço por linha, ou as células copiadas da planilha, com os títulos",
-        persist_state="session",
-    )
-    return RecipientsFile(BATCH_PASTED.get()) if BATCH_PASTED.get().strip() else None
-
-
-def _keep_file(key: Key[Any]) -> None:
-    """Keep the file that was chosen, for the upload begins empty each time the form is opened; or drop it."""
-    file = key.get()
-    BATCH_FILE.set((file.name, file.getvalue()) if file is not None else None)
-
-
-def _plan(core: Mailcore, source: RecipientsFile, server: MailServer, kind: BatchKind) -> RecipientsPlan | None:
-    """Read the list, once for each list, server and kind; say what is in it and what is wrong with which line."""
-    asked = (hash(source.data), BATCH_COLUMN.get(), server.id, server.version, kind)
-    kept = BATCH_PLAN.get()
-    if kept is None or kept[0] != asked:
-        with st.spinner("Lendo a lista…"):
-            kept = (asked, *_read(core, source, server, kind))
-        BATCH_PLAN.set(kept)
-    plan, fault = kept[1], kept[2]
-    if plan is None:
-        st.error(plain(fault), icon=":material/error:")
-        if BATCH_COLUMN.get():
-            st.button("Achar a coluna sozinho", key="lote_coluna_sozinho", on_click=BATCH_COLUMN.forget)
-        return None
-    if BATCH_COLUMN.get() not in plan.columns:
-        BATCH_COLUMN.set(plan.email_column)
-        BATCH_PLAN.set(((asked[0], plan.email_column, *asked[2:]), plan, ""))
-    st.selectbox(
-        "Coluna do e-mail", list(plan.columns), key=BATCH_COLUMN.name, filter_mode=None, persist_state="session"
-    )
-    _errors("email_column")
-    _what_is_in_it(plan)
-    return plan
-
-
-def _read(
-    core: Mailcore, source: RecipientsFile, server: MailServer, kind: BatchKind
-) -> tuple[RecipientsPlan | None, str]:
-    try:
-        column = BATCH_COLUMN.get()
-        try:
-            return core.batches.read_recipients(source, email_column=column, server_id=server.id, kind=kind), ""
-        except ValidationError as error:
-            if not column or all(each.field != "email_column" for each in error.errors):
-                raise
-        # Chosen for another list.
-        return core.batches.read_recipients(source, server_id=server.id, kind=kind), ""
-    except MailcoreError as error:
-        return None, str(error)
-
-
-def _what_is_in_it(plan: RecipientsPlan) -> None:
-    told = [counted(plan.total, "destinatário", "destinatários")]
-    if plan.doubles:
-        told.append(counted(plan.doubles, "repetido fica de fora", "repetidos ficam de fora"))
-    if plan.suppressed:
-        told.append(counted(plan.suppressed, "suprimido não recebe", "suprimidos não recebem"))
-    if plan.own:
-        told.append("o próprio remetente está na lista e é recusado")
-    st.markdown(f"**{told[0]}**" + "".join(f"; {each}" for each in told[1:]) + ".")
-    if plan.fault_count:
-        st.error(
-            f"A lista tem {counted(plan.fault_count, 'linha com problema', 'linhas com problema')}. Corrija o arquivo "
-            "e escolha-o de novo: um lote só começa com a lista inteira certa.",
-            icon=":material/error:",
-        )
-        _list_of([str(fault) for fault in plan.faults], plan.fault_count)
-    if plan.sample:
-        with st.expander("Primeiras linhas"):
-            st.dataframe(
-                [{"Linha": row, **dict(zip(plan.columns, cells, strict=True))} for row, cells in plan.sample[:_SAMPLE]],
-                hide_index=True,
-            )
-
-
-def _list_of(sentences: list[str], count: int) -> None:
-    shown = sentences[:_MOST_FAULTS]
-    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in shown))
-    if count > len(shown):
-        st.caption(f"e mais {number(count - len(shown))}.")
-
-
 # ---------------------------------------------------------------- message
 def _message(plan: RecipientsPlan | None) -> None:
     if plan is not None:
-        fields = "  ".join(f"`{{{{{column.replace('`', '')}}}}}`" for column in plan.columns[:30])
+        fields = ", ".join(plain(f"{{{{{column}}}}}") for column in plan.columns[:30])
         st.markdown(f"Campos que cada destinatário preenche: {fields}")
     st.text_input(
         "Assunto",
@@ -266,7 +151,7 @@ def _message(plan: RecipientsPlan | None) -> None:
         placeholder="Olá, {{nome}}: sua fatura",
         persist_state="session",
     )
-    _errors("subject")
+    complaints("subject")
     as_text, as_html = st.tabs(["Texto", "HTML"])
     with as_text:
         st.text_area("Mensagem", key=BATCH_TEXT.name, height=220, on_change="ignore", persist_state="session")
@@ -279,10 +164,11 @@ def _message(plan: RecipientsPlan | None) -> None:
             persist_state="session",
             help="Pode ficar vazia. Se só houver HTML, o texto simples é feito dele.",
         )
-    _errors("text", "html")
+    complaints("text", "html")
+    filters = ", ".join(f"`{name}`" for name in ALLOWED_FILTERS)
     st.caption(
-        f"Depois de um campo pode vir um filtro, como em {{{{nome|title}}}} ({', '.join(ALLOWED_FILTERS)}), e "
-        "{% if campo %}…{% endif %} mostra um trecho só a quem tem algo no campo."
+        f"Depois de um campo pode vir um filtro, como em `{{{{nome|title}}}}` ({filters}), e "
+        "`{% if campo %}…{% endif %}` mostra um trecho só a quem tem algo no campo."
     )
 
 
@@ -314,7 +200,7 @@ def _attachments(plan: RecipientsPlan | None) -> None:
         if BATCH_FILE_COLUMN.get() not in columns:
             BATCH_FILE_COLUMN.forget()
         st.selectbox("Coluna do anexo", columns, key=BATCH_FILE_COLUMN.name, filter_mode=None, persist_state="session")
-    _errors("attachments", "file_column")
+    complaints("attachments", "file_column")
 
 
 def _keep_attachments(for_all: Key[Any], own: Key[Any]) -> None:
@@ -335,7 +221,7 @@ def _start(core: Mailcore) -> datetime | None:
             at = st.time_input("Hora", key=BATCH_TIME.name, width=160, persist_state="session")
         if day is not None and at is not None:
             starts_at = datetime.combine(day, at, core.settings.zone)
-    _errors("starts_at")
+    complaints("starts_at")
     BATCH_SHARE.start(10)
     st.number_input(
         "Parar com recusas acima de (%)",
@@ -348,7 +234,7 @@ def _start(core: Mailcore) -> datetime | None:
         "Com 100 nunca para.",
         persist_state="session",
     )
-    _errors("refusal_share")
+    complaints("refusal_share")
     return starts_at
 
 

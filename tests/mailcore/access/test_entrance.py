@@ -462,3 +462,19 @@ def test_a_wrong_setting_is_a_sentence(monkeypatch: pytest.MonkeyPatch, name: st
         load_settings()
     assert sentence in str(raised.value)
     assert name == "MAILCORE_LOGIN" or value not in str(raised.value)
+
+
+def test_nobody_writes_a_line_of_the_log(access: Access, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    hostile = "x\naccess: signed_in email=chefe@exemplo.com.br \x1b[2K\u202e\ud800"
+    visitor = Visitor(hostile, hostile)
+    identity = Identity("https://a.example", hostile, is_verified=True, name=hostile)
+    for act in (
+        lambda: access.enter_by_provider(identity, visitor),
+        lambda: access.sign_in(hostile, SecretStr(hostile), visitor),
+        lambda: access.enter_by_proxy(hostile, visitor),
+    ):
+        with pytest.raises(SignInRefusedError):
+            act()
+    assert len(caplog.messages) == 3
+    assert all(line.isprintable() and line.startswith("access: refused ") for line in caplog.messages)

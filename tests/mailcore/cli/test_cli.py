@@ -30,6 +30,7 @@ from mailcore.transports import kinds
 from mailcore.transports.smtp_session import SmtpSession
 from mailcore.vocabulary import LimitUnit, LimitWindow, SameAddress, Security, SendStatus
 from tests.actors import ME
+from tests.forked import run_command
 from tests.peers import certificates
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
 
@@ -96,8 +97,14 @@ def opened() -> Iterator[Mailcore]:
         yield core
 
 
-def process(*arguments: object, stdin: str = "", **environment: str) -> Ran:
+def process(*arguments: object, stdin: str = "") -> Ran:
     """Run a command as a process of its own."""
+    done = run_command(arguments, env=os.environ, given=stdin.encode())
+    return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def new_process(*arguments: object, stdin: str = "", **environment: str) -> Ran:
+    """The same from the interpreter's very start, where the environment decides how it begins."""
     done = subprocess.run(
         [sys.executable, "-m", "mailcore", *map(str, arguments)],
         cwd=ROOT,
@@ -253,7 +260,7 @@ def test_help_loads_no_database_library() -> None:
 
 def test_output_is_utf8_in_the_c_locale(cli: Callable[..., Ran]) -> None:
     assert cli("servers", "add", "--name", "São João ✓", "--host", "a.example", "--from", USER).code == 0
-    ran = process("servers", "list", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    ran = new_process("servers", "list", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     assert ran.code == 0, ran.err
     assert "São João ✓" in ran.out
     assert "Situação" in ran.out

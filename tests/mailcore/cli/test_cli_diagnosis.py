@@ -23,6 +23,7 @@ from mailcore.cli import main, parser
 from mailcore.diagnosis.pasted import MAX_TEXT
 from mailcore.diagnosis.replies import CATEGORIES, PHASES
 from mailcore.transports.scrub import HIDDEN
+from tests.forked import run_command
 from tests.peers import certificates
 from tests.peers.dns_server import DnsPeer
 from tests.peers.elastic_server import Answer, ElasticPeer
@@ -123,15 +124,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 def process(*arguments: object, stdin: bytes = b"", **environment: str) -> Ran:
     """Run a command as a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mailcore", *map(str, arguments)],
-        cwd=ROOT,
-        env=os.environ | environment,
-        input=stdin,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_command(arguments, env=os.environ | environment, given=stdin)
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 

@@ -186,4 +186,5 @@ def _causes(tree: ast.AST) -> set[str]:
     prefixes = ("dns_", "tls_", "connect_", "auth_", "starttls_", "api_key_", "idempotency_", "account_", "too_many_")
     found = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     known = {"timeout", "disconnected", "not_smtp", "redirected", "unreadable_answer", "secret_missing"}
-    return {text for text in found if text in known or (text.startswith(prefixes) and text.isidentifier())}
+    found = {text for text in found if text.isidentifier() and not text.endswith("_")}
+    return {text for text in found if text in known or text.startswith(prefixes)}

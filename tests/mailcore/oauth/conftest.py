@@ -11,7 +11,7 @@ from mailcore import Mailcore
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
 from tests.actors import ME
-from tests.mailcore.oauth.helpers import APP_SECRET, BACK, app_of, authorized, draft_for, wanted_for
+from tests.mailcore.oauth.records import APP_SECRET, BACK, app_of, authorized, draft_for, wanted_for
 from tests.peers.oauth_server import OAuthPeer, Registered
 from tests.peers.oauth_smtp import OAuthSmtpPeer
 

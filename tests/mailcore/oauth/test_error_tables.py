@@ -23,7 +23,7 @@ from mailcore.oauth.faults import OAuthError, known_codes, refused
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import OAuthMode, OAuthState
 from tests.actors import ME
-from tests.mailcore.oauth.helpers import ANA, BACK, draft_for, wanted_for
+from tests.mailcore.oauth.records import ANA, BACK, draft_for, wanted_for
 from tests.peers.oauth_server import OAuthPeer, Registered, refusal
 from tests.peers.oauth_smtp import OAuthSmtpPeer
 

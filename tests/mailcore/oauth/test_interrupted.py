@@ -19,7 +19,7 @@ from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer, OAuthLease, OAuthPending, StoredSecret
 from mailcore.vocabulary import OAuthState, SendStatus
 from tests.actors import ME
-from tests.mailcore.oauth.helpers import ANA, BACK, app_of, authorized, draft_for, hello, refreshes, wanted_for
+from tests.mailcore.oauth.records import ANA, BACK, app_of, authorized, draft_for, hello, refreshes, wanted_for
 from tests.peers.oauth_server import OAuthPeer
 from tests.peers.oauth_smtp import OAuthSmtpPeer
 

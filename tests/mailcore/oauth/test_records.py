@@ -23,11 +23,12 @@ from mailcore.oauth.authorizing import Progress, Wanted
 from mailcore.oauth.faults import OAuthError
 from mailcore.oauth.providers import providers
 from mailcore.registry.drafts import draft_of
+from mailcore.registry.people_file import to_people_csv
 from mailcore.rights import Role
 from mailcore.storage.tables import Base, MailServer, OAuthLease, OAuthPending, SecretJournal
 from mailcore.vocabulary import Auth, OAuthMode, OAuthState, Security, SendStatus
 from tests.actors import ME
-from tests.mailcore.oauth.helpers import (
+from tests.mailcore.oauth.records import (
     ANA,
     APP_SECRET,
     BACK,
@@ -38,8 +39,10 @@ from tests.mailcore.oauth.helpers import (
     refreshes,
     wanted_for,
 )
+from tests.peers.certificates import server_context
 from tests.peers.oauth_server import OAuthPeer, refusal
 from tests.peers.oauth_smtp import OAuthSmtpPeer
+from tests.peers.smtp_server import SmtpPeer
 from ui.servidores.columns import cells
 
 
@@ -405,6 +408,10 @@ def test_list_and_command_line_say_whose_oauth2_it_is(core: Mailcore, server: Ma
     assert labels.login(server.auth, server.oauth_provider) == "Microsoft OAuth2"
     assert re.search(r"Forma de login\W+Microsoft OAuth2", server_lines(server, core.settings.zone))
     assert cells(server, {}, ["auth"])[5] == "Microsoft OAuth2"
+    file = to_people_csv(core.all_servers(), core.settings.zone)
+    assert ";Microsoft OAuth2;oauth2;" in file
+    plan = core.plan_import(file.encode())
+    assert (plan.errors, plan.unchanged) == ((), 1)
     saved = core.servers.update(
         server, replace(draft_of(server), auth=Auth.PASSWORD), SecretStr("senha"), actor=ME
     ).server
@@ -418,3 +425,21 @@ def test_an_import_needs_the_application_to_be_registered_here(core: Mailcore, s
         core.servers.apply([(None, replace(draft, oauth_app_id=app.id + 7))], actor=ME)
     (made,) = core.servers.apply([(None, draft)], actor=ME)
     assert (made.oauth_app_id, made.oauth_state) == (app.id, OAuthState.NONE)
+
+
+def test_a_check_costs_at_most_four_round_trips_more_than_a_passwords(
+    core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer, server: MailServer
+) -> None:
+    """The first asks the provider (connecting, TLS 1.3 and the request: three), and shows the token in two steps."""
+    with SmtpPeer(security="starttls", tls=server_context(), users={ANA: "senha"}) as other:
+        draft = replace(draft_for(smtp, core.servers.apps.all()[0]), name="Com senha", auth=Auth.PASSWORD)
+        draft = replace(draft, host=other.host, port=other.port, oauth_app_id=None)
+        assert core.check(core.servers.create(draft, SecretStr("senha"), actor=ME).server, actor=ME).ok
+        by_password = len(other.commands)
+    asked = len(peer.token_requests)
+    assert core.check(server, actor=ME).ok
+    first, requests = smtp.turns, len(peer.token_requests) - asked
+    assert requests == 1
+    assert first + 3 * requests - by_password <= 4
+    assert core.check(server, actor=ME).ok  # with the token in memory
+    assert (smtp.turns - 2 * first, len(peer.token_requests) - asked) == (0, 1)

@@ -20,7 +20,7 @@ from mailcore.rights import Role
 from mailcore.storage.tables import MailServer, OAuthApp, StoredSecret
 from mailcore.vocabulary import OAuthMode, OAuthState, SendStatus
 from tests.actors import ME
-from tests.mailcore.oauth.helpers import ANA, app_of, authorized, draft_for, hello, refreshes, wanted_for
+from tests.mailcore.oauth.records import ANA, app_of, authorized, draft_for, hello, refreshes, wanted_for
 from tests.peers.oauth_server import OAuthPeer, refusal
 from tests.peers.oauth_smtp import OAuthSmtpPeer
 
@@ -190,6 +190,14 @@ def test_what_cannot_be_changed_is_a_sentence_and_changes_nothing(core: Mailcore
     assert len(trail(core)) == 2
     with core.database.read() as session:
         assert session.scalar(select(func.count()).select_from(OAuthApp)) == stored_secrets(core) == 2
+
+
+def test_the_administrators_link_is_ready_to_copy(core: Mailcore, peer: OAuthPeer) -> None:
+    apps = core.servers.apps
+    own, any_tenant = app_of(core, client_id="1f0c", tenant="t 1"), app_of(core, name="b", client_id="a&b")
+    assert apps.consent_link(own) == f"{peer.url}/t%201/adminconsent?client_id=1f0c"
+    assert apps.consent_link(any_tenant) == f"{peer.url}/organizations/adminconsent?client_id=a%26b"
+    assert apps.consent_link(app_of(core, name="c", provider="google")) == ""
 
 
 def test_an_authorisation_given_in_a_form_is_as_old_as_the_form(

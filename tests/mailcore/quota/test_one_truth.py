@@ -39,8 +39,9 @@ from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, SendStatus
 from tests.actors import ME
 from tests.peers.elastic_server import Answer, ElasticPeer, Request
 from tests.properties import examples
+from ui.cotas.columns import cells as cells_of_accounts
+from ui.cotas.columns import columns as columns_of_accounts
 from ui.cotas.files import to_csv, to_excel
-from ui.cotas.overview import rows
 from ui.listview.table import Cell
 from ui.servidores.columns import cells as cells_on_the_list
 from ui.servidores.columns import columns as columns_on_the_list
@@ -256,18 +257,20 @@ def by_text(out: str) -> dict[int, Truth]:
 
 
 def by_screen(core: Mailcore) -> dict[int, Truth]:
-    quotas = core.quotas()
-    table = rows(quotas, {}, core).to_pydict()
     states = {shown: state for state, shown in SCREEN_STATES.items()}
-    return {
-        quota.servers[0].id: Truth(
-            digits(table["Limite"][place]),
-            int(table["Usado"][place].replace(".", "")),
-            digits(table["Resta"][place]),
-            states[table["Estado"][place].split(" ", 1)[1]],
+    found = {}
+    for quota in core.quotas():
+        shown = cells_of_accounts(quota, {}, ZONE, NOW)
+        row = {column.label: cell for column, cell in zip(columns_of_accounts({}), shown, strict=True)}
+        state = row["Estado"]
+        assert isinstance(state, Cell)
+        found[quota.servers[0].id] = Truth(
+            digits(str(row["Limite"])),
+            int(str(row["Usado"]).replace(".", "")),
+            digits(str(row["Resta"])),
+            states[state.text.split(" ", 1)[1]],
         )
-        for place, quota in enumerate(quotas)
-    }
+    return found
 
 
 def by_cells(cells: list[dict[str, Any]], keys: dict[str, int]) -> dict[int, Truth]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
+import os
 import time
 from collections.abc import Callable
 from io import StringIO
@@ -42,6 +41,7 @@ from mailcore.storage.tables import MailServer
 from mailcore.transports import kinds
 from mailcore.vocabulary import CheckState, Kind, LimitUnit, LimitWindow, SameAddress, Security
 from tests.actors import ME
+from tests.forked import run_command
 from tests.peers.certificates import authority_pem
 from tests.properties import examples
 from ui import words
@@ -619,13 +619,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def run(*arguments: object, stdin: bytes = b"") -> tuple[int, bytes, str]:
     """Run a command as a process of its own; output as the bytes a file would get."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mailcore", *map(str, arguments)],
-        cwd=Path(__file__).parents[3],
-        input=stdin,
-        capture_output=True,
-        check=False,
-    )
+    done = run_command(arguments, env=os.environ, given=stdin)
     assert PASSWORD.encode() not in done.stdout + done.stderr
     return done.returncode, done.stdout, done.stderr.decode()
 

@@ -76,7 +76,7 @@ def test_a_group_arrives_whole_each_message_once(way: str) -> None:
     group = parcels(60)
     with ScriptedSmtp(extensions=WAYS[way]) as peer, line_to(peer.port) as line:
         line.open()
-        assert line.group_size == {"deep": 2 * DEPTH, "paired": 25, "single": 1}[way]
+        assert line.group_size == {"deep": DEPTH, "paired": 50, "single": 1}[way]
         results = line.hand_over(group) + line.hand_over(parcels(3))
     assert [content for _, content in peer.taken[:60]] == [parcel.data for parcel in group]
     assert {result.outcome for result in results} == {ACCEPTED}

@@ -1,0 +1,91 @@
+"""Processes of their own that are forked from one which has loaded Streamlit, pandas and the library.
+
+To load them takes more of a processor than most tests do themselves.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOADED = [
+    "altair", "argon2", "cryptography.x509", "itsdangerous", "keyring.backends.fail", "pandas", "PIL.Image", "pyarrow",
+    "pygments.lexers", "pygments.formatters.html", "sqlalchemy.dialects.sqlite", "sqlalchemy.ext.compiler",
+    "sqlalchemy.orm", "starlette.applications", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.http.h11_impl", "uvicorn.protocols.websockets.auto", "websockets.legacy.server",
+    "streamlit.material_icon_names", "streamlit.runtime.agent.mcp", "streamlit.runtime.agent.snapshot",
+    "streamlit.runtime.scriptrunner.magic_funcs", "streamlit.watcher.polling_path_watcher", "streamlit.web.bootstrap",
+    "streamlit.web.cli", "streamlit.web.server.app_discovery",
+    "mailcore.__main__", "mailcore.cli.parser", "mailcore.help", "mailcore.installation",
+    "mailcore.secrets.database_keyring",
+    # Not what registers a component: that asks for the running program.
+    "ui.door.openid", "ui.door.start", "ui.enviar_teste", "ui.listview.filters", "ui.navigation", "ui.outcome",
+    "ui.person",
+    "tests.frozen",
+]  # fmt: skip
+
+_can_fork = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows: each start loads for itself
+context = multiprocessing.get_context("forkserver" if _can_fork else "spawn")
+if _can_fork:
+    context.set_forkserver_preload(LOADED)
+
+
+def run_command(
+    arguments: Sequence[object], *, env: Mapping[str, str], given: bytes = b"", seconds: float = 60
+) -> subprocess.CompletedProcess[bytes]:
+    """Run ``python -m mailcore`` with exactly this environment; return its exit code and all it wrote.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer; it is gone.
+    """
+    command = [str(argument) for argument in arguments]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "0").write_bytes(given)
+        process = context.Process(target=_command, args=(command, dict(env), name))
+        process.start()
+        process.join(seconds)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(command, seconds)
+        out, err = ((folder / stream).read_bytes() for stream in ("1", "2"))
+        return subprocess.CompletedProcess(command, process.exitcode, out, err)
+
+
+def redirect(stdin: str | Path, stdout: str | Path, stderr: str | Path) -> None:
+    """Give this process, which was forked, standard streams of its own; what is written goes to a file's end."""
+    for number, (path, flags) in enumerate(((stdin, os.O_RDONLY), *((path, _APPEND) for path in (stdout, stderr)))):
+        opened = os.open(path, flags, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+
+
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+
+
+def become(env: Mapping[str, str]) -> None:
+    """Take on an environment, and the program's folder."""
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(ROOT)
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(ROOT))
+
+
+def _command(arguments: list[str], env: dict[str, str], folder: str) -> None:
+    redirect(*(os.path.join(folder, stream) for stream in ("0", "1", "2")))
+    become(env)
+    sys.argv = ["mailcore", *arguments]
+    from mailcore.__main__ import run
+
+    sys.exit(run())
