@@ -23,6 +23,7 @@ const words = {
   "Copied": "Copiado",
   "Copy": "Copiar",
   "Copy column name": "Copiar nome da coluna",
+  "Copy Vega-Lite spec": "Copiar a descrição do gráfico",
   "Copy to clipboard": "Copiar",
   "Dark": "Escuro",
   "Dataframe column menu": "Menu da coluna",
