@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from mailcore.batches.recipients_file import RecipientsFile
-from mailcore.errors import MailcoreError, ValidationError
+from mailcore.errors import MailcoreError
 from ui.formats import number, plain
 from ui.listview.table import counted
 from ui.lote.complaints import complaints
@@ -61,23 +61,28 @@ def _keep_file(key: Key[Any]) -> None:
 
 def plan_of(core: Mailcore, source: RecipientsFile, server: MailServer, kind: BatchKind) -> RecipientsPlan | None:
     """Read the list, once for each list, server and kind; say what is in it and what is wrong with which line."""
-    asked = (hash(source.data), BATCH_COLUMN.get(), server.id, server.version, kind)
+    # A choice of its own for each list: that of another list means nothing here, nor does the first column.
+    key: Key[str | None] = Key(f"field_lote_coluna__{hash(source.data):x}", None)
+    column = key.get() or ""
+    asked = (source.data, column, server.id, server.version, kind)
     kept = BATCH_PLAN.get()
     if kept is None or kept[0] != asked:
         with st.spinner("Lendo a lista…"):
-            kept = (asked, *_read(core, source, server, kind))
+            kept = (asked, *_read(core, source, column, server, kind))
         BATCH_PLAN.set(kept)
     plan, fault = kept[1], kept[2]
     if plan is None:
         st.error(plain(fault), icon=":material/error:")
-        if BATCH_COLUMN.get():
-            st.button("Achar a coluna sozinho", key="lote_coluna_sozinho", on_click=BATCH_COLUMN.forget)
         return None
-    if BATCH_COLUMN.get() not in plan.columns:
-        BATCH_COLUMN.set(plan.email_column)
-        BATCH_PLAN.set(((asked[0], plan.email_column, *asked[2:]), plan, ""))
+    BATCH_COLUMN.set(plan.email_column)
+    columns = list(plan.columns)
     st.selectbox(
-        "Coluna do e-mail", list(plan.columns), key=BATCH_COLUMN.name, filter_mode=None, persist_state="session"
+        "Coluna do e-mail",
+        columns,
+        index=columns.index(plan.email_column),
+        key=key.name,
+        filter_mode=None,
+        persist_state="session",
     )
     complaints("email_column")
     _what_is_in_it(plan)
@@ -85,17 +90,10 @@ def plan_of(core: Mailcore, source: RecipientsFile, server: MailServer, kind: Ba
 
 
 def _read(
-    core: Mailcore, source: RecipientsFile, server: MailServer, kind: BatchKind
+    core: Mailcore, source: RecipientsFile, column: str, server: MailServer, kind: BatchKind
 ) -> tuple[RecipientsPlan | None, str]:
     try:
-        column = BATCH_COLUMN.get()
-        try:
-            return core.batches.read_recipients(source, email_column=column, server_id=server.id, kind=kind), ""
-        except ValidationError as error:
-            if not column or all(each.field != "email_column" for each in error.errors):
-                raise
-        # Chosen for another list.
-        return core.batches.read_recipients(source, server_id=server.id, kind=kind), ""
+        return core.batches.read_recipients(source, email_column=column, server_id=server.id, kind=kind), ""
     except MailcoreError as error:
         return None, str(error)
 
