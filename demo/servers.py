@@ -17,9 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-DAILY = b"550 5.4.5 Daily user sending limit exceeded. Volte a tentar amanha."
+DAILY = b"550 5.4.6 Daily sending limit reached"
 _NO_SUCH_USER = b"550 5.1.1 <%s> User unknown; mailbox not found"
-_TURNED_OFF = b"535 5.7.8 Username and Password not accepted"
+_TURNED_OFF = b"535 5.7.8 Error: authentication failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def test_its_servers_answer_and_its_data_shows_every_state(tmp_path: Path, monke
         assert {quota.state for quota in quotas.values()} == set(QuotaState)
         held = quotas["Transportadora Rota Sul"].hold
         assert held
-        assert held.held_reply.startswith("550 5.4.5")
+        assert held.held_reply.startswith("550 5.4.6")
         assert quotas[ELASTIC].used > 30_000  # the service's own count
 
         checked = {name: (server.last_check_state, server.last_check_category) for name, server in servers.items()}

@@ -81,6 +81,12 @@ def test_the_verdict_stands_whole_in_sight(page: Any, app: Any, smtp: SmtpPeer, 
         tab(page, name)
         assert is_whole_in_sight(page, verdict)
     expect(verdict.get_by_text("Login", exact=True)).to_be_hidden()  # the steps are folded
+    fields = page.locator(".st-key-cadastro_form").bounding_box()
+    assert fields["width"] <= 760
+    # In a narrow window it leaves most of the form in sight, and still says what happened.
+    page.set_viewport_size({"width": 400, "height": 800})
+    expect(verdict.get_by_text("O servidor recusou o usuário ou a senha.")).to_be_in_viewport()
+    page.wait_for_function("document.querySelector('[data-testid=\"stBottom\"]').getBoundingClientRect().top > 500")
 
 
 def test_with_no_field_to_blame_the_cursor_stays_on_the_verdict(page: Any, app: Any, smtp: SmtpPeer) -> None:

@@ -23,6 +23,7 @@ const words = {
   "Copied": "Copiado",
   "Copy": "Copiar",
   "Copy column name": "Copiar nome da coluna",
+  "Copy Vega-Lite spec": "Copiar a descrição do gráfico",
   "Copy to clipboard": "Copiar",
   "Dark": "Escuro",
   "Dataframe column menu": "Menu da coluna",
@@ -94,6 +95,7 @@ const words = {
   "Vega visualization": "Gráfico",
   "add icon": "adicionar",
   "file upload": "Escolher arquivo",
+  "progress": "andamento",
   "visualization": "gráfico",
 };
 // What has a name or a number in it.

@@ -81,6 +81,8 @@ class Table {
 
   draw() {
     const { label, columns, rows, first, total, several, selectable } = this.data;
+    // Where nothing inside takes the focus, the box itself does: the keyboard must be able to scroll it.
+    if (!selectable && !columns.some(({ sorts }) => sorts)) this.box.tabIndex = 0;
     const focused = this.box.contains(document.activeElement) ? document.activeElement : null;
     const ids = rows.map(([id]) => id).join();
     const scrolled = ids === this.ids ? this.box.scrollTop : 0; // other rows are read from the top
@@ -114,6 +116,7 @@ class Table {
 
   // The rows were drawn anew: the keyboard goes on from the same heading, or the same record.
   refocus(heading) {
+    if (this.box.tabIndex === 0) return;
     const same = heading ? this.box.querySelector(`[data-sort="${heading}"]`) : this.find(this.focused);
     (same ?? this.body.rows[0])?.focus({ preventScroll: true });
   }

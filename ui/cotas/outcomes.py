@@ -52,7 +52,7 @@ def outcomes(core: Mailcore, chosen: Quota | None, span: Span) -> None:
 
 def _view(core: Mailcore, by: str, query: LedgerQuery) -> None:
     if by == "week":
-        st.caption(f"As últimas {WEEKS} semanas, de segunda a domingo, seja qual for o período escolhido acima.")
+        st.caption(f"As últimas {WEEKS} semanas, de segunda a domingo; o período escolhido acima não muda esta tabela.")
     elif by == "domain":
         st.caption("Conta destinatários, não mensagens.")
     elif by == "cause":

@@ -21,6 +21,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 from mailcore.storage.database import Database
+from mailcore.storage.faults import fault_in
 from tests.actors import ME
 
 
@@ -186,3 +187,22 @@ def test_a_look_at_postgresql_outlives_the_connection_it_was_kept_on(postgres_ur
     with database.fast_read() as cursor:
         assert cursor.row("SELECT 1") == (1,)
     database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ("could not extend file “base/1/2”: No space left on device", "full"),
+        ("disk I/O error", "full"),
+        ("canceling statement due to lock timeout", "locked"),
+        ("cannot execute INSERT in a read-only transaction", "readonly"),
+        ("terminating connection due to administrator command", "unreachable"),
+        ("SSL SYSCALL error: EOF detected", "unreachable"),
+        ("the database system is starting up", "unreachable"),
+        ("the database system is shutting down", "unreachable"),
+        ("could not receive data from server: Connection timed out", "unreachable"),
+        ("column “x” does not exist", "other"),
+    ],
+)
+def test_what_drivers_say_is_understood(message: str, fault: str) -> None:
+    assert fault_in(message) == fault
