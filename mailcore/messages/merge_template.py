@@ -21,8 +21,15 @@ from markupsafe import escape
 
 from mailcore.errors import FieldError, ValidationError
 
-ALLOWED_FILTERS = ("upper", "lower", "title", "capitalize", "trim", "default")
-"""What may follow a field: ``{{ nome|upper }}``."""
+_FILTERS = {
+    **{name: FILTERS[name] for name in ("upper", "lower", "title", "capitalize", "trim")},
+    # Every field is there; what a spreadsheet lacks is an empty cell.
+    "default": lambda value, otherwise="": value or otherwise,
+}
+_IN_PORTUGUESE = {"maiusculas": "upper", "minusculas": "lower", "nome_proprio": "title", "padrao": "default"}
+ALLOWED_FILTERS = tuple(_IN_PORTUGUESE)
+"""What may follow a field: ``{{ nome|maiusculas }}``; Jinja's own names for them, and few others, are taken too."""
+_FILTERS |= {name: _FILTERS[known] for name, known in _IN_PORTUGUESE.items()}
 
 UNSUBSCRIBE_FIELD = "descadastro"
 """A field every batch of the kind Divulgação has: the recipient's own address for unsubscribing."""
@@ -152,9 +159,7 @@ def _environment(*, in_html: bool) -> ImmutableSandboxedEnvironment:
     )
     environment.globals.clear()
     environment.tests.clear()
-    environment.filters = {name: FILTERS[name] for name in ALLOWED_FILTERS}
-    # Every field is there; what a spreadsheet lacks is an empty cell.
-    environment.filters["default"] = lambda value, otherwise="": value or otherwise
+    environment.filters = dict(_FILTERS)
     return environment
 
 
@@ -250,7 +255,7 @@ def _check(node: nodes.Node, line: int) -> None:
             f"{what}. Escreva só campos, como {{{{nome}}}}, filtros ({', '.join(ALLOWED_FILTERS)}) e {{% if campo %}}.",
         )
     if isinstance(node, nodes.Filter):
-        if node.name not in ALLOWED_FILTERS:
+        if node.name not in _FILTERS:
             raise _NotAllowedError(line, f"não existe o filtro “{node.name}”. Há {', '.join(ALLOWED_FILTERS)}.")
         if node.node is None or node.dyn_args or node.dyn_kwargs or node.kwargs:
             raise _NotAllowedError(line, f"o filtro “{node.name}” não foi escrito direito.")

@@ -167,7 +167,7 @@ def _message(plan: RecipientsPlan | None) -> None:
     complaints("text", "html")
     filters = ", ".join(f"`{name}`" for name in ALLOWED_FILTERS)
     st.caption(
-        f"Depois de um campo pode vir um filtro, como em `{{{{nome|title}}}}` ({filters}), e "
+        f"Depois de um campo pode vir um filtro, como em `{{{{nome|nome_proprio}}}}` ({filters}), e "
         "`{% if campo %}…{% endif %}` mostra um trecho só a quem tem algo no campo."
     )
 

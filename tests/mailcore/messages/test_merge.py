@@ -112,7 +112,7 @@ def test_a_field_finds_the_heading_as_it_stands_in_the_spreadsheet() -> None:
 def test_filters_and_conditions() -> None:
     message = merged(
         text="{{ nome|title }}{% if vip == 'sim' and not novo %}, cliente VIP{% elif novo %}, boas-vindas{% endif %}"
-        "{{ apelido|default('sem apelido') }}"
+        "{{ apelido|padrao('sem apelido') }}"
     )
     assert message.preview({"nome": "bia", "vip": "sim", "novo": "", "apelido": ""}).text == (
         "Bia, cliente VIPsem apelido"
