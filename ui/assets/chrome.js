@@ -95,6 +95,7 @@ const words = {
   "Vega visualization": "Gráfico",
   "add icon": "adicionar",
   "file upload": "Escolher arquivo",
+  "progress": "andamento",
   "visualization": "gráfico",
 };
 // What has a name or a number in it.

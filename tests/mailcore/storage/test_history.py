@@ -150,7 +150,7 @@ def _open_again_and_again(folder: Path, times: int) -> None:
 
 def test_processes_that_open_and_renew_at_once_accuse_nobody(settings: Settings) -> None:
     Mailcore(settings).close()
-    other = multiprocessing.get_context("spawn").Process(target=_open_again_and_again, args=(settings.data_dir, 8))
+    other = multiprocessing.get_context("spawn").Process(target=_open_again_and_again, args=(settings.data_dir, 4))
     other.start()
     ours = 0
     while other.is_alive():
@@ -158,7 +158,7 @@ def test_processes_that_open_and_renew_at_once_accuse_nobody(settings: Settings)
         ours += 1
     assert other.exitcode == 0
     with Mailcore(settings) as core:
-        assert len(names(core)) == 8 + ours
+        assert len(names(core)) == 4 + ours
     assert look(settings.data_dir / "mailcore.db") is Belonging.SAME
     assert len((settings.data_dir / "mailcore.db-marks").read_text().split()) <= 3
 
