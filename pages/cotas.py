@@ -47,8 +47,7 @@ def live() -> View:
 
 
 seen = live()
-if seen.chosen is not None:
-    st.set_page_config(page_title=f"Cotas — {name_of(seen.chosen)}")
+st.set_page_config(page_title=f"Cotas — {name_of(seen.chosen)}" if seen.chosen else "Cotas")
 with faults():
     external_use(core, seen.chosen)
     if seen.every:

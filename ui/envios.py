@@ -230,6 +230,7 @@ def opened(core: Mailcore) -> None:
     """Show the opened row, if one is: what was sent to whom, what became of it, why, and what to do."""
     send_id = LEDGER_OPENED.get().only
     if send_id is None:
+        st.set_page_config(page_title="Envios")
         return
     try:
         send = core.ledger.get(send_id)

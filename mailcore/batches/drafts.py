@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from mailcore.arguments import need_moment
 from mailcore.audit import note_batch
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _PIECE = 5_000
 """Rows stored in one transaction."""
+_MANY = 10_000
 _MOST_SWEPT = 3
 _UNFINISHED_FOR = timedelta(hours=1)
 """After so long nobody is still storing its recipients."""
@@ -126,6 +127,9 @@ def store_draft(database: Database, server: MailServer, new: NewBatch, *, actor:
     try:
         counts = _store_rows(database, batch_id, server, new, recipients, file_index)
         _finish(database, batch_id, counts, actor)
+        if counts.total >= _MANY and not database.is_sqlite:
+            with database.write() as session:  # PostgreSQL plans by what it last counted, which was before these
+                session.execute(text("ANALYZE batch_recipient"))
     except BaseException:
         drop(database, [batch_id])
         raise

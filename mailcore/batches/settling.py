@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mailcore.batches.following import first_look
 from mailcore.batches.recovery import ledger_key
@@ -21,13 +20,11 @@ if TYPE_CHECKING:
 
     from mailcore.batches.groups import Settlement
     from mailcore.batches.pace import Pace
+    from mailcore.batches.reserving import Counts, OpenBatch
     from mailcore.batches.verdicts import Verdict
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.quota.locked_account import LockedAccount
     from mailcore.storage.tables import MailServer
-
-Counts = Counter[str]
-"""How the counts of a batch change, by status; what is deferred or in flight counts as ``pending``."""
 
 NO_SUCH_MAILBOX = "recipient_unknown"
 
@@ -53,18 +50,6 @@ _FOLLOW = """
 INSERT INTO batch_follow_up (batch_id, server_id, provider_id, since, step, next_at)
 VALUES (:batch, :server, :provider, :now, 0, :next_at) ON CONFLICT (batch_id, provider_id) DO NOTHING
 """
-
-
-class OpenBatch(Protocol):
-    """A batch as it stands in the transaction at hand."""
-
-    id: int
-    total: int
-    refusal_share: int
-    judged_tries: int
-    judged_refused: int
-    retry_at: datetime | None
-    counts: Counts
 
 
 def settle(

@@ -25,8 +25,8 @@ from mailcore.vocabulary import RecipientStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailcore.batches.groups import Group, Reserved
     from mailcore.batches.leases import Lease, Leases
+    from mailcore.batches.reserving import Group, Reserved
     from mailcore.batches.unsubscribing import Unsubscribing
     from mailcore.quota.rules import QuotaSettings
     from mailcore.registry.servers import Servers

@@ -667,6 +667,11 @@ def test_an_analyst_sorts_undoes_counts_outcomes_and_links_to_a_period(
     expect(near).to_have_text("! Perto do limite")
     assert "tone-warn" in near.get_attribute("class")
 
+    table.locator('[aria-selected="true"]').press("Escape")
+    expect(page).to_have_title("Cotas")
+    settled(page)
+    pick(page, "Loja")
+
     page.get_by_role("tab", name="Por causa").click()
     causes = page.locator(".st-key-outcomes_cause table")
     expect(causes.locator("tbody tr")).to_have_count(1)

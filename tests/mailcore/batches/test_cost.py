@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailcore import Mailcore
-from mailcore.batches import groups, recovery
+from mailcore.batches import recovery, reserving
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def database_url(tmp_path: Path) -> str:
 
 def test_the_next_group_costs_the_same_however_many_are_done(core: Mailcore) -> None:
     with core.database.fast_read() as cursor:
-        for statement in (groups._NEXT, groups._DUE, recovery._UNCERTAIN):
+        for statement in (reserving._NEXT, reserving._DUE, recovery._UNCERTAIN):
             names = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
             plan = [row[3] for row in cursor.rows(f"EXPLAIN QUERY PLAN {statement}", names)]
             assert any("COVERING INDEX ix_batch_recipient_status (batch_id=? AND status=?)" in step for step in plan)
