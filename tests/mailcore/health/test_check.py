@@ -22,6 +22,8 @@ from tests.peers.elastic_server import Stall as ElasticStall
 from tests.peers.smtp_server import Drip, Drop, Say, SmtpPeer, Stall
 
 USER, PASSWORD = "ana@exemplo.com.br", "çenha-Segr3da"
+SOON = 6.0
+"""Seconds, for a check of a server that waits for TLS in silence: most of its time is the wait for a greeting."""
 STAGES = ["resolve", "connect", "greeting", "tls", "ehlo", "auth", "sender"]
 
 
@@ -143,7 +145,7 @@ def test_a_bad_certificate_is_refused_and_shown(which: str, code: str, words: st
 
 def test_direct_tls_on_a_port_taken_for_starttls_is_offered() -> None:
     with SmtpPeer(users={USER: PASSWORD}, security="ssl_tls") as peer:
-        result = check(connection(peer, security=Security.STARTTLS))
+        result = check(connection(peer, security=Security.STARTTLS), seconds=SOON)
         assert peer.logins == []
     assert result.diagnosis is not None
     best = result.suggestions[0]
@@ -183,7 +185,7 @@ def test_starttls_taken_away_is_never_answered_with_plain_text() -> None:
 def test_what_does_not_verify_is_not_offered() -> None:
     tls = certificates.server_context(certificates.UNKNOWN_AUTHORITY)
     with SmtpPeer(users={USER: PASSWORD}, security="ssl_tls", tls=tls) as peer:
-        result = check(connection(peer, security=Security.STARTTLS))
+        result = check(connection(peer, security=Security.STARTTLS), seconds=SOON)
         assert peer.logins == []
     assert result.suggestions == ()
 
@@ -223,7 +225,7 @@ def test_nothing_is_tried_where_nobody_asked_for_it() -> None:
     with SmtpPeer(users={"ana": PASSWORD}, security="ssl_tls") as peer:
         assert check(connection(peer, username=USER), probe=False).suggestions == ()
         assert [user for _, user in peer.logins] == [USER]
-        assert check(connection(peer, security=Security.STARTTLS), probe=False).suggestions == ()
+        assert check(connection(peer, security=Security.STARTTLS), probe=False, seconds=SOON).suggestions == ()
 
 
 def test_a_closed_port_is_said_so() -> None:
