@@ -108,7 +108,7 @@ def main(arguments: list[str]) -> int:
         print(
             f"Nothing is known of {len(audit.unknown)} packages, for the service could not be reached: try again with"
         )
-        print("a network that reaches pypi.org, or with AUDIT_ARGS='--vulnerability-service osv'.")
+        print("a network that reaches the index of packages, or with AUDIT_ARGS='--vulnerability-service osv'.")
     return audit.status
 
 
