@@ -38,12 +38,17 @@ class Table {
     this.timer = 0;
     this.focused = null;
     this.anchor = null;
+    this.down = null; // the row that the mouse was pressed on
     this.box = element("div", { class: "mailcore-rows" });
     parent.append(this.box);
     const on = (target, type, handler, capture = false) =>
       target.addEventListener(type, handler, { capture, signal: this.off.signal });
     on(this.box, "click", (event) => this.clicked(event));
     on(this.box, "dblclick", (event) => this.open(this.rowOf(event)));
+    on(this.box, "pointerdown", (event) => {
+      this.down = this.rowOf(event);
+    });
+    on(this.box, "mouseup", (event) => this.released(event));
     on(this.box, "keydown", (event) => this.pressed(event));
     on(this.box, "mousedown", (event) => {
       if (event.shiftKey && this.rowOf(event)) event.preventDefault(); // no text is meant to be marked
@@ -182,12 +187,22 @@ class Table {
 
   clicked(event) {
     const sort = event.target.closest("[data-sort]")?.dataset.sort;
-    if (sort) this.setTriggerValue("sort", sort);
+    if (sort) return this.setTriggerValue("sort", sort);
     const row = this.rowOf(event);
     if (!row || !this.data.selectable) return;
     if (event.shiftKey) this.extend(row);
     else if (event.ctrlKey || event.metaKey) this.toggle(row);
     else this.choose(row);
+  }
+
+  // The rows were drawn anew while the button of the mouse was down: the browser tells of no click then.
+  released(event) {
+    const { down } = this;
+    this.down = null;
+    const row = this.rowOf(event);
+    if (!down || down.isConnected || !row || this.idOf(row) !== this.idOf(down)) return;
+    this.clicked(event);
+    if (event.detail === 2) this.open(row);
   }
 
   pressed(event) {
