@@ -7,6 +7,7 @@ tab keeps the fields that it is told to, never a password, until the form is sav
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import streamlit as st
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 NAME = "mailcore_drafts"
 _MOST_REMEMBERED = 20
+_PROGRAM = uuid4().hex
+"""Tells a restart of the program: what it took away comes back unasked, whatever pages the browser showed meanwhile."""
 
 _component = st.components.v2.component(NAME, js=part("drafts"))
 
@@ -36,7 +39,14 @@ def keep_draft(
         on_found: called where the tab has something typed in another opening; ``component_value(NAME, "found")``
             tells it.
     """
-    data: dict[str, Any] = {"form": form, "of": of, "base": base, "start": dict(start), "token": token}
+    data: dict[str, Any] = {
+        "form": form,
+        "of": of,
+        "base": base,
+        "start": dict(start),
+        "token": token,
+        "program": _PROGRAM,
+    }
     _component(key=NAME, data=data | _ended(), on_found_change=on_found)
 
 

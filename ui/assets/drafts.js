@@ -38,7 +38,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const before = read(key);
   if (before && before.form !== data.form && W.told !== data.form) {
     W.told = data.form;
-    setTriggerValue("found", { form: data.form, draft: before });
+    // A restart may show other pages on its way back to this one: nobody left it then.
+    const left = before.left && before.program === data.program;
+    setTriggerValue("found", { form: data.form, draft: { ...before, left } });
   }
 
   const typed = () => {
@@ -53,7 +55,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (off.signal.aborted) return;
     const values = typed();
     const differs = Object.keys(values).some((name) => values[name] !== data.start[name]);
-    const own = { form: data.form, who: data.who, base: data.base, at: Date.now(), left: false, values };
+    const { form, who, base, program } = data;
+    const own = { form, who, base, program, at: Date.now(), left: false, values };
     if (differs) write(key, own);
     else drop((draft) => draft.form === data.form);
   };
