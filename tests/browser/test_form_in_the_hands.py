@@ -139,6 +139,25 @@ def everything_is_back(page: Any) -> None:
     expect(field(page, "Senha")).to_have_value("")
 
 
+def test_the_form_takes_nobody_out_of_a_field_that_was_entered_first(page: Any, app: Any) -> None:
+    open_list(page, app.url)
+    page.evaluate(
+        """() => {
+          const quick = new MutationObserver(() => {
+            const input = document.querySelector(".st-key-field_name input");
+            if (!input) return;
+            quick.disconnect();
+            input.focus();
+          });
+          quick.observe(document.body, { childList: true, subtree: true });
+        }"""
+    )
+    press(page, "Novo")
+    expect(page.get_by_role("heading", name="Cadastro — novo servidor")).to_be_visible()
+    settled(page)
+    expect(field(page, "Descrição")).to_be_focused()
+
+
 def test_a_restart_of_the_program_loses_nothing_typed(page: Any, app: Any, core: Mailcore) -> None:
     type_something(page, app.url)
     app.restart()

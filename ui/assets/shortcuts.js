@@ -3,7 +3,8 @@
 // State that has to outlive one run of the script (Streamlit runs it again whenever the data change, without
 // the clean-up of the run before) lives in window.mailcoreKeys: `off` ends the listeners of the run before,
 // `guard`/`dirty` tell whether something was typed since the form began, `focused` is the last focus request
-// honoured, `busy` is true from a key's click until the run it caused is over.
+// honoured, `busy` is true from a key's click until the run it caused is over, `entered` is the field that the person
+// has gone into since the last press of anything.
 const later = (ms) => new Promise((done) => setTimeout(done, ms));
 const one = (selector) => document.querySelector(selector);
 const active = () => {
@@ -18,6 +19,19 @@ const idle = () =>
 const READ = 300; // milliseconds that the cursor rests on the news before it goes on to the field
 const button = (cls) => one(`.${cls} button:not(:disabled):not([aria-disabled="true"])`);
 
+const TYPED = 'input, textarea, [role="combobox"]';
+// For the life of the tab: a field may be entered before this component of its page is there.
+const watch = (W) => {
+  if (W.watched) return;
+  W.watched = true;
+  document.addEventListener("focusin", (event) => {
+    if (!W.busy && event.target.matches?.(TYPED) && event.target.closest('[data-testid="stMain"]')) W.entered = event.target;
+  }, { capture: true });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.(TYPED)) W.entered = null;
+  }, { capture: true });
+};
+
 // Each button bears its key: for the eyes alone, its name stays what it says.
 const face = (key, cls) => {
   const el = one(`.${cls} button`);
@@ -31,6 +45,7 @@ const face = (key, cls) => {
 
 export default function ({ data, parentElement }) {
   const W = (window.mailcoreKeys ??= { busy: false });
+  watch(W);
   W.off?.abort();
   const off = (W.off = new AbortController());
   const on = (target, type, handler) =>
@@ -44,6 +59,7 @@ export default function ({ data, parentElement }) {
   const press = async (cls) => {
     if (W.busy || !button(cls)) return;
     W.busy = true;
+    W.entered = null;
     try {
       const from = active();
       const field = from?.closest('[data-testid="stTextInput"]')?.querySelector("input");
@@ -135,10 +151,12 @@ export default function ({ data, parentElement }) {
     // What is wanted may still be on its way, or in a tab about to open.
     const enter = async (selector) => {
       for (let tries = 0; tries < 60 && W.focused === wanted && root.isConnected; tries++) {
+        if (W.entered && W.entered === active()) return null; // the person has begun elsewhere: nobody is torn away
         const el = one(selector);
         if (el && el.checkVisibility() && !modal()) {
           if (!el.matches("input, textarea")) el.tabIndex = -1;
           el.focus();
+          W.entered = null; // that was not the person
           if (document.activeElement === el) return el;
         }
         await later(50);
