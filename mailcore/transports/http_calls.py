@@ -87,14 +87,8 @@ class _Connection(HTTPConnection):
         super().request(*args, **kwargs)
 
 
-class _SecureConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _note(self)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _note(self)
-        super().request(*args, **kwargs)
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS: what :class:`_Connection` calls is then :class:`HTTPSConnection`."""
 
 
 class _Pool(HTTPConnectionPool):
