@@ -20,6 +20,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from mailcore import Mailcore
+from mailcore.settings import Settings
 from tests.browser import warm
 from tests.browser.driver import TRAFFIC
 
@@ -388,3 +390,19 @@ def headed_page(headed_tab: Tab, page_frames: list[bytes], console_errors: list[
     """The same with a window, for what headless browsers do not have: reload by F5, the find bar of F3."""
     with headed_tab.lent(page_frames, console_errors) as page:
         yield page
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[Mailcore]:
+    """The installation that :func:`app` shows, for looking and preparing from outside the browser."""
+    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def app(core: Mailcore, streamlit_server: StartApp) -> RunningApp:
+    """The app over :func:`core`; a file whose app needs other settings has an ``app`` of its own."""
+    return streamlit_server(
+        "app.py", {"MAILCORE_DATA_DIR": str(core.settings.data_dir), "MAILCORE_KEYRING": "database"}
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from pydantic import SecretStr
 from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
-from mailcore.settings import Settings
 from mailcore.vocabulary import CheckState, Security
 from tests.actors import ME
 from tests.peers.certificates import authority_pem
@@ -55,18 +54,6 @@ def direct() -> Iterator[SmtpPeer]:
     """An SMTP server that speaks TLS from the first byte."""
     with SmtpPeer(security="ssl_tls", users={USER: PASSWORD}) as peer:
         yield peer
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Mailcore]:
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(tmp_path: Path, core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
-    return streamlit_server("app.py", {"MAILCORE_DATA_DIR": str(tmp_path / "data"), "MAILCORE_KEYRING": "database"})
 
 
 def register(core: Mailcore, name: str, port: int = 587, *, password: str = PASSWORD, **changes: Any) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from pydantic import SecretStr
 from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
-from mailcore.settings import Settings
 from mailcore.vocabulary import Security
 from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
@@ -104,18 +102,6 @@ class TestTheGuard:
 
 
 USER, PASSWORD = "ana@exemplo.com.br", "Segrêdo-Único-9034"
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Mailcore]:
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(tmp_path: Path, core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
-    return streamlit_server("app.py", {"MAILCORE_DATA_DIR": str(tmp_path / "data"), "MAILCORE_KEYRING": "database"})
 
 
 @pytest.fixture

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pydantic import SecretStr
 
 from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
-from mailcore.settings import Settings
 from tests.actors import ME
 
 from .driver import expect, open_list, press, settled
 
 PASSWORD = "Segredo-Único-9917"
 HEADER = "id;Descrição;Servidor;E-mail do remetente;Usuário\n"
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Mailcore]:
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(tmp_path: Path, core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
-    return streamlit_server("app.py", {"MAILCORE_DATA_DIR": str(tmp_path / "data"), "MAILCORE_KEYRING": "database"})
 
 
 def open_page(page: Any, url: str) -> None:

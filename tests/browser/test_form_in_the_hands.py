@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from pydantic import SecretStr
 from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft, draft_of
 from mailcore.registry.search import ServerQuery
-from mailcore.settings import Settings
 from mailcore.vocabulary import CheckState, Security
 from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
@@ -22,18 +20,6 @@ from tests.peers.smtp_server import SmtpPeer
 from .driver import choose, expect, field, fill_smtp, open_form, open_list, press, settled, tab
 
 USER, PASSWORD = "ana@exemplo.com.br", "Segrêdo-Único-4417"
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Mailcore]:
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(tmp_path: Path, core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
-    return streamlit_server("app.py", {"MAILCORE_DATA_DIR": str(tmp_path / "data"), "MAILCORE_KEYRING": "database"})
 
 
 @pytest.fixture
@@ -161,10 +147,16 @@ def test_the_form_takes_nobody_out_of_a_field_that_was_entered_first(page: Any, 
 def test_a_restart_of_the_program_loses_nothing_typed(page: Any, app: Any, core: Mailcore) -> None:
     type_something(page, app.url)
     app.restart()
-    # As where the browser shows another page on its way back.
+    # As where the browser shows another page on its way back, whatever is written after it.
     page.evaluate(
-        """() => { for (const key of Object.keys(sessionStorage)) if (key.startsWith("mailcore-draft:"))
-          sessionStorage.setItem(key, JSON.stringify({ ...JSON.parse(sessionStorage.getItem(key)), left: true })); }"""
+        """() => {
+          const set = Storage.prototype.setItem;
+          Storage.prototype.setItem = function (key, value) {
+            const isDraft = key.startsWith("mailcore-draft:");
+            set.call(this, key, isDraft ? JSON.stringify({ ...JSON.parse(value), left: true }) : value);
+          };
+          for (const key of Object.keys(sessionStorage)) sessionStorage.setItem(key, sessionStorage.getItem(key));
+        }"""
     )
     page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]', timeout=60_000)
     press(page, "Salvar")  # the first thing that the new program hears of

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pydantic import SecretStr
 
 from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
-from mailcore.settings import Settings
 from mailcore.vocabulary import Kind, Security
 from tests.actors import ME
 
@@ -33,19 +31,6 @@ from .driver import (
 )
 
 PASSWORD = "Segredo-Único-7391"
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Mailcore]:
-    """The library on the database of the app under test, as a second person would use it."""
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(tmp_path: Path, core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
-    return streamlit_server("app.py", {"MAILCORE_DATA_DIR": str(tmp_path / "data"), "MAILCORE_KEYRING": "database"})
 
 
 def register(core: Mailcore, name: str, **changes: Any) -> int:
