@@ -61,24 +61,26 @@ def _secret(app: OAuthApp) -> str:
 def _ask(core: Mailcore, app: OAuthApp) -> None:
     st.write(f"Apagar “{plain(app.name)}” e o segredo dele? O registro no provedor continua lá.")
     with st.container(horizontal=True):
-        if st.button("OK", key="app_remove_ok"):
-            try:
-                core.servers.apps.remove(app.id, actor=current_actor())
-                note(f"O aplicativo “{app.name}” foi apagado.")
-            except MailcoreError as error:
-                note(str(error))
-            st.rerun()
-        if st.button("Cancelar", key="app_remove_cancel"):
-            st.rerun()
+        cancelled = st.button("Cancelar", key="app_remove_cancel")
+        confirmed = st.button("OK", key="app_remove_ok", type="primary")
+    if confirmed:
+        try:
+            core.servers.apps.remove(app.id, actor=current_actor())
+            note(f"O aplicativo “{app.name}” foi apagado.")
+        except MailcoreError as error:
+            note(str(error))
+    if cancelled or confirmed:
+        st.rerun()
 
 
 def app_form(core: Mailcore) -> tuple[str, OAuthMode]:
     """The fields of a new application, or of one to change; return for which provider and mode steps are wanted."""
     edited = next((app for app in core.servers.apps.all() if app.id == APPS_EDITING.get()), None)
-    st.subheader(f"Alterar “{plain(edited.name)}”" if edited else "Novo aplicativo")
+    st.header(f"Alterar “{plain(edited.name)}”" if edited else "Novo aplicativo")
     for sentence in APPS_ERRORS.get():
         st.error(plain(sentence), icon=":material/error:")
-    left, right = st.columns(2)
+    with st.container(key="app_form"):
+        left, right = st.columns(2)
     with left:
         provider = st.selectbox(
             LABELS["provider"],
