@@ -91,7 +91,7 @@ def app_form(core: Mailcore) -> tuple[str, OAuthMode]:
         )
         _text("name", placeholder="Entra da empresa")
         _text("client_id")
-        _text("tenant", placeholder="só Microsoft: o ID do diretório; em branco vale para qualquer um")
+        _text("tenant", placeholder="em branco: qualquer um", hint="Só Microsoft: o ID do diretório (locatário).")
     with right:
         chosen = st.selectbox(
             LABELS["mode"], list(OAuthMode), format_func=OAUTH_MODE.__getitem__, key=_key("mode").name
@@ -113,11 +113,8 @@ def _secret_fields(edited: OAuthApp | None) -> None:
         LABELS["client_secret"],
         type="password",
         key=_key("client_secret").name,
-        placeholder=(
-            "•••••••• (mantido)"
-            if has_secret
-            else "o Valor do segredo, ou o arquivo JSON da conta de serviço inteiro; em branco se não há"
-        ),
+        placeholder=("•••••••• (mantido)" if has_secret else "em branco se não há"),
+        help="O Valor do segredo, ou o arquivo JSON da conta de serviço inteiro.",
         autocomplete="new-password",
         live="0ms",
         on_change="ignore",
@@ -133,8 +130,8 @@ def _secret_fields(edited: OAuthApp | None) -> None:
     )
 
 
-def _text(name: str, *, placeholder: str = "") -> None:
-    st.text_input(LABELS[name], key=_key(name).name, placeholder=placeholder, live="0ms", on_change="ignore")
+def _text(name: str, *, placeholder: str = "", hint: str | None = None) -> None:
+    st.text_input(LABELS[name], key=_key(name).name, placeholder=placeholder, help=hint, live="0ms", on_change="ignore")
 
 
 def _key(name: str) -> Key[Any]:
