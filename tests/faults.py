@@ -94,10 +94,14 @@ class Moments:
         try:
             yield
         finally:
-            self._cause = None
-            if self._broken is not None:
-                broken, self._broken = self._broken, None
-                broken.__exit__(None, None, None)
+            self.mend()
+
+    def mend(self) -> None:
+        """End the fault before the block does; there is no other in it."""
+        self._cause = None
+        if self._broken is not None:
+            broken, self._broken = self._broken, None
+            broken.__exit__(None, None, None)
 
     def next(self, *_: Any) -> None:
         """A moment passes."""

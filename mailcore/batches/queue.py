@@ -173,7 +173,12 @@ class BatchConsumer:
         from mailcore.batches.huey_queue import Threads
 
         self._consumer = Threads(
-            self._queue.huey(), workers=self._threads, periodic=False, initial_delay=0.05, max_delay=LONGEST_POLL
+            self._queue.huey(),
+            workers=self._threads,
+            periodic=False,
+            scheduler_interval=60,  # nothing is ever scheduled
+            initial_delay=0.05,
+            max_delay=LONGEST_POLL,
         )
         self._own = [
             threading.Thread(target=self._beat, name="batches-heart", daemon=True),
