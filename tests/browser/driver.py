@@ -92,7 +92,7 @@ def press(page: Any, name: str) -> None:
 
 def rows(page: Any) -> list[dict[str, str]]:
     """What the first table on screen says, row by row under its headings: of two lines in a cell, the first."""
-    table = page.locator('.mailcore-rows table, [data-testid="stDataFrame"] [role="grid"]').first
+    table = page.locator(".mailcore-rows table").first
     cells = table.locator('tbody [role="row"] :is([role="gridcell"], [role="cell"])')
     expect(cells.first).to_be_attached()
     found: list[dict[str, str]] = table.evaluate(
