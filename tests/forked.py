@@ -16,15 +16,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADED = [
-    "altair", "argon2", "cryptography.x509", "itsdangerous", "keyring.backends.fail", "pandas", "PIL.Image", "pyarrow",
-    "pygments.lexers", "pygments.formatters.html", "sqlalchemy.dialects.sqlite", "sqlalchemy.ext.compiler",
-    "sqlalchemy.orm", "starlette.applications", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto",
+    "altair", "anyio._backends._asyncio", "argon2", "cryptography.x509", "dns.resolver", "huey.consumer",
+    "itsdangerous", "keyring.backends.fail", "pandas", "PIL.Image", "PIL.ImageFile", "psycopg", "pyarrow",
+    "pyarrow.pandas_compat", "pygments.lexers", "pygments.formatters.html", "sqlalchemy.dialects.sqlite",
+    "sqlalchemy.ext.compiler", "sqlalchemy.orm", "starlette.applications", "starlette.middleware.sessions",
+    "starlette.staticfiles", "uvicorn.lifespan.on", "uvicorn.loops.asyncio", "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
     "uvicorn.protocols.http.h11_impl", "uvicorn.protocols.websockets.auto", "websockets.legacy.server",
+    "streamlit.components.v2.manifest_scanner", "streamlit.dataframe.lazy_df_adapters", "streamlit.emojis",
     "streamlit.material_icon_names", "streamlit.runtime.agent.mcp", "streamlit.runtime.agent.snapshot",
     "streamlit.runtime.scriptrunner.magic_funcs", "streamlit.watcher.polling_path_watcher", "streamlit.web.bootstrap",
-    "streamlit.web.cli", "streamlit.web.server.app_discovery",
-    "mailcore.__main__", "mailcore.cli.parser", "mailcore.help", "mailcore.installation",
-    "mailcore.secrets.database_keyring",
+    "streamlit.web.cli", "streamlit.web.server.app_discovery", "streamlit.web.server.starlette.starlette_agent_routes",
+    "streamlit.web.skills",
+    "mailcore.__main__", "mailcore.batches.huey_queue", "mailcore.cli.parser", "mailcore.frames", "mailcore.help",
+    "mailcore.installation", "mailcore.secrets.database_keyring",
     # Not what registers a component: that asks for the running program.
     "ui.door.openid", "ui.door.start", "ui.enviar_teste", "ui.listview.filters", "ui.navigation", "ui.outcome",
     "ui.person",

@@ -63,7 +63,7 @@ def _state(quota: Quota) -> str:
 
 def show_quota_of(core: Mailcore, server: MailServer) -> None:
     """What is left of this server's quota, before something is sent through it."""
-    found = core.quotas(server_id=server.id)
+    found = core.quotas(server_id=server.id, one_record=True)
     if not found:
         return
     quota, now, zone = found[0], datetime.now(UTC), core.settings.zone
