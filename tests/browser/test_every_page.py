@@ -203,9 +203,9 @@ def walk_tools(walk: Walk) -> None:
     )
     files.set_input_files([{"name": "s.json", "mimeType": "text/json", "buffer": data.encode()}])
     expect(page.get_by_text("O arquivo registra")).to_be_visible()
-    expect(page.get_by_test_id("stElementToolbarButton").first).to_be_attached()
+    expect(page.get_by_role("table", name="Novos", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Baixar CSV:")).to_have_count(0)  # Streamlit's: with formulas
-    walk.look("Importar: o que muda", holds=False)
+    walk.look("Importar: o que muda")
 
 
 def walk_batches(walk: Walk) -> None:
