@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,6 +41,18 @@ context = multiprocessing.get_context("forkserver" if _can_fork else "spawn")
 if _can_fork:
     context.set_forkserver_preload(LOADED)
 
+_main = sys.modules["__main__"]
+
+
+def make(target: Callable[..., None], args: Sequence[object], *, is_daemon: bool = False) -> BaseProcess:
+    """Return a process, not started yet, forked from the one that has loaded everything.
+
+    What an AppTest ran stays behind as "__main__", and a new process would run it as its own.
+    """
+    sys.modules["__main__"] = _main
+    made: BaseProcess = context.Process(target=target, args=tuple(args), daemon=is_daemon)
+    return made
+
 
 def run_command(
     arguments: Sequence[object], *, env: Mapping[str, str], given: bytes = b"", seconds: float = 60
@@ -53,7 +66,7 @@ def run_command(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "0").write_bytes(given)
-        process = context.Process(target=_command, args=(command, dict(env), name))
+        process = make(_command, (command, dict(env), name))
         process.start()
         process.join(seconds)
         if process.exitcode is None:

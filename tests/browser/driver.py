@@ -100,7 +100,7 @@ def press(page: Any, name: str) -> None:
 def rows(page: Any) -> list[dict[str, str]]:
     """What the first table on screen says once the page is at rest, row by row: of two lines in a cell, the first."""
     settled(page)  # the news of a press come before the table that shows what it did
-    table = page.locator('.mailcore-rows table, [data-testid="stDataFrame"] [role="grid"]').first
+    table = page.locator(".mailcore-rows table").first
     cells = table.locator('tbody [role="row"] :is([role="gridcell"], [role="cell"])')
     expect(cells.first).to_be_attached()
     found: list[dict[str, str]] = table.evaluate(
