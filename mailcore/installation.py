@@ -287,6 +287,7 @@ class Mailcore:
         server_id: int | None = None,
         account_keys: Sequence[str] | None = None,
         every_slot: bool = False,
+        one_record: bool = False,
         wait: float = 0.0,
     ) -> list[Quota]:
         """Return how accounts stand; see :class:`mailcore.quota.reports.QuotaQuery` and its :func:`quotas`.
@@ -297,7 +298,7 @@ class Mailcore:
         """
         if server_id is not None:
             need_count("server_id", server_id)
-        query = QuotaQuery(server_id=server_id, account_keys=account_keys, every_slot=every_slot)
+        query = QuotaQuery(server_id=server_id, account_keys=account_keys, every_slot=every_slot, one_record=one_record)
         readings = partial(self.figures.readings, seconds=wait)
         return reports.quotas(self.database, self.quota_settings, query, readings=readings)
 
