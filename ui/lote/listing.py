@@ -34,7 +34,7 @@ TONES: dict[BatchState, Tone] = {
     BatchState.DRAFT: "quiet",
     BatchState.CANCELLED: "quiet",
 }
-_EVERY = "2s"
+_EVERY = 2.0
 _PAGES = Filters(page=BATCHES_PAGE)
 _COLUMNS = (
     Column("name", "Nome", 170, 3),

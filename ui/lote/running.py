@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.storage.tables import Batch, BatchRecipient
 
-_EVERY = "1s"
+_EVERY = 1.0
 _ALL = "Todas"
 _SHOWN = (
     RecipientStatus.PENDING,
