@@ -22,7 +22,7 @@ from tests.actors import ME
 from tests.peers.smtp_server import Say, SmtpPeer
 
 from .driver import expect, field, press, rows, settled
-from .test_double_clicks import twice
+from .test_double_clicks import twice, until_a_press_counts
 
 COUNT = 50
 SENDER = "loja@exemplo.com.br"
@@ -106,6 +106,8 @@ def test_fifty_from_a_spreadsheet(
     # The preview of a row, as its recipient sees it; nothing in it runs.
     expect(page.get_by_role("heading", name="Aviso de novembro")).to_be_visible()
     expect(page.get_by_text("50 agora.")).to_be_visible()
+    # The button that was pressed stood far below.
+    expect(page.get_by_role("button", name="Iniciar", exact=True)).to_be_in_viewport()
     field(page, "Linha da lista").fill("4")
     field(page, "Linha da lista").press("Enter")
     expect(page.get_by_text("cliente3@exemplo.com.br").first).to_be_visible()
@@ -158,9 +160,11 @@ def test_fifty_from_a_spreadsheet(
         button = page.get_by_role("button", name=name, exact=True)
         expect(button).to_be_visible()
         settled(page)
+        until_a_press_counts(page)
         twice(page, button, 200)
         expect(page.get_by_text(then).first).to_be_visible()
         assert core.batches.get(number).state is state, name
+    until_a_press_counts(page)
     twice(page, page.get_by_role("dialog").get_by_role("button", name="OK"), 200)
     expect(page.get_by_text("Cancelado").first).to_be_visible()
     expect(page.get_by_role("button", name="Pausar")).to_have_count(0)
