@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
+    from mailcore import Mailcore
+    from mailcore.batches.queue import BatchConsumer
 
 _log = logging.getLogger(__name__)
 
@@ -43,29 +45,55 @@ def middleware() -> list[Middleware]:
 
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
-    """Open the library before the first page asks for it, and send batches meanwhile; end both at the end."""
-    consumer, keeping, is_over = None, None, threading.Event()
+    """Open the library before the first page asks for it, and send batches meanwhile; end both at the end.
+
+    What no page waits for begins beside the first page: it would keep it waiting for a tenth of a second.
+    """
+    core, beginning, besides = None, None, _Besides()
     try:
         core = await anyio.to_thread.run_sync(library)
-        await anyio.to_thread.run_sync(prepare)
-        if core.settings.worker_threads:
-            consumer = core.batches.consumer(core.settings.worker_threads)
-            await anyio.to_thread.run_sync(consumer.start)
-        keep_alive = core.servers.tokens.keep_alive_until
-        keeping = threading.Thread(target=keep_alive, args=(is_over,), name="oauth-keep-alive", daemon=True)
-        keeping.start()
+        beginning = threading.Thread(target=besides.begin, args=(core,), name="mailcore-beginning")
+        beginning.start()
     except MailcoreError as error:
         # The page says so too, and tries again: the database may come back.
         _log.warning("%s", error)
-        core = None
     yield
-    is_over.set()
-    if keeping is not None:
-        await anyio.to_thread.run_sync(keeping.join)  # a renewal under way is stored first
-    if consumer is not None:
-        await anyio.to_thread.run_sync(consumer.stop)
-    if core is not None:
+    if core is not None and beginning is not None:
+        await anyio.to_thread.run_sync(beginning.join)
+        await anyio.to_thread.run_sync(besides.end)
         core.close()
+
+
+class _Besides:
+    """What runs beside the pages."""
+
+    def __init__(self) -> None:
+        self._is_over = threading.Event()
+        self._keeping: threading.Thread | None = None
+        self._consumer: BatchConsumer | None = None
+
+    def begin(self, core: Mailcore) -> None:
+        """Make ready to check passwords, send batches, keep what was authorised from running out."""
+        prepare()
+        try:
+            if core.settings.worker_threads:
+                self._consumer = core.batches.consumer(core.settings.worker_threads)
+                self._consumer.start()
+            keep_alive = core.servers.tokens.keep_alive_until
+            self._keeping = threading.Thread(
+                target=keep_alive, args=(self._is_over,), name="oauth-keep-alive", daemon=True
+            )
+            self._keeping.start()
+        except MailcoreError as error:
+            _log.warning("%s", error)
+
+    def end(self) -> None:
+        """Stop all of it; a renewal under way is stored first."""
+        self._is_over.set()
+        if self._keeping is not None:
+            self._keeping.join()
+        if self._consumer is not None:
+            self._consumer.stop()
 
 
 def refuse_open_house() -> None:
