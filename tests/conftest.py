@@ -16,9 +16,14 @@ from uuid import uuid4
 import keyring
 import pytest
 from keyring.backends.fail import Keyring as NoKeyring
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.util import LRUCache
 
 from mailcore import Mailcore
 from mailcore.settings import Settings
+from mailcore.storage import database as storage
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.migrations import migrate
 from ui.door import tickets
@@ -60,6 +65,29 @@ def _a_machine_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     keyring.set_keyring(NoKeyring())
     yield
     keyring.set_keyring(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_are_compiled_once() -> Iterator[None]:
+    """Let the engines of one kind of database share their compiled statements, as the threads of a program do.
+
+    Each test opens a database of its own; to compile its statements again took a quarter of the time of the suite's
+    quick tests. SQLAlchemy keeps them by dialect, and a dialect equals itself alone.
+    """
+    compiled: dict[type[Dialect], LRUCache[object, object]] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+            patch.setattr(kind, "__hash__", lambda self: hash(type(self)))
+            patch.setattr(kind, "__eq__", lambda self, other: type(self) is type(other))
+        make = storage._engine
+
+        def engine(url: str) -> Engine:
+            made = make(url)
+            made._compiled_cache = compiled.setdefault(type(made.dialect), LRUCache(2_000))
+            return made
+
+        patch.setattr(storage, "_engine", engine)
+        yield
 
 
 @contextmanager
@@ -113,6 +141,14 @@ def shared_postgres(postgres_cluster: str) -> SharedDatabase:
     database = Database(create_database(postgres_cluster, "migrated"))
     migrate(database)
     database.dispose()
+    return SharedDatabase(postgres_cluster, "migrated")
+
+
+@pytest.fixture(scope="session")
+def postgres_of_modules(postgres_cluster: str, shared_postgres: SharedDatabase) -> SharedDatabase:
+    """As ``shared_postgres``, beside it: for one module at a time."""
+    from tests.postgres import SharedDatabase
+
     return SharedDatabase(postgres_cluster, "migrated")
 
 
@@ -172,3 +208,20 @@ def open_core(settings: Settings) -> Iterator[Callable[[], Mailcore]]:
 def core(open_core: Callable[[], Mailcore]) -> Mailcore:
     """The opened installation."""
     return open_core()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailcore]:
+    """An installation that the tests of a module share: for those that only read it, or leave it as they found it."""
+    folder = tmp_path_factory.mktemp("shared")
+    if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("migrated_file"), folder / "mailcore.db")
+        url = f"sqlite:///{folder / 'mailcore.db'}"
+    else:
+        url = request.getfixturevalue("postgres_of_modules").take(f"module_{uuid4().hex[:12]}")
+    before = keyring.get_keyring()
+    keyring.set_keyring(NoKeyring())
+    core = Mailcore(Settings(database_url=url, data_dir=folder, keyring="database"))
+    keyring.set_keyring(before)
+    yield core
+    core.close()

@@ -221,7 +221,7 @@ class Client:
         )
 
     def _post(self, url: str, form: dict[str, str], step: str, seconds: float = _READ) -> dict[str, Any]:
-        from mailcore.transports.http_calls import Call, new_session  # only who asks a provider waits for requests
+        from mailcore.transports.http_calls import Call, new_session  # requests: a thirtieth of a second to load
 
         seconds = max(1.0, min(seconds, _READ))
         ends_at = time.monotonic() + seconds

@@ -19,10 +19,20 @@ SECRET = "Segredo-Único-4471"
 PLAIN = "server_id,at,units\r\n{id},2026-01-02T10:00-03:00,5\r\n"
 
 
-@pytest.fixture
-def server(core: Mailcore) -> MailServer:
+def register(core: Mailcore) -> MailServer:
     draft = ServerDraft(name="Uma", host="smtp.exemplo.com.br", username="ana@x.org", from_address="ana@x.org")
     return core.servers.create(draft, SecretStr(SECRET), actor=ME).server
+
+
+@pytest.fixture
+def server(core: Mailcore) -> MailServer:
+    return register(core)
+
+
+@pytest.fixture(scope="module")
+def shared_server(shared_core: Mailcore) -> MailServer:
+    """For what only reads files."""
+    return register(shared_core)
 
 
 def units(core: Mailcore, data: str | bytes) -> list[int]:
@@ -52,21 +62,21 @@ def refusal(core: Mailcore, data: str | bytes) -> str:
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_a_file_of_external_use_is_read_as_the_import_reads_its_files(
-    core: Mailcore, server: MailServer, text: str, encoding: str
+    shared_core: Mailcore, shared_server: MailServer, text: str, encoding: str
 ) -> None:
-    assert units(core, text.replace("{id}", str(server.id)).encode(encoding)) == [5]
+    assert units(shared_core, text.replace("{id}", str(shared_server.id)).encode(encoding)) == [5]
 
 
 @pytest.mark.parametrize("number", ["0000000000019", "9" * 18, "9" * 5_000, "1.0", "-1", "١", "1e3", ""])
-def test_what_is_no_servers_number_is_none(core: Mailcore, server: MailServer, number: str) -> None:
-    assert server.id == 1
-    assert "server_id" in refusal(core, f"server_id,at,units\n{number},2026-01-02T10:00-03:00,5\n")
+def test_what_is_no_servers_number_is_none(shared_core: Mailcore, shared_server: MailServer, number: str) -> None:
+    assert shared_server.id == 1
+    assert "server_id" in refusal(shared_core, f"server_id,at,units\n{number},2026-01-02T10:00-03:00,5\n")
 
 
-def test_a_number_of_units_is_read_whole(core: Mailcore, server: MailServer) -> None:
-    row = f"server_id,at,units\n{server.id},2026-01-02T10:00-03:00,"
-    assert units(core, f"{row}0000000000019\n") == [19]
-    assert "Unidades" in refusal(core, f"{row}100000000001\n")
+def test_a_number_of_units_is_read_whole(shared_core: Mailcore, shared_server: MailServer) -> None:
+    row = f"server_id,at,units\n{shared_server.id},2026-01-02T10:00-03:00,"
+    assert units(shared_core, f"{row}0000000000019\n") == [19]
+    assert "Unidades" in refusal(shared_core, f"{row}100000000001\n")
 
 
 @pytest.mark.parametrize(
@@ -83,8 +93,10 @@ def test_a_number_of_units_is_read_whole(core: Mailcore, server: MailServer) -> 
         (PLAIN.encode("utf-16-le"), "CSV de texto"),
     ],
 )
-def test_what_cannot_be_read_is_said(core: Mailcore, server: MailServer, text: str | bytes, words: str) -> None:
-    assert words in refusal(core, text)
+def test_what_cannot_be_read_is_said(
+    shared_core: Mailcore, shared_server: MailServer, text: str | bytes, words: str
+) -> None:
+    assert words in refusal(shared_core, text)
 
 
 # ---------------------------------------------------------------------- the data folder and the key in it

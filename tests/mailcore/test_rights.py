@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 import pkgutil
+import shutil
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
@@ -26,6 +28,7 @@ from mailcore.oauth.authorizing import Wanted
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.rights import Right, Role, rights_of
+from mailcore.settings import Settings
 from mailcore.vocabulary import SendStatus
 from tests.actors import ME
 from ui.envios_file import to_csv
@@ -123,7 +126,12 @@ def _methods(name: str, part: object) -> Iterator[tuple[str, Callable[..., Any]]
     for method_name, method in inspect.getmembers(type(part), inspect.isfunction):
         if not method_name.startswith("_"):
             yield f"{name}.{method_name}", method
-    for attribute, value in getattr(part, "__dict__", {}).items():
+    made_later = {
+        attribute: getattr(part, attribute)
+        for attribute, kept in vars(type(part)).items()
+        if isinstance(kept, cached_property) and not attribute.startswith("_")
+    }
+    for attribute, value in (getattr(part, "__dict__", {}) | made_later).items():
         module = type(value).__module__
         if attribute.startswith("_") or not module.startswith("mailcore.") or isinstance(value, FunctionType):
             continue
@@ -283,21 +291,43 @@ def _ledger_query() -> Any:
     return LedgerQuery()
 
 
-@pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("act", TRIES)
-def test_every_role_tries_every_act(core: Mailcore, act: str, role: Role) -> None:
+MAY = [(act, role) for act, (right, _) in TRIES.items() for role in Role if right in rights_of(role)]
+
+
+@pytest.fixture
+def sqlite_core(tmp_path: Path, migrated_file: Path) -> Iterator[Mailcore]:
+    """A right is asked before the database is, so one kind of database will do."""
+    settings = Settings(data_dir=tmp_path / "data", keyring="database")
+    settings.data_dir.mkdir()
+    shutil.copyfile(migrated_file, settings.data_dir / "mailcore.db")
+    core = Mailcore(settings)
+    yield core
+    core.close()
+
+
+@pytest.mark.parametrize(("act", "role"), MAY)
+def test_every_role_does_what_it_may(sqlite_core: Mailcore, act: str, role: Role) -> None:
+    core = sqlite_core
     server(core), user(core), app(core)
-    right, attempt = TRIES[act]
-    somebody = Actor("Fulano", role, 4711)
-    before = _stored(core)
-    if right in rights_of(role):
-        attempt(core, somebody)
-        return
-    with pytest.raises(NotAllowedError, match=r"^Seu papel não permite isto\. Quem pode: Administrador") as raised:
-        attempt(core, somebody)
-    assert raised.value.right == right
-    # "settle" reserves first, as the computer's user: what is refused is the settling.
-    assert act == "settle" or _stored(core) == before
+    TRIES[act][1](core, Actor("Fulano", role, 4711))
+
+
+@pytest.mark.parametrize("role", [role for role in Role if rights_of(role) != set(Right)])
+def test_every_role_tries_every_act(core: Mailcore, role: Role) -> None:
+    """What it may not do is refused, one act after the other, and leaves nothing behind."""
+    server(core), user(core), app(core)
+    tried = 0
+    for act, (right, attempt) in TRIES.items():
+        if (act, role) in MAY:
+            continue
+        before = _stored(core)
+        with pytest.raises(NotAllowedError, match=r"^Seu papel não permite isto\. Quem pode: Administrador") as raised:
+            attempt(core, Actor("Fulano", role, 4711))
+        assert raised.value.right == right
+        # "settle" reserves first, as the computer's user: what is refused is the settling.
+        assert act == "settle" or _stored(core) == before, act
+        tried += 1
+    assert tried >= 10
 
 
 def _stored(core: Mailcore) -> object:

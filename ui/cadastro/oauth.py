@@ -38,8 +38,8 @@ _opener = st.components.v2.component("mailcore_open_page", js=part("open_page"))
 
 def redirect_address() -> str:
     """Return where the provider sends the browser: made from settings, never from a header of a request."""
-    root = library().settings.public_url or f"http://localhost:{config.get_option('server.port')}"
-    return f"{root}{base_path()}{RETURN_PATH}"
+    own = f"http://localhost:{config.get_option('server.port')}{base_path()}"
+    return (library().settings.public_url or own) + RETURN_PATH
 
 
 def show_authorization(form: ServerForm, draft: ServerDraft) -> None:

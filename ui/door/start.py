@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,6 +16,7 @@ from mailcore.access.passwords import prepare
 from mailcore.errors import ConfigurationError, MailcoreError
 from mailcore.settings import load_settings
 from ui.context import library
+from ui.door.background import Background
 from ui.door.gate import Gate
 from ui.door.keeper import Keeper
 from ui.door.routes import Routes
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.routing import BaseRoute
-
-    from mailcore import Mailcore
-    from mailcore.batches.queue import BatchConsumer
-
-_log = logging.getLogger(__name__)
 
 
 def routes() -> list[BaseRoute]:
@@ -47,53 +42,21 @@ def middleware() -> list[Middleware]:
 async def lifespan(_app: object) -> AsyncIterator[None]:
     """Open the library before the first page asks for it, and send batches meanwhile; end both at the end.
 
-    What no page waits for begins beside the first page: it would keep it waiting for a tenth of a second.
+    What no page waits for begins beside the first page, which it would hold up for a tenth of a second.
     """
-    core, beginning, besides = None, None, _Besides()
-    try:
-        core = await anyio.to_thread.run_sync(library)
-        beginning = threading.Thread(target=besides.begin, args=(core,), name="mailcore-beginning")
-        beginning.start()
-    except MailcoreError as error:
-        # The page says so too, and tries again: the database may come back.
-        _log.warning("%s", error)
+    background = Background(library)
+    with suppress(MailcoreError):  # the background says why, and goes on trying
+        await anyio.to_thread.run_sync(library)
+    beginning = Thread(target=_begin, args=(background,), name="background-first")
+    beginning.start()
     yield
-    if core is not None and beginning is not None:
-        await anyio.to_thread.run_sync(beginning.join)
-        await anyio.to_thread.run_sync(besides.end)
-        core.close()
+    await anyio.to_thread.run_sync(beginning.join)
+    await anyio.to_thread.run_sync(background.stop)
 
 
-class _Besides:
-    """What runs beside the pages."""
-
-    def __init__(self) -> None:
-        self._is_over = threading.Event()
-        self._keeping: threading.Thread | None = None
-        self._consumer: BatchConsumer | None = None
-
-    def begin(self, core: Mailcore) -> None:
-        """Make ready to check passwords, send batches, keep what was authorised from running out."""
-        prepare()
-        try:
-            if core.settings.worker_threads:
-                self._consumer = core.batches.consumer(core.settings.worker_threads)
-                self._consumer.start()
-            keep_alive = core.servers.tokens.keep_alive_until
-            self._keeping = threading.Thread(
-                target=keep_alive, args=(self._is_over,), name="oauth-keep-alive", daemon=True
-            )
-            self._keeping.start()
-        except MailcoreError as error:
-            _log.warning("%s", error)
-
-    def end(self) -> None:
-        """Stop all of it; a renewal under way is stored first."""
-        self._is_over.set()
-        if self._keeping is not None:
-            self._keeping.join()
-        if self._consumer is not None:
-            self._consumer.stop()
+def _begin(background: Background) -> None:
+    background.start()
+    prepare()
 
 
 def refuse_open_house() -> None:

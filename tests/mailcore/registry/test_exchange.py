@@ -429,6 +429,13 @@ def test_a_column_of_secrets_is_refused_without_repeating_one(core: Mailcore, co
 # What is wrong is named, and nothing is taken
 
 
+@pytest.fixture(scope="module")
+def core_with_a_default(shared_core: Mailcore) -> Mailcore:
+    """With one record, for tests after which nothing has changed."""
+    register(shared_core, "Guardada", is_default=True)
+    return shared_core
+
+
 @pytest.mark.parametrize(
     ("text", "expected", "sentence"),
     [
@@ -468,8 +475,10 @@ def test_a_column_of_secrets_is_refused_without_repeating_one(core: Mailcore, co
         ('[{"name": "A", "port": true}]', [(1, "from_address"), (1, "host"), (1, "port")], "preencha"),
     ],
 )
-def test_what_is_wrong_is_named(core: Mailcore, text: str, expected: list[tuple[int, str]], sentence: str) -> None:
-    register(core, "Guardada", is_default=True)
+def test_what_is_wrong_is_named(
+    core_with_a_default: Mailcore, text: str, expected: list[tuple[int, str]], sentence: str
+) -> None:
+    core = core_with_a_default
     before = state(core)
     planned = plan(core, text)
     assert complaints(planned) == expected

@@ -10,7 +10,6 @@ import sys
 from dataclasses import fields
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Boolean, Enum, Integer, String, Text
@@ -146,6 +145,26 @@ json.dump(seen, sys.stdout)
 """
 
 
+COMMANDS = """
+import contextlib, io, json, os, sys
+from mailcore.cli import main
+
+for line in sys.stdin:
+    arguments, given = json.loads(line)
+    out, errors = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+    sys.stdin = io.TextIOWrapper(io.BytesIO(given.encode()), "utf-8")
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = end.code or 0
+    out.flush()
+    json.dump([code, out.buffer.getvalue().decode(), errors.getvalue()], sys.__stdout__)
+    print(file=sys.__stdout__, flush=True)
+"""
+"""One process for all the commands: to load the program is most of what each of them costs."""
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """A copy of the program, in which nothing is changed but a row, a migration and a help text."""
@@ -174,15 +193,24 @@ def test_a_new_field_is_a_row_a_migration_and_a_help_text(program: Path, tmp_pat
         "HOME": str(tmp_path),
     }
 
-    def run(*command: str, given: str = "", exit_code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, *command], cwd=program, env=env, input=given, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == exit_code, done.stderr
-        return done.stdout
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMANDS], cwd=program, env=env, stdin=pipe, stdout=pipe, text=True
+    ) as running:
+        walk(running, program, env)
 
-    def cli(*command: str, **more: Any) -> str:
-        return run("-m", "mailcore", *command, **more)
+
+def walk(running: subprocess.Popen[str], program: Path, env: dict[str, str]) -> None:
+    assert running.stdin is not None
+    assert running.stdout is not None
+    given_to, told_by = running.stdin, running.stdout
+
+    def cli(*command: str, given: str = "", exit_code: int = 0) -> str:
+        given_to.write(json.dumps([command, given]) + "\n")
+        given_to.flush()
+        code, out, errors = json.loads(told_by.readline())
+        assert code == exit_code, errors
+        return str(out)
 
     # The command line: add, show in words and in JSON, edit, help.
     server = ("--name", "Padaria", "--host", "smtp.x.example", "--from", "a@x.example")
@@ -197,7 +225,11 @@ def test_a_new_field_is_a_row_a_migration_and_a_help_text(program: Path, tmp_pat
     assert [one["id"] for one in json.loads(cli("--json", "servers", "list", "--search", "91234"))] == [1]
 
     # The screen: form, complaint, list, trail, search.
-    seen = json.loads(run("-c", SEEN_ON_THE_SCREEN))
+    done = subprocess.run(
+        [sys.executable, "-c", SEEN_ON_THE_SCREEN], cwd=program, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
     assert seen["form"] == "(11) 91234-5678"
     assert seen["help"].startswith("A quem ligar quando a conta para.")
     assert "o texto tem 41 caracteres; cabem até 40" in seen["complaint"]

@@ -36,10 +36,10 @@ def filled(core: Mailcore) -> Mailcore:
     return core
 
 
-@pytest.fixture
-def registry(core: Mailcore) -> Mailcore:
-    """A registry of some hundred records, in no order."""
-    return filled(core)
+@pytest.fixture(scope="module")
+def registry(shared_core: Mailcore) -> Mailcore:
+    """A registry of some hundred records, in no order, which nobody changes."""
+    return filled(shared_core)
 
 
 def listed(core: Mailcore, order: Order, shares: dict[str, float] | None = None, **filters: object) -> list[MailServer]:
@@ -129,7 +129,8 @@ def test_the_page_a_record_stands_on(registry: Mailcore, by: str, is_descending:
     assert registry.servers.page_of(ServerQuery(text="são"), out) is None
 
 
-def test_those_that_match_among_some(registry: Mailcore) -> None:
+def test_those_that_match_among_some(core: Mailcore) -> None:
+    registry = filled(core)
     everybody = listed(registry, Order())
     paid = [one for one in everybody if one.is_paid]
     asked = [one.id for one in (*paid[:3], *[one for one in everybody if not one.is_paid][:3])]

@@ -32,6 +32,15 @@ def names(core: Mailcore, text: str, **filters: object) -> list[str]:
     return [server.name for server in core.servers.search(ServerQuery(text=text, **filters)).servers]
 
 
+@pytest.fixture(scope="module")
+def two_shops(shared_core: Mailcore) -> Mailcore:
+    core = shared_core
+    register(core, "Quitanda", host="mail.quitanda.example", username="quitanda", from_address="q@quitanda.example")
+    notes = 'desconto de 100% no a_b, entre "aspas", em C:\\mail, falar com o Zé'
+    register(core, "Padaria São João", host="smtp.padaria.example", from_address="notas@padaria.example", notes=notes)
+    return core
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -56,11 +65,8 @@ def names(core: Mailcore, text: str, **filters: object) -> list[str]:
         ("* OR 1", False),
     ],
 )
-def test_every_word_must_stand_somewhere(core: Mailcore, text: str, found: bool) -> None:
-    register(core, "Quitanda", host="mail.quitanda.example", username="quitanda", from_address="q@quitanda.example")
-    notes = 'desconto de 100% no a_b, entre "aspas", em C:\\mail, falar com o Zé'
-    register(core, "Padaria São João", host="smtp.padaria.example", from_address="notas@padaria.example", notes=notes)
-    assert names(core, text) == (["Padaria São João"] if found else [])
+def test_every_word_must_stand_somewhere(two_shops: Mailcore, text: str, found: bool) -> None:
+    assert names(two_shops, text) == (["Padaria São João"] if found else [])
 
 
 def test_filters_and_search_go_together(core: Mailcore) -> None:
