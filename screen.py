@@ -4,10 +4,12 @@ import streamlit as st
 
 from ui.chrome import chrome
 from ui.context import page_faults
+from ui.durations import read_durations_here
 from ui.navigation import navigation, run
 from ui.person import enter, person_menu
 
-st.set_page_config(page_icon="ui/favicon.svg", layout="wide")
+st.set_page_config(layout="wide")
+read_durations_here()
 enter()
 page = navigation()
 chrome()

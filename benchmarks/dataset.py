@@ -52,6 +52,8 @@ _NOTES = (
 _STATES = (CheckState.NEVER, CheckState.OK, CheckState.OK, CheckState.OK, CheckState.FAILED)
 _EPOCH = datetime(2026, 1, 5, 12, tzinfo=UTC)
 _CHUNK = 5_000
+_SHARING = 20
+"""Elastic Email records of one key: a reseller's customers."""
 
 
 def servers(count: int, seed: int = 2026) -> Iterator[dict[str, Any]]:
@@ -88,6 +90,7 @@ def _server(pick: random.Random, number: int) -> dict[str, Any]:
         "verify_certificate": True,
         "ca_pem": "",
         "username": username,
+        "account_key": f"smtp:{host}/{address}" if is_smtp else f"elastic_email:{number // _SHARING:032x}",
         "secret_ref": None,
         "from_address": address,
         "from_name": f"{trade} {name}",

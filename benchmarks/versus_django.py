@@ -100,7 +100,7 @@ class App:
         _wait_for_value(self._page, name)
 
     def prepare_save(self, notes: str) -> None:
-        self._page.get_by_label("Observações").fill(notes)
+        self._page.get_by_role("textbox", name="Observações").fill(notes)
 
     def save(self, name: str) -> None:
         list_page.button(self._page, "Salvar").first.click()

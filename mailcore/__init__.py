@@ -34,10 +34,11 @@ if TYPE_CHECKING:
         ValidationError,
     )
     from mailcore.health.check import CheckResult
-    from mailcore.installation import Explained, Mailcore, open_mailcore
+    from mailcore.installation import Mailcore, open_mailcore
     from mailcore.messages.compose import OutgoingMessage, Recipient, compose, from_eml
     from mailcore.quota.rules import Quota
     from mailcore.registry.drafts import ServerDraft
+    from mailcore.registry.named_in_text import Explained
     from mailcore.registry.search import ServerQuery
     from mailcore.rights import Right, Role
     from mailcore.sending.ledger import LedgerQuery
@@ -137,10 +138,11 @@ _HOMES = {
         ),
     ),
     "health.check": ("CheckResult",),
-    "installation": ("Explained", "Mailcore", "open_mailcore"),
+    "installation": ("Mailcore", "open_mailcore"),
     "messages.compose": ("OutgoingMessage", "Recipient", "compose", "from_eml"),
     "quota.rules": ("Quota",),
     "registry.drafts": ("ServerDraft",),
+    "registry.named_in_text": ("Explained",),
     "registry.search": ("ServerQuery",),
     "rights": ("Right", "Role"),
     "sending.ledger": ("LedgerQuery",),

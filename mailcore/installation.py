@@ -1,29 +1,26 @@
 """The front door: open the database and the keyring once, and hand out the parts that use them.
 
-No rule stands here: what an act does is said where it is done, and named beside it.
+No rule stands here: what an act does is said where it is done, and named beside it. What takes long to load (batches
+with their templates, checks with what they try, files, replies in a text) is loaded by whoever first asks for it.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Self
+from functools import cached_property, partial
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Self
 
 from mailcore.access.entrance import Access
 from mailcore.actor import THIS_COMPUTERS_USER, Actor, needs
 from mailcore.arguments import need, need_count, need_one_of, need_text
 from mailcore.audit import Trail
-from mailcore.batches.front import Batches
 from mailcore.batches.suppressions import Suppressions
 from mailcore.batches.unsubscribing import Unsubscribing
-from mailcore.health.checks import Checks
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
 from mailcore.health.service_figures import FiguresCache
-from mailcore.messages.compose import OutgoingMessage
 from mailcore.quota import external_use, holds, reports
 from mailcore.quota.reports import CHART_DAYS, QuotaQuery
 from mailcore.quota.rules import QuotaSettings
-from mailcore.registry.exchange import all_servers, plan_import
-from mailcore.registry.named_in_text import Explained, explain_of
 from mailcore.registry.servers import Servers
 from mailcore.rights import Right
 from mailcore.secrets.store import SecretStore
@@ -49,16 +46,37 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from mailcore.batches.front import Batches
     from mailcore.health.check import CheckResult
+    from mailcore.health.checks import Checks
     from mailcore.health.portfolio import Attention, Checked
+    from mailcore.messages.compose import OutgoingMessage
     from mailcore.quota.external_use import Entry, EntryPage
     from mailcore.quota.reports import DayUse
     from mailcore.quota.rules import Quota
     from mailcore.registry.drafts import ServerDraft
     from mailcore.registry.exchange import ImportPlan
+    from mailcore.registry.named_in_text import Explained
     from mailcore.vocabulary import SendStatus
 
-__all__ = ["Explained", "Mailcore", "open_mailcore"]
+__all__ = ["Mailcore", "open_mailcore"]
+
+if TYPE_CHECKING:
+    _made_once = cached_property
+else:
+
+    class _made_once(cached_property):  # noqa: N801 - used as the decorator it is
+        """A part of an installation that is made when it is first asked for, and once whatever threads ask.
+
+        :class:`functools.cached_property` alone lets two threads make two, from Python 3.12 on.
+        """
+
+        _making = RLock()
+
+        def __get__(self, installation: Any, owner: Any = None) -> Any:
+            with self._making:
+                return super().__get__(installation, owner)
+
 
 _SERVERS = "core.servers.get(número) e core.servers.default()"
 
@@ -93,13 +111,11 @@ class Mailcore:
         self.quota_settings = QuotaSettings(settings.zone, settings.limit_margin_percent)
         self.figures = FiguresCache(self.servers, settings)
         """What paid services say of their accounts."""
-        self._checks = Checks(self.database, self.servers, settings)
         reservations = Reservations(self.database, self.quota_settings)
         self._sender = Sender(self.servers, reservations, settings)
         self._programs = ProgramSends(self.servers, reservations)
-        unsubscribing = Unsubscribing(self.database, settings.public_url)
-        self.batches = Batches(self.database, self.servers, settings, self.quota_settings, unsubscribing)
-        self.suppressions = Suppressions(self.database, unsubscribing)
+        self._unsubscribing = Unsubscribing(self.database, settings.public_url)
+        self.suppressions = Suppressions(self.database, self._unsubscribing)
         self._housekeeping = Housekeeping(self.database, self.access, self.servers.authorizing, settings.retention_days)
         self.tidy()
 
@@ -115,7 +131,8 @@ class Mailcore:
     def close(self) -> None:
         """Give back the database connections."""
         self.figures.close()
-        self.batches.close()
+        if "batches" in vars(self):
+            self.batches.close()
         self._sender.catch_up()
         self.database.dispose()
         let_go(self.database)
@@ -128,7 +145,20 @@ class Mailcore:
         self._sender.catch_up()
         self._housekeeping.tidy()
 
+    @_made_once
+    def batches(self) -> Batches:
+        """Batches of messages: made, started, followed and sent."""
+        from mailcore.batches.front import Batches
+
+        return Batches(self.database, self.servers, self.settings, self.quota_settings, self._unsubscribing)
+
     # ------------------------------------------------------------------ health
+
+    @_made_once
+    def _checks(self) -> Checks:
+        from mailcore.health.checks import Checks
+
+        return Checks(self.database, self.servers, self.settings)
 
     @needs(Right.OPERATE)
     def check(
@@ -176,6 +206,8 @@ class Mailcore:
 
     def explain(self, text: str, *, phase: str = "", provider: str = "") -> list[Explained]:
         """Explain a pasted text; see :func:`mailcore.registry.named_in_text.explain_of`."""
+        from mailcore.registry.named_in_text import explain_of
+
         need("text", text, str)
         return explain_of(self.servers, text, phase=phase, provider=provider)
 
@@ -194,6 +226,8 @@ class Mailcore:
     ) -> Send:
         """Send one message; see :meth:`mailcore.sending.send.Sender.send`."""
         need("server", server, MailServer, _SERVERS)
+        from mailcore.messages.compose import OutgoingMessage
+
         need("message", message, OutgoingMessage, "mailcore.compose(…)")
         need_text("idempotency_key", idempotency_key)
         need_one_of("origin", origin, tuple(Origin))
@@ -253,6 +287,7 @@ class Mailcore:
         server_id: int | None = None,
         account_keys: Sequence[str] | None = None,
         every_slot: bool = False,
+        one_record: bool = False,
         wait: float = 0.0,
     ) -> list[Quota]:
         """Return how accounts stand; see :class:`mailcore.quota.reports.QuotaQuery` and its :func:`quotas`.
@@ -263,7 +298,7 @@ class Mailcore:
         """
         if server_id is not None:
             need_count("server_id", server_id)
-        query = QuotaQuery(server_id=server_id, account_keys=account_keys, every_slot=every_slot)
+        query = QuotaQuery(server_id=server_id, account_keys=account_keys, every_slot=every_slot, one_record=one_record)
         readings = partial(self.figures.readings, seconds=wait)
         return reports.quotas(self.database, self.quota_settings, query, readings=readings)
 
@@ -316,10 +351,14 @@ class Mailcore:
 
     def all_servers(self) -> list[MailServer]:
         """Return every record; see :func:`mailcore.registry.exchange.all_servers`."""
+        from mailcore.registry.exchange import all_servers
+
         return all_servers(self.database)
 
     def plan_import(self, data: bytes) -> ImportPlan:
         """Read a file to be imported, changing nothing; see :func:`mailcore.registry.exchange.plan_import`."""
+        from mailcore.registry.exchange import plan_import
+
         return plan_import(self.database, data)
 
 

@@ -85,8 +85,9 @@ class Settings(BaseSettings):
     google_token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
     """Where Google gives tokens, the whole address."""
     public_url: str = ""
-    """The address people open this program by, where a proxy stands in front: ``https://correio.exemplo.com.br``. The
-    return address of OAuth2 is made from it, never from a request's header."""
+    """The address people open this program by, where a proxy stands in front: ``https://correio.exemplo.com.br``, with
+    its path where it has one. The return address of OAuth2 and those for unsubscribing are made from it, never from a
+    request's header."""
     ehlo_name: str = ""
     """What this program calls itself before mail servers (EHLO). Empty: this machine's full name, else its address."""
     timezone: str = "America/Sao_Paulo"

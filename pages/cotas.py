@@ -30,7 +30,7 @@ filters()
 note_what_is_named()
 
 
-@st.fragment(run_every="30s")
+@st.fragment(run_every=30.0)
 def live() -> View:
     """What refreshes itself; what a person types or chooses stands below it."""
     view = View()

@@ -9,7 +9,8 @@ st.title("Importar e exportar")  # painted while the rest is being loaded
 
 from mailcore.rights import Right
 from ui.context import faults, mailcore
-from ui.importar import downloads, import_pressed, show_imported, show_plan, uploaded_plan
+from ui.importar import downloads, import_pressed, show_imported, uploaded_plan
+from ui.importar_plan import show_plan
 from ui.person import may
 from ui.shortcuts import shortcuts
 

@@ -32,9 +32,8 @@ def full_disk(_: Database) -> Iterator[None]:
 @contextmanager
 def server_away(database: Database) -> Iterator[None]:
     """As in a restart: every connection ends, and no new one comes about until the server is back."""
-    url = database.engine.url
-    name = url.database
-    with psycopg.connect(url.set(database="postgres").render_as_string(False), autocommit=True) as admin:
+    name = database.engine.url.database
+    with _connected(database, "postgres") as admin:
         admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         # Waits until each has ended.
         admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
@@ -47,9 +46,8 @@ def server_away(database: Database) -> Iterator[None]:
 @contextmanager
 def standby(database: Database) -> Iterator[None]:
     """As where another server took over: the connections end, and the new ones may only read."""
-    url = database.engine.url
-    name = url.database
-    with psycopg.connect(url.set(database="postgres").render_as_string(False), autocommit=True) as admin:
+    name = database.engine.url.database
+    with _connected(database, "postgres") as admin:
         admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
         admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
         try:
@@ -67,11 +65,16 @@ def locked(database: Database) -> Iterator[None]:
             yield
             other.execute("ROLLBACK")
         return
-    with psycopg.connect(database.engine.url.set(drivername="postgresql").render_as_string(False)) as other:
+    with _connected(database) as other, other.transaction(force_rollback=True):
         tables = other.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         other.execute("LOCK TABLE " + ", ".join(f'"{table}"' for (table,) in tables) + " IN EXCLUSIVE MODE")
         yield
-        other.rollback()
+
+
+def _connected(database: Database, name: str | None = None) -> psycopg.Connection[Any]:
+    """A connection of our own to the same server, each statement for itself."""
+    url = database.engine.url.set(drivername="postgresql", database=name or database.engine.url.database)
+    return psycopg.connect(url.render_as_string(False), autocommit=True)
 
 
 class Moments:
@@ -91,10 +94,14 @@ class Moments:
         try:
             yield
         finally:
-            self._cause = None
-            if self._broken is not None:
-                broken, self._broken = self._broken, None
-                broken.__exit__(None, None, None)
+            self.mend()
+
+    def mend(self) -> None:
+        """End the fault before the block does; there is no other in it."""
+        self._cause = None
+        if self._broken is not None:
+            broken, self._broken = self._broken, None
+            broken.__exit__(None, None, None)
 
     def next(self, *_: Any) -> None:
         """A moment passes."""

@@ -10,20 +10,26 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADED = [
-    "altair", "argon2", "cryptography.x509", "itsdangerous", "keyring.backends.fail", "pandas", "PIL.Image", "pyarrow",
-    "pygments.lexers", "pygments.formatters.html", "sqlalchemy.dialects.sqlite", "sqlalchemy.ext.compiler",
-    "sqlalchemy.orm", "starlette.applications", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto",
+    "altair", "anyio._backends._asyncio", "argon2", "cryptography.x509", "dns.resolver", "huey.consumer",
+    "itsdangerous", "keyring.backends.fail", "pandas", "PIL.Image", "PIL.ImageFile", "psycopg", "pyarrow",
+    "pyarrow.pandas_compat", "pygments.lexers", "pygments.formatters.html", "sqlalchemy.dialects.sqlite",
+    "sqlalchemy.ext.compiler", "sqlalchemy.orm", "starlette.applications", "starlette.middleware.sessions",
+    "starlette.staticfiles", "uvicorn.lifespan.on", "uvicorn.loops.asyncio", "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
     "uvicorn.protocols.http.h11_impl", "uvicorn.protocols.websockets.auto", "websockets.legacy.server",
+    "streamlit.components.v2.manifest_scanner", "streamlit.dataframe.lazy_df_adapters", "streamlit.emojis",
     "streamlit.material_icon_names", "streamlit.runtime.agent.mcp", "streamlit.runtime.agent.snapshot",
     "streamlit.runtime.scriptrunner.magic_funcs", "streamlit.watcher.polling_path_watcher", "streamlit.web.bootstrap",
-    "streamlit.web.cli", "streamlit.web.server.app_discovery",
-    "mailcore.__main__", "mailcore.cli.parser", "mailcore.help", "mailcore.installation",
-    "mailcore.secrets.database_keyring",
+    "streamlit.web.cli", "streamlit.web.server.app_discovery", "streamlit.web.server.starlette.starlette_agent_routes",
+    "streamlit.web.skills",
+    "mailcore.__main__", "mailcore.batches.huey_queue", "mailcore.cli.parser", "mailcore.frames", "mailcore.help",
+    "mailcore.installation", "mailcore.secrets.database_keyring",
     # Not what registers a component: that asks for the running program.
     "ui.door.openid", "ui.door.start", "ui.enviar_teste", "ui.listview.filters", "ui.navigation", "ui.outcome",
     "ui.person",
@@ -34,6 +40,18 @@ _can_fork = "forkserver" in multiprocessing.get_all_start_methods()  # not on Wi
 context = multiprocessing.get_context("forkserver" if _can_fork else "spawn")
 if _can_fork:
     context.set_forkserver_preload(LOADED)
+
+_main = sys.modules["__main__"]
+
+
+def make(target: Callable[..., None], args: Sequence[object], *, is_daemon: bool = False) -> BaseProcess:
+    """Return a process, not started yet, forked from the one that has loaded everything.
+
+    What an AppTest ran stays behind as "__main__", and a new process would run it as its own.
+    """
+    sys.modules["__main__"] = _main
+    made: BaseProcess = context.Process(target=target, args=tuple(args), daemon=is_daemon)
+    return made
 
 
 def run_command(
@@ -48,7 +66,7 @@ def run_command(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "0").write_bytes(given)
-        process = context.Process(target=_command, args=(command, dict(env), name))
+        process = make(_command, (command, dict(env), name))
         process.start()
         process.join(seconds)
         if process.exitcode is None:

@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -40,6 +40,13 @@ def binaries() -> Path:
 @contextmanager
 def running_cluster() -> Iterator[str]:
     """Start a cluster and yield the URL of its maintenance database, without a password."""
+    with own_cluster() as (url, _):
+        yield url
+
+
+@contextmanager
+def own_cluster() -> Iterator[tuple[str, Callable[[], None]]]:
+    """The same, and what restarts it as after a crash: every connection ends, nothing is finished first."""
     folder = Path(tempfile.mkdtemp(prefix="mailcore-pg-"))
     owner = _owner(folder)
     data, bin_dir, port = folder / "data", binaries(), _free_port()
@@ -63,8 +70,10 @@ def running_cluster() -> Iterator[str]:
         # Nothing of it has to survive a power cut, and nothing grows old enough to be tidied.
         options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c full_page_writes=off -c shared_buffers=32MB"
         options += " -c synchronous_commit=off -c autovacuum=off -c jit=off"
-        run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
-        yield f"postgresql://mailcore@127.0.0.1:{port}/postgres"
+        log = ("-w", "-l", str(folder / "log"))
+        run("pg_ctl", *log, "-o", f"{options} -c max_connections=400", "start")
+        url = f"postgresql://mailcore@127.0.0.1:{port}/postgres"
+        yield url, lambda: run("pg_ctl", *log, "-m", "immediate", "restart")
     finally:
         if (data / "postmaster.pid").exists():
             run("pg_ctl", "-m", "immediate", "stop")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -11,10 +12,24 @@ from mailcore.diagnosis.replies import all_diagnoses
 from mailcore.help import Topic, find_topics
 from mailcore.text import fold
 from ui.formats import number
+from ui.listview.table import Cell, Column, pair, table
 from ui.outcome import show_diagnosis
+from ui.session import DIAGNOSIS_SELECTED, select
 from ui.words import CATEGORY
 
 _ALL = "Todos"
+_LIMITS = (
+    Column("name", "Provedor", 200, 1.5, wraps=True),
+    Column("limit", "Limite", 170, 1, wraps=True),
+    Column("note", "Observação", 240, 3, wraps=True),
+    Column("source", "Fonte", 190, 1),
+    Column("read_on", "Lido em", 112),
+)
+_DIAGNOSES = (
+    Column("category", "Assunto", 150),
+    Column("title", "O que aconteceu", 220, 2, wraps=True),
+    Column("remedy", "O que fazer", 260, 3, wraps=True),
+)
 _CONFIDENCE = {
     "official": "página do provedor",
     "secondary": "citada por terceiros",
@@ -45,24 +60,26 @@ def show_topics(topics: list[Topic], *, opened: str) -> None:
 
 def limits_table(query: str | None) -> None:
     """Draw the providers that match the search with their limits, sources and dates."""
-    import pyarrow as pa
-
     words = fold(query or "").split()
     shown = [provider for provider in providers() if all(word in fold(provider.name) for word in words)] or providers()
-    table = pa.table(
-        {
-            "Provedor": [provider.name for provider in shown],
-            "Servidor": [provider.host for provider in shown],
-            "Porta": [str(provider.port or "") for provider in shown],
-            "Limite": [_limit(provider) for provider in shown],
-            "Observação": [provider.note_pt for provider in shown],
-            "Confiança": [_CONFIDENCE[provider.confidence] for provider in shown],
-            "Fonte": [provider.source for provider in shown],
-            "Lido em": [provider.read_on.strftime("%d/%m/%Y") for provider in shown],
-        }
+    table(
+        "limits",
+        "Limites por provedor",
+        _LIMITS,
+        [(row, _limits_of(provider)) for row, provider in enumerate(shown)],
     )
-    link = st.column_config.LinkColumn(display_text=r"https?://([^/]+)")
-    st.dataframe(table, hide_index=True, column_config={"Fonte": link}, alt="Limites por provedor")
+
+
+def _limits_of(provider: Provider) -> list[str | Cell]:
+    where = provider.host if provider.port is None else f"{provider.host}:{provider.port}"
+    page = urlsplit(provider.source)
+    return [
+        Cell(provider.name, below=where),
+        _limit(provider),
+        provider.note_pt,
+        Cell(page.hostname or provider.source, below=_CONFIDENCE[provider.confidence], link=provider.source),
+        provider.read_on.strftime("%d/%m/%Y"),
+    ]
 
 
 def _limit(provider: Provider) -> str:
@@ -79,35 +96,30 @@ def _limit(provider: Provider) -> str:
 
 
 def diagnoses_table(query: str | None) -> None:
-    """Draw every diagnosis the program can make, those that match the search where any do; a tick opens one."""
-    import pyarrow as pa
-
+    """Draw every diagnosis the program can make, those that match the search where any do; the selected one whole."""
     words = fold(query or "").split()
-    every = all_diagnoses()
-    texts = [fold(f"{diagnosis.title} {diagnosis.cause} {diagnosis.remedy}") for diagnosis in every]
-    shown = [diagnosis for diagnosis, text in zip(every, texts, strict=True) if all(word in text for word in words)]
+    every = list(enumerate(all_diagnoses(), 1))
+    texts = [fold(f"{diagnosis.title} {diagnosis.cause} {diagnosis.remedy}") for _, diagnosis in every]
+    shown = [one for one, text in zip(every, texts, strict=True) if all(word in text for word in words)]
     category = st.selectbox(
         "Assunto", [_ALL, *CATEGORY.values()], key="diagnosis_category", filter_mode=None, width=240
     )
-    shown = [diagnosis for diagnosis in shown or every if category in (_ALL, CATEGORY[diagnosis.category])]
-    table = pa.table(
-        {
-            "Assunto": [CATEGORY[diagnosis.category] for diagnosis in shown],
-            "O que aconteceu": [diagnosis.title for diagnosis in shown],
-            "O que fazer": [diagnosis.remedy for diagnosis in shown],
-        }
-    )
-    ticked = st.dataframe(
-        table,
-        key=f"diagnoses_{category}_{'_'.join(words)}",
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        height=420,
-        alt="O que cada erro quer dizer",
-    )
-    rows = ticked["selection"]["rows"]
-    if rows and rows[0] < len(shown):
-        show_diagnosis(shown[rows[0]], None)
-    else:
-        st.caption("Marque uma linha para ler a explicação inteira.")
+    shown = [(key, each) for key, each in shown or every if category in (_ALL, CATEGORY[each.category])]
+    chosen = dict(shown).get(DIAGNOSIS_SELECTED.get().only or 0)
+    if chosen is None:
+        select(DIAGNOSIS_SELECTED)  # a selection that the search took out of the table ends
+    place, detail = pair("diagnoses")
+    with place:
+        table(
+            "diagnoses",
+            "O que cada erro quer dizer",
+            _DIAGNOSES,
+            [(key, [CATEGORY[each.category], each.title, each.remedy]) for key, each in shown],
+            selection=DIAGNOSIS_SELECTED,
+            has_detail=True,
+        )
+    with detail:
+        if chosen is not None:
+            show_diagnosis(chosen, None)
+        else:
+            st.caption("Marque uma linha para ler a explicação inteira.")

@@ -28,8 +28,11 @@ def library() -> Mailcore:
         MailcoreError: it cannot be opened now.
     """
     from mailcore import open_mailcore
+    from mailcore.settings import load_settings
+    from ui.door.knock import under_base_path
 
-    return open_mailcore()
+    settings = load_settings()
+    return open_mailcore(settings.model_copy(update={"public_url": under_base_path(settings.public_url)}))
 
 
 def mailcore() -> Mailcore:

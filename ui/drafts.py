@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import streamlit as st
 
-from ui.assets import part
+from ui.assets import packed, part
 from ui.session import DRAFTS_ENDED, PERSON
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def keep_draft(
         "token": token,
         "program": _PROGRAM,
     }
-    _component(key=NAME, data=data | _ended(), on_found_change=on_found)
+    _component(key=NAME, data=packed(data | _ended()), on_found_change=on_found)
 
 
 def end_draft(form: str) -> None:
@@ -58,7 +58,7 @@ def end_draft(form: str) -> None:
 def drop_ended_drafts() -> None:
     """On a page without a form: have the tab drop what was ended on the page before."""
     if DRAFTS_ENDED.get():
-        _component(key=f"{NAME}_ended", data={"form": ""} | _ended())
+        _component(key=f"{NAME}_ended", data=packed({"form": ""} | _ended()))
 
 
 def _ended() -> dict[str, Any]:

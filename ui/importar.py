@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import streamlit as st
@@ -17,25 +17,23 @@ from mailcore.registry.exchange import (
     to_people_csv,
 )
 from mailcore.registry.exchange_file import MAX_BYTES
-from mailcore.registry.fields import LABELS
-from mailcore.transports import kind_of
-from ui import words
 from ui.context import current_actor
-from ui.formats import number, plain
-from ui.listview.table import counted
-from ui.session import IMPORT_DONE, IMPORT_LATE, IMPORT_NONCE, IMPORT_PLAN
+from ui.importar_plan import servers
+from ui.session import (
+    IMPORT_CHANGED_PAGE,
+    IMPORT_CREATED_PAGE,
+    IMPORT_DONE,
+    IMPORT_LATE,
+    IMPORT_NONCE,
+    IMPORT_PLAN,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    import pyarrow as pa
+    from collections.abc import Callable
 
     from mailcore import Mailcore
-    from mailcore.registry.exchange import ImportPlan, Remark
+    from mailcore.registry.exchange import ImportPlan
 
-_MOST_ROWS = 1_000
-_MOST_SENTENCES = 20
-_MOST_LINES = 6
 _EXCEL = "utf-8-sig"
 """With its mark, and ";" between the cells, a double click opens the file in a Brazilian Excel."""
 
@@ -112,40 +110,8 @@ def _template(make: Callable[[], str]) -> bytes:
 
 def _forget() -> None:
     """Another file: what was said of the last one is over."""
-    for key in (IMPORT_PLAN, IMPORT_DONE, IMPORT_LATE):
+    for key in (IMPORT_PLAN, IMPORT_DONE, IMPORT_LATE, IMPORT_CHANGED_PAGE, IMPORT_CREATED_PAGE):
         key.forget()
-
-
-def show_plan(plan: ImportPlan) -> None:
-    """Show what the file would do, or what is wrong with it."""
-    if sentence := IMPORT_LATE.get():
-        st.warning(f"{plain(sentence)} Nada foi importado. Confira abaixo o que mudaria agora.", icon=":material/sync:")
-    if plan.errors:
-        count = plan.error_count
-        found = "um erro" if count == 1 else f"{number(count)} erros"
-        st.error(
-            f"O arquivo tem **{found}**, e nada dele será importado. Corrija, salve e escolha o arquivo de novo.",
-            icon=":material/error:",
-        )
-        _sentences(plan, plan.errors)
-        if plan.more_errors:
-            st.caption(plain(plan.more_errors))
-        return
-    st.markdown(
-        f"O arquivo registra **{_servers(len(plan.created), 'novo')}**, altera **{_servers(len(plan.changed))}** e "
-        f"deixa **{number(plan.unchanged)}** como está."
-        if plan.does_something
-        else "Tudo o que está no arquivo já está registrado assim: não há nada a importar."
-    )
-    if plan.warnings:
-        with st.expander(f"Avisos ({number(plan.warning_count)})", icon=":material/warning:", expanded=True):
-            _sentences(plan, plan.warnings)
-    if plan.changed:
-        st.subheader("Alterados")
-        _table(_changed_table(plan), "Alterados", sum(len(row.changes) for row in plan.changed))
-    if plan.created:
-        st.subheader("Novos")
-        _table(_created_table(plan), "Novos", len(plan.created))
 
 
 def import_pressed(core: Mailcore, plan: ImportPlan) -> None:
@@ -176,70 +142,8 @@ def show_imported() -> None:
         return
     created, changed, warned = done
     st.success(
-        f"Importado: **{_servers(created, 'novo')}** e **{_servers(changed)}** com alterações."
+        f"Importado: **{servers(created, 'novo')}** e **{servers(changed)}** com alterações."
         + (" As senhas que faltam digitam-se no cadastro de cada servidor." if warned else ""),
         icon=":material/check:",
     )
     st.page_link("pages/servidores.py", label="Ver os servidores", icon=":material/list:")
-
-
-def _servers(count: int, kind: str = "") -> str:
-    return counted(count, f"servidor {kind}".strip(), f"servidores {kind}s" if kind else "servidores")
-
-
-def _sentences(plan: ImportPlan, remarks: Iterable[Remark]) -> None:
-    """One line for each thing to say, with all the lines of the file it is about."""
-    lines: dict[tuple[str, str], list[int]] = {}
-    for remark in remarks:
-        lines.setdefault((remark.column, remark.message), []).append(remark.line)
-    shown = [
-        f"- **{_where(plan, where, column)}**: {plain(message)}"
-        for (column, message), where in list(lines.items())[:_MOST_SENTENCES]
-    ]
-    st.markdown("\n".join(shown))
-    if len(lines) > _MOST_SENTENCES:
-        st.caption(f"E mais {number(len(lines) - _MOST_SENTENCES)}.")
-
-
-def _where(plan: ImportPlan, lines: list[int], column: str) -> str:
-    word = ("Item" if len(lines) == 1 else "Itens") if plan.is_json else ("Linha" if len(lines) == 1 else "Linhas")
-    listed = ", ".join(map(str, lines[:_MOST_LINES]))
-    more = f" e mais {number(len(lines) - _MOST_LINES)}" if len(lines) > _MOST_LINES else ""
-    return plain(f"{word} {listed}{more}{f', coluna {column}' if column else ''}")
-
-
-def _table(table: pa.Table, name: str, total: int) -> None:
-    st.dataframe(table, hide_index=True, height="content" if table.num_rows <= 10 else 390, alt=name)
-    if total > table.num_rows:
-        st.caption(f"As primeiras {number(table.num_rows)} de {number(total)}.")
-
-
-def _changed_table(plan: ImportPlan) -> pa.Table:
-    import pyarrow as pa
-
-    rows = [(row, change) for row in plan.changed for change in row.changes][:_MOST_ROWS]
-    columns: dict[str, list[Any]] = {
-        "Item" if plan.is_json else "Linha": [str(row.line) for row, _ in rows],
-        "Servidor": [f"{row.server.id} {row.server.name}" for row, _ in rows],
-        "Campo": [LABELS[change.field] for _, change in rows],
-        "De": [words.value(change.field, change.before) for _, change in rows],
-        "Para": [words.value(change.field, change.after) for _, change in rows],
-    }
-    return pa.table(columns)
-
-
-def _created_table(plan: ImportPlan) -> pa.Table:
-    import pyarrow as pa
-
-    rows = plan.created[:_MOST_ROWS]
-    columns: dict[str, list[Any]] = {
-        "Item" if plan.is_json else "Linha": [str(row.line) for row in rows],
-        "Descrição": [row.draft.name for row in rows],
-        "Tipo": [kind_of(row.draft.kind).label for row in rows],
-        "Servidor": [kind_of(row.draft.kind).shown_host(row.draft) for row in rows],
-        "Porta": [str(row.draft.port or "") for row in rows],
-        "Segurança": [kind_of(row.draft.kind).shown_security(row.draft) for row in rows],
-        "Usuário": [row.draft.username for row in rows],
-        "Remetente": [row.draft.from_address for row in rows],
-    }
-    return pa.table(columns)

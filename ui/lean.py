@@ -2,7 +2,7 @@
 
 Streamlit sends its scripts uncompressed, because compressing them anew for each visitor costs more than it brings;
 here each is compressed once a process and kept. They have their content's hash in their name and never change. The
-page also asks for a typeface of 170 kB that this program's theme does not use: that line is taken out.
+page that asks for them is made ours on the way (:mod:`ui.shell`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ui.shell import ours, without_typeface
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SCRIPT_OR_STYLE = re.compile(r"/static/[^?]+\.(js|css)$")
-_FONT_AHEAD = re.compile(rb'<link\s+rel="preload"[^>]*as="font"[^>]*>')
 _LEVEL = 6
 _SMALLEST = 1_000
 """Bytes below which there is nothing to gain."""
@@ -86,7 +87,8 @@ class Lean:
             answer = _Whole()
             await self._app(scope, receive, answer.hear)
             if answer.status == 200 and not answer.header(b"content-encoding") and len(answer.body) > _SMALLEST:
-                body = await anyio.to_thread.run_sync(gzip.compress, answer.body, _LEVEL)
+                body = without_typeface(answer.body) if path.endswith(".css") else answer.body
+                body = await anyio.to_thread.run_sync(gzip.compress, body, _LEVEL)
                 answer = answer.changed(body, (b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding"))
                 if self._size + len(body) <= _MOST_KEPT and path not in self._kept:
                     self._kept[path] = answer
@@ -96,6 +98,6 @@ class Lean:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Whole()
         await self._app(scope, receive, answer.hear)
-        if answer.header(b"content-type").startswith(b"text/html") and _FONT_AHEAD.search(answer.body):
-            answer = answer.changed(_FONT_AHEAD.sub(b"", answer.body))
+        if answer.header(b"content-type").startswith(b"text/html") and (body := ours(answer.body)) != answer.body:
+            answer = answer.changed(body)
         await answer.say(send)

@@ -30,21 +30,23 @@ def _near(_core: Mailcore) -> list[Quota]:
 
 
 def show_near_the_limit(core: Mailcore) -> None:
-    """One line for the accounts from 80 % on, a louder one from 95 % on; nothing where all is well."""
+    """One box for the accounts from 80 % on, louder where any is at 95 % or held; nothing where all is well."""
     found = _near(core)
     urgent = [quota for quota in found if quota.state is not QuotaState.NEAR or quota.share >= VERY_NEAR]
     close = [quota for quota in found if quota not in urgent]
+    told = [
+        f"{what}: {_names(quotas)}."
+        for what, quotas in (("Cota acabando, esgotada ou bloqueada", urgent), ("Cota acima de 80 %", close))
+        if quotas
+    ]
+    if not told:
+        return
     # Beside each other where there is room: the list is what one came for.
-    with st.container(horizontal=True, vertical_alignment="center"):
-        _show(urgent, close)
-
-
-def _show(urgent: list[Quota], close: list[Quota]) -> None:
-    if urgent:
-        st.error(f"Cota acabando, esgotada ou bloqueada: {_names(urgent)}", icon=":material/block:")
-    if close:
-        st.warning(f"Cota acima de 80 %: {_names(close)}", icon=":material/warning:")
-    if urgent or close:
+    with st.container(horizontal=True, vertical_alignment="center", key="near_the_limit"):
+        if urgent:
+            st.error(" ".join(told), icon=":material/block:")
+        else:
+            st.warning(" ".join(told), icon=":material/warning:")
         st.page_link("pages/cotas.py", label="Ver em Cotas", icon=":material/monitoring:")
 
 
@@ -61,7 +63,7 @@ def _state(quota: Quota) -> str:
 
 def show_quota_of(core: Mailcore, server: MailServer) -> None:
     """What is left of this server's quota, before something is sent through it."""
-    found = core.quotas(server_id=server.id)
+    found = core.quotas(server_id=server.id, one_record=True)
     if not found:
         return
     quota, now, zone = found[0], datetime.now(UTC), core.settings.zone

@@ -212,6 +212,11 @@ IMPORT_NONCE = Key("import_nonce", "")
 IMPORT_PLAN: Key[tuple[str, ImportPlan] | None] = Key("import_plan", None)
 IMPORT_DONE: Key[tuple[int, int, int] | None] = Key("import_done", None)
 IMPORT_LATE = Key("import_late", "")
+IMPORT_CHANGED_PAGE = Key("import_changed_page", 1)
+IMPORT_CREATED_PAGE = Key("import_created_page", 1)
+
+# Ajuda
+DIAGNOSIS_SELECTED = Key("diagnosis_selected", Selection())
 
 
 # Envio em lote

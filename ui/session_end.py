@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.assets import part
+from ui.assets import packed, part
 from ui.door.knock import base_path
 
 _component = st.components.v2.component("mailcore_session_end", js=part("session_end"))
@@ -12,4 +12,4 @@ _component = st.components.v2.component("mailcore_session_end", js=part("session
 
 def watch_session_end() -> None:
     """Have the page watch for the end of the session; call it once a run, where somebody is signed in."""
-    _component(key="mailcore_session_end", data={"base": base_path()})
+    _component(key="mailcore_session_end", data=packed({"base": base_path()}))

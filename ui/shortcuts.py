@@ -11,7 +11,7 @@ from collections.abc import Collection, Hashable, Mapping
 
 import streamlit as st
 
-from ui.assets import part
+from ui.assets import packed, part
 from ui.drafts import drop_ended_drafts
 
 _LEAVE = "Há dados digitados que ainda não foram salvos. Sair desta página e perdê-los?"
@@ -63,14 +63,16 @@ def shortcuts(
         drop_ended_drafts()
     _component(
         key="mailcore_shortcuts",
-        data={
-            "keys": {name: _key_class(key) for name, key in bindings.items()},
-            "guard": unsaved_guard,
-            "unsaved": unsaved,
-            "leave": _LEAVE if unsaved_guard is not None else "",
-            "focus": [_key_class(focus) if focus else "", str(focus_token)] if focus or focus_first else None,
-            "first": _key_class(focus_first) if focus_first else "",
-            "help": help_page,
-            "above": [_key_class(key) for key in shows_above],
-        },
+        data=packed(
+            {
+                "keys": {name: _key_class(key) for name, key in bindings.items()},
+                "guard": unsaved_guard,
+                "unsaved": unsaved,
+                "leave": _LEAVE if unsaved_guard is not None else "",
+                "focus": [_key_class(focus) if focus else "", str(focus_token)] if focus or focus_first else None,
+                "first": _key_class(focus_first) if focus_first else "",
+                "help": help_page,
+                "above": [_key_class(key) for key in shows_above],
+            }
+        ),
     )

@@ -166,8 +166,8 @@ class Groups:
         if stop is not None:
             self._stop(account, batch, stop, now)
             return Turn(why=NoGroup.STOPPED)
-        if pace.not_before is not None and pace.not_before > now:
-            return self._later(account, batch, pace.not_before, why or diagnosis_for("throttled"), now)
+        if (until := pace.pauses_until(now)) is not None:
+            return self._later(account, batch, until, why or diagnosis_for("throttled"), now)
         if lease.slot >= pace.connections:
             return Turn(why=NoGroup.RELEASE)
         if not most:

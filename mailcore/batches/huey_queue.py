@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _WAIT_SECONDS = 1
 """How long a thread waits for a call in PostgreSQL before it looks whether it is to end."""
+_CONNECT_SECONDS = 10
 
 
 class JsonSerializer(Serializer):  # type: ignore[misc]
@@ -43,4 +44,4 @@ def opened(database: Database) -> Huey:
     if file is not None:
         return SqliteHuey("batches", filename=str(file.with_name(f"{file.stem}-queue.db")), **common)
     address = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return PostgresHuey("batches", dsn=address, read_timeout=_WAIT_SECONDS, **common)
+    return PostgresHuey("batches", dsn=address, read_timeout=_WAIT_SECONDS, connect_timeout=_CONNECT_SECONDS, **common)

@@ -43,6 +43,7 @@ def merge_message(database: Database, batch: Batch, server: MailServer, unsubscr
         reply_to=server.reply_to,
         attachments=[Attachment(each.name, each.content_type, each.data) for each in files],
         list_unsubscribe=_way_out(server, unsubscribing) if batch.kind is BatchKind.MARKETING else None,
+        has_own_files=bool(batch.file_column),
     )
     message.check(columns_of(batch))
     return message

@@ -51,6 +51,11 @@ class Pace:
     """When the minute at hand began: with its first message."""
     not_before: datetime | None = None
 
+    def pauses_until(self, now: datetime) -> datetime | None:
+        """Return until when nothing may go; None where it may. No pause is that long if the clock was not set back."""
+        is_pause = self.not_before is not None and now < self.not_before <= now + LONGEST_PAUSE
+        return self.not_before if is_pause else None
+
     def room(self, now: datetime) -> int | None:
         """Return how many messages still fit into this minute; None without a limit."""
         if self.per_minute is None:

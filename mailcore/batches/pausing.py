@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
+from mailcore.batches.stopping import PATIENCE
+from mailcore.batches.verdicts import LONGEST_DELAY
 from mailcore.diagnosis.replies import Diagnosis, diagnosis_for
 from mailcore.quota import reports
 from mailcore.quota.reports import QuotaQuery
@@ -24,9 +26,13 @@ _QUOTA_REASONS = ('"code": "quota_full"', '"code": "account_on_hold"', '"code": 
 
 
 def may_go_now() -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions of a batch that is being sent and does not pause for some seconds."""
-    is_due = Batch.waits_until.is_(None) | (Batch.waits_until <= datetime.now(UTC))
-    return Batch.state == BatchState.RUNNING, Batch.is_loaded.is_(True), is_due
+    """Return the conditions of a batch that is being sent and does not pause for some seconds.
+
+    One that pauses for longer does so by a clock that has been set back since.
+    """
+    now = datetime.now(UTC)
+    pauses = Batch.waits_until.is_not(None) & Batch.waits_until.between(now, now + PATIENCE)
+    return Batch.state == BatchState.RUNNING, Batch.is_loaded.is_(True), ~pauses
 
 
 def pause_for(database: Database, batch_id: int, reason: Diagnosis | str) -> None:
@@ -53,7 +59,12 @@ def wake_due(database: Database) -> None:
     Raises:
         StorageError: the database could not be read or written.
     """
-    due = Batch.state == BatchState.WAITING, Batch.waits_until <= datetime.now(UTC)
+    now = datetime.now(UTC)
+    has_own_hour = Batch.starts_at.is_not(None) & (Batch.starts_at == Batch.waits_until)
+    is_long = has_own_hour | or_(*(Batch.reason.contains(code) for code in _QUOTA_REASONS))
+    # Nothing else is waited for that long: the clock has been set back.
+    is_due = (Batch.waits_until <= now) | (~is_long & (Batch.waits_until > now + LONGEST_DELAY))
+    due = Batch.state == BatchState.WAITING, is_due
     with database.read() as session:
         if not session.scalar(select(Batch.id).where(*due).limit(1)):
             return

@@ -19,11 +19,13 @@ from mailcore.batches.leases import RENEW_SECONDS, recover
 from mailcore.batches.pausing import may_go_now, wake_due, wake_freed
 from mailcore.errors import StorageError
 from mailcore.sending.stops import where
+from mailcore.storage.faults import storage_faults
 from mailcore.storage.tables import AccountLease, AccountPace, Batch
 from mailcore.vocabulary import BatchState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from huey import Huey
 
@@ -68,13 +70,24 @@ class BatchQueue:
             _log.warning("the queue of batches did not take a call: %s", where(error))
 
     def call_follow_up(self) -> None:
-        """Say that services are to be asked what became of their messages."""
+        """Say that services are to be asked what became of their messages.
+
+        Raises:
+            StorageError: the queue's storage does not answer.
+        """
         self.huey()
-        self._tasks["follow"]()
+        with self._faults():
+            self._tasks["follow"]()
 
     def is_empty(self) -> bool:
-        """Whether nobody is called just now."""
-        return not self.huey().pending_count()
+        """Whether nobody is called just now.
+
+        Raises:
+            StorageError: the queue's storage does not answer.
+        """
+        huey = self.huey()
+        with self._faults():
+            return not huey.pending_count()
 
     def close(self) -> None:
         """Give back the queue's connections of this thread."""
@@ -82,16 +95,24 @@ class BatchQueue:
             self._huey.storage.close()
 
     def huey(self) -> Huey:
-        """Return the queue, opened the first time."""
+        """Return the queue, opened the first time.
+
+        Raises:
+            StorageError: its storage does not answer.
+        """
         with self._lock:
             if self._huey is None:
                 from mailcore.batches.huey_queue import opened  # only who starts or sends a batch waits for huey
 
-                self._huey = opened(self._database)
+                with self._faults():
+                    self._huey = opened(self._database)
                 for task in (self._serve, self._follow):
                     name = task.__name__.lstrip("_")
                     self._tasks[name] = self._huey.task(name=name)(task)
         return self._huey
+
+    def _faults(self) -> AbstractContextManager[None]:
+        return storage_faults(driver_errors=self._database.driver_errors)
 
     def _serve(self) -> None:
         with self._lock:
@@ -142,13 +163,22 @@ class BatchConsumer:
         self._own: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Begin. Signals are left to the program around it."""
+        """Begin. Signals are left to the program around it.
+
+        Raises:
+            StorageError: the queue's storage does not answer; nothing has begun.
+        """
         self._worker.stopping.clear()
         self._over.clear()
         from mailcore.batches.huey_queue import Threads
 
         self._consumer = Threads(
-            self._queue.huey(), workers=self._threads, periodic=False, initial_delay=0.05, max_delay=LONGEST_POLL
+            self._queue.huey(),
+            workers=self._threads,
+            periodic=False,
+            scheduler_interval=60,  # nothing is ever scheduled
+            initial_delay=0.05,
+            max_delay=LONGEST_POLL,
         )
         self._own = [
             threading.Thread(target=self._beat, name="batches-heart", daemon=True),

@@ -11,6 +11,7 @@ from uuid import uuid4
 from mailcore.batches.drafts import OwnAddresses
 from mailcore.batches.recovery import ledger_key
 from mailcore.batches.suppressions import suppressed_among
+from mailcore.batches.verdicts import LONGEST_DELAY
 from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.quota import usage
 from mailcore.quota.usage import Amount
@@ -38,7 +39,7 @@ WHERE batch_id = :batch AND status = 'pending' ORDER BY row LIMIT :most) ORDER B
 _DEFERRED = "row IN (SELECT row FROM batch_recipient WHERE batch_id = :batch AND status = 'deferred')"
 _DUE = f"""
 UPDATE batch_recipient SET status = 'pending', next_at = NULL
-WHERE batch_id = :batch AND {_DEFERRED} AND next_at <= :now
+WHERE batch_id = :batch AND {_DEFERRED} AND (next_at <= :now OR next_at > :latest)
 """  # noqa: S608 - words of our own
 _FIRST_DUE = f"SELECT min(next_at) FROM batch_recipient WHERE batch_id = :batch AND {_DEFERRED}"  # noqa: S608
 _LEFT_OUT = """
@@ -107,8 +108,10 @@ def take(
 ) -> list[tuple[Any, ...]]:
     """Return the next recipients that may get the message; those that may not are settled on the way."""
     cursor, own = account.cursor, OwnAddresses(server)
-    if batch.retry_at is not None and batch.retry_at <= now:
-        cursor.execute(_DUE, {"batch": batch.id, "now": account.database.stored(now)})
+    latest = now + LONGEST_DELAY  # what is later was put off by a clock that has been set back
+    if batch.retry_at is not None and not now < batch.retry_at <= latest:
+        stored = account.database.stored
+        cursor.execute(_DUE, {"batch": batch.id, "now": stored(now), "latest": stored(latest)})
         row = cursor.row(_FIRST_DUE, {"batch": batch.id})
         batch.retry_at = account.database.moment(row[0]) if row and row[0] else None
     while rows := cursor.rows(_NEXT, {"batch": batch.id, "most": most}):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_TRIES = 5
 """Of a recipient that a server refuses for now (a full mailbox, a greylist); after that it is refused."""
-_FIRST_DELAY, _LONGEST_DELAY = timedelta(seconds=5), timedelta(minutes=30)
+_FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=5), timedelta(minutes=30)
 _FOR_EVERYBODY = frozenset({"auth", "tls", "config", "blocked"})
 """Categories that a person has to look at, where they come before any recipient was named."""
 _BEFORE_RECIPIENTS = frozenset(
@@ -91,7 +91,7 @@ def verdict(result: ParcelResult, tries: int, *, kind: Kind, host: str) -> Verdi
             is_unreachable=is_unreachable and not is_too_fast,
         )
     if (_is_passing(error, result) or is_too_fast) and (tries < MOST_TRIES or diagnosis.category == "throttled"):
-        delay = min(_FIRST_DELAY * 6 ** min(tries - 1, 5), _LONGEST_DELAY)
+        delay = min(_FIRST_DELAY * 6 ** min(tries - 1, 5), LONGEST_DELAY)
         return Verdict(
             result.number,
             RecipientStatus.DEFERRED,

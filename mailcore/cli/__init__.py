@@ -1,6 +1,6 @@
 """The command line: the same rules as the screen, for developers, scripts and tests.
 
-``parser.py`` knows the options, ``servers.py``, ``send.py`` and ``admin.py`` do what they ask,
+``parser.py`` knows the options, ``servers.py``, ``send.py`` and the like do what they ask,
 ``as_json.py`` and ``as_text.py`` show the result. Results go to standard output, with ``--json`` as
 exactly one document; progress and errors go to standard error. Exit codes: see :class:`Exit`.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mailcore.arguments import NOT_TEXT
@@ -79,67 +80,55 @@ def _no_text_in(arguments: Sequence[str]) -> str:
 
 
 def _command(name: str) -> Command:
-    # Imported here, because these load the database library: --help and wrong use answer without it.
-    from mailcore.cli import (
-        admin,
-        authorize,
-        backup,
-        batches,
-        check,
-        exchange,
-        log,
-        oauth,
-        quota,
-        send,
-        servers,
-        suppressions,
-        users,
-        worker,
-    )
+    # Only what this command needs is loaded: that is most of what a short command costs.
+    module, _, function = _COMMANDS[name].partition(".")
+    command: Command = getattr(import_module(f"mailcore.cli.{module}"), function)
+    return command
 
-    commands: dict[str, Command] = {
-        "servers list": servers.list_servers,
-        "servers show": servers.show,
-        "servers add": servers.add,
-        "servers edit": servers.edit,
-        "servers delete": servers.delete,
-        "servers check": check.check,
-        "servers authorize": authorize.authorize,
-        "servers suggest": admin.suggest,
-        "servers export": exchange.export,
-        "servers import": exchange.import_,
-        "explain": admin.explain,
-        "send": send.send,
-        "log": log.log,
-        "quota": quota.quota,
-        "quota add-external": quota.add_external,
-        "secrets rotate": admin.rotate_secrets,
-        "oauth apps list": oauth.list_apps,
-        "oauth apps add": oauth.add,
-        "oauth apps edit": oauth.edit,
-        "oauth apps remove": oauth.remove,
-        "users list": users.list_users,
-        "users add": users.add,
-        "users edit": users.edit,
-        "users sessions": users.sessions,
-        "users link": users.link,
-        "users remove": users.remove,
-        "batch create": batches.create,
-        "batch list": batches.list_batches,
-        "batch show": batches.show,
-        "batch preview": batches.preview,
-        "batch start": batches.start,
-        "batch pause": batches.pause,
-        "batch resume": batches.resume,
-        "batch cancel": batches.cancel,
-        "batch recipients": batches.recipients,
-        "batch retry": batches.retry,
-        "suppressions list": suppressions.list_suppressions,
-        "suppressions add": suppressions.add,
-        "suppressions remove": suppressions.remove,
-        "worker": worker.worker,
-        "doctor": admin.doctor,
-        "backup": backup.backup,
-        "restore": backup.restore_,
-    }
-    return commands[name]
+
+_COMMANDS = {
+    "servers list": "servers.list_servers",
+    "servers show": "servers.show",
+    "servers add": "servers.add",
+    "servers edit": "servers.edit",
+    "servers delete": "servers.delete",
+    "servers check": "check.check",
+    "servers authorize": "authorize.authorize",
+    "servers suggest": "admin.suggest",
+    "servers export": "exchange.export",
+    "servers import": "exchange.import_",
+    "explain": "admin.explain",
+    "send": "send.send",
+    "log": "log.log",
+    "quota": "quota.quota",
+    "quota add-external": "quota.add_external",
+    "secrets rotate": "admin.rotate_secrets",
+    "oauth apps list": "oauth.list_apps",
+    "oauth apps add": "oauth.add",
+    "oauth apps edit": "oauth.edit",
+    "oauth apps remove": "oauth.remove",
+    "users list": "users.list_users",
+    "users add": "users.add",
+    "users edit": "users.edit",
+    "users sessions": "users.sessions",
+    "users link": "users.link",
+    "users remove": "users.remove",
+    "batch create": "batches.create",
+    "batch list": "batches.list_batches",
+    "batch show": "batches.show",
+    "batch preview": "batches.preview",
+    "batch start": "batches.act",
+    "batch pause": "batches.act",
+    "batch resume": "batches.act",
+    "batch cancel": "batches.act",
+    "batch recipients": "batches.recipients",
+    "batch retry": "batches.retry",
+    "suppressions list": "suppressions.list_suppressions",
+    "suppressions add": "suppressions.add",
+    "suppressions remove": "suppressions.remove",
+    "worker": "worker.worker",
+    "doctor": "admin.doctor",
+    "backup": "backup.backup",
+    "restore": "backup.restore_",
+}
+"""Command → the function in this package that does it."""

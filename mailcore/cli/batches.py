@@ -84,31 +84,16 @@ def preview(args: Namespace) -> Exit:
     return Exit.DONE
 
 
-def start(args: Namespace) -> Exit:
-    """Start a draft."""
+def act(args: Namespace) -> Exit:
+    """Start, pause, resume or cancel a batch, as the command says."""
     with closing(open_mailcore(args)) as core:
-        _show(args, core, core.batches.start(args.id, actor=computer_user()))
-    return Exit.DONE
-
-
-def pause(args: Namespace) -> Exit:
-    """Pause a batch."""
-    with closing(open_mailcore(args)) as core:
-        _show(args, core, core.batches.pause(args.id, actor=computer_user()))
-    return Exit.DONE
-
-
-def resume(args: Namespace) -> Exit:
-    """Let a paused batch go on."""
-    with closing(open_mailcore(args)) as core:
-        _show(args, core, core.batches.resume(args.id, actor=computer_user()))
-    return Exit.DONE
-
-
-def cancel(args: Namespace) -> Exit:
-    """End a batch."""
-    with closing(open_mailcore(args)) as core:
-        _show(args, core, core.batches.cancel(args.id, actor=computer_user()))
+        acts = {
+            "batch start": core.batches.start,
+            "batch pause": core.batches.pause,
+            "batch resume": core.batches.resume,
+            "batch cancel": core.batches.cancel,
+        }
+        _show(args, core, acts[args.command](args.id, actor=computer_user()))
     return Exit.DONE
 
 

@@ -75,11 +75,13 @@ class MergeMessage:
         reply_to: str = "",
         attachments: Sequence[Attachment] = (),
         list_unsubscribe: Callable[[str], str] | None = None,
+        has_own_files: bool = False,
     ) -> None:
         """Encode what is the same for everybody.
 
         Args:
             attachments: for every recipient; see :meth:`write` for those of one alone.
+            has_own_files: recipients have attachments of their own besides, so that no two messages are alike.
             list_unsubscribe: gives the address at which a recipient unsubscribes, ``https:`` (which must then answer
                 RFC 8058's one-click request) or ``mailto:``. It makes this a message of the kind Divulgação.
 
@@ -91,6 +93,7 @@ class MergeMessage:
         self.reply_to = _address("reply_to", reply_to) if reply_to else ""
         self.attachments = tuple(attachments)
         self.list_unsubscribe = list_unsubscribe
+        self.has_own_files = has_own_files
         self._bound: tuple[tuple[str, ...], tuple[tuple[str, str], ...]] | None = None
         self._date: tuple[int, bytes] = (0, b"")
         self._mark = uuid4().hex

@@ -24,7 +24,6 @@ from pydantic import SecretStr
 
 from mailcore.deadline import call_within
 from mailcore.oauth.faults import OAuthError, refused
-from mailcore.transports.http_calls import Call, new_session
 
 if TYPE_CHECKING:
     import requests
@@ -222,6 +221,8 @@ class Client:
         )
 
     def _post(self, url: str, form: dict[str, str], step: str, seconds: float = _READ) -> dict[str, Any]:
+        from mailcore.transports.http_calls import Call, new_session  # requests: a thirtieth of a second to load
+
         seconds = max(1.0, min(seconds, _READ))
         ends_at = time.monotonic() + seconds
         call = Call()

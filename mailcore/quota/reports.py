@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, case, select, text
+from sqlalchemy.orm import aliased
 
 from mailcore.quota.account_state import state_of
 from mailcore.quota.rules import Count, FreedUnits, Quota, rule_for, stricter, together
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from sqlalchemy import BindParameter
+    from sqlalchemy import BindParameter, ColumnElement, Select
     from sqlalchemy.orm import Session
 
     from mailcore.quota.account_state import AccountState
@@ -106,6 +107,9 @@ class QuotaQuery:
     """Only these accounts."""
     every_slot: bool = False
     """:attr:`Quota.frees` lists all that is used; else only what frees first."""
+    one_record: bool = False
+    """:attr:`Quota.servers` has only the record whose limit holds: thousands may share an account, and reading them
+    all takes far longer than the figures."""
 
     @property
     def is_part(self) -> bool:
@@ -199,13 +203,19 @@ def used_shares(
     Raises:
         StorageError: the database could not be read.
     """
-    found = _in_use(database, settings, readings, read_accounts, now or datetime.now(UTC))
+    found = _in_use(database, settings, readings, read_accounts, now or datetime.now(UTC), one_record=True)
     shares = {quota.account_key: inf if quota.hold is not None else quota.share for quota in found}
     return {key: share for key, share in shares.items() if share}
 
 
 def _in_use(
-    database: Database, settings: QuotaSettings, readings: Readings, read_accounts: Iterable[str], now: datetime
+    database: Database,
+    settings: QuotaSettings,
+    readings: Readings,
+    read_accounts: Iterable[str],
+    now: datetime,
+    *,
+    one_record: bool = False,
 ) -> list[Quota]:
     """How the accounts stand that were used in the last two days, those on hold, and those of a service."""
     recent = "SELECT DISTINCT account_key FROM usage WHERE slot > :begins"
@@ -213,7 +223,8 @@ def _in_use(
         keys = set(session.scalars(text(recent), {"begins": slot_of(now - timedelta(days=2))}))
         keys |= set(session.scalars(select(Account.key).where(Account.held_since.is_not(None))))
     keys |= set(read_accounts)
-    return quotas(database, settings, QuotaQuery(account_keys=sorted(keys)), readings=readings, now=now) if keys else []
+    query = QuotaQuery(account_keys=sorted(keys), one_record=one_record)
+    return quotas(database, settings, query, readings=readings, now=now) if keys else []
 
 
 def days(
@@ -286,16 +297,33 @@ def runs_out_at(quota: Quota, now: datetime) -> datetime | None:
 
 
 def _grouped(session: Session, query: QuotaQuery) -> dict[str, list[MailServer]]:
-    found = select(MailServer).order_by(MailServer.name_key)
+    conditions = []
     if query.server_id is not None:
         own = select(MailServer.account_key).where(MailServer.id == query.server_id).scalar_subquery()
-        found = found.where(MailServer.account_key == own)
+        conditions.append(MailServer.account_key == own)
     if query.account_keys is not None:
-        found = found.where(MailServer.account_key.in_(query.account_keys))
+        conditions.append(MailServer.account_key.in_(query.account_keys))
+    if query.one_record:
+        conditions = [MailServer.id.in_(_ruling(conditions))]
+    found = select(MailServer).where(*conditions).order_by(MailServer.name_key)
     grouped: dict[str, list[MailServer]] = {}
     for server in session.scalars(found):
         grouped.setdefault(server.account_key, []).append(server)
     return grouped
+
+
+def _ruling(conditions: list[ColumnElement[bool]]) -> Select[int]:
+    """The record of each account that :func:`mailcore.quota.rules.rule_for` takes the rule from."""
+    account = select(MailServer.account_key).distinct().where(*conditions).subquery()
+    record = aliased(MailServer)
+    has_none = record.daily_limit.is_(None)
+    chosen = (
+        select(record.id)
+        .where(record.account_key == account.c.account_key)
+        .order_by(has_none, record.daily_limit, case((has_none, record.name_key)), record.id)
+        .limit(1)
+    )
+    return select(chosen.correlate(account).scalar_subquery()).select_from(account)
 
 
 def _states(session: Session, grouped: dict[str, list[MailServer]], *, is_part: bool) -> dict[str, AccountState]:

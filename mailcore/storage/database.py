@@ -151,7 +151,7 @@ class Database:
             except BaseException:
                 try:
                     connection.rollback()
-                except self._driver_errors:  # a connection that is gone, which must not hide what was raised
+                except self.driver_errors:  # a connection that is gone, which must not hide what was raised
                     self._fast.is_stale = True
                 raise
 
@@ -228,13 +228,14 @@ class Database:
         return kept.connection
 
     @cached_property
-    def _driver_errors(self) -> tuple[type[Exception], ...]:
+    def driver_errors(self) -> tuple[type[Exception], ...]:
+        """What the driver raises, to whoever uses it without SQLAlchemy in between."""
         driver = self.engine.dialect.dbapi
         return (driver.Error,) if driver else ()
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
-        with storage_faults(self._note_fault, self._driver_errors):
+        with storage_faults(self._note_fault, self.driver_errors):
             yield
 
     def _note_fault(self, fault: str) -> None:

@@ -1,9 +1,13 @@
 """Batches over Elastic Email's ``POST /emails``: up to 1,000 recipients a call, several calls at a time.
 
 The service puts each recipient's fields into ``{name}``. It gets one field for every piece in which recipients differ,
-its text ready made (see :meth:`MergeMessage.placeholders`), so that a message is the same whichever way it goes. Fields
-are documented for the body alone, so no header has one: the service writes ``List-Unsubscribe`` itself, unless people
-unsubscribe by a message to the sender.
+its text ready made (see :meth:`MergeMessage.placeholders`), so that a message is the same whichever way it goes.
+
+``Content.Headers`` is one for all recipients of a call, and fields are documented for the body alone; what is not
+filled in is sent as written. So no header names a recipient: no ``List-Unsubscribe`` of ours by https, which has to
+(RFC 8058 §3.1), and no ``List-Unsubscribe-Post``. The service writes ``List-Unsubscribe`` itself where the account says
+so (its help, "Unsubscribe Settings", 2026-11), and ours would stand in its way; ``{{descadastro}}`` in the text is each
+recipient's own address all the same. Where people unsubscribe by a message to the sender, that is one for all.
 """
 
 from __future__ import annotations
@@ -41,7 +45,6 @@ class ElasticBulkLine(BulkLine):
 
     merges_itself = True
     most_lines = 4
-    group_size = AT_ONCE * MOST_RECIPIENTS
 
     def __init__(self, post: Callable[[bytes, str], Receipt], merge: MergeMessage) -> None:
         """Contact nobody yet.
@@ -53,6 +56,14 @@ class ElasticBulkLine(BulkLine):
         self._merge = merge
         self._template, self._name = merge.placeholders()
         self._files = [_attachment(each) for each in merge.attachments]
+
+    @property
+    def group_size(self) -> int:
+        """As many as are on their way at a time, for that is what a death in the middle leaves uncertain.
+
+        A call of a thousand is begun and answered as a whole. Recipients with files of their own have a call each.
+        """
+        return AT_ONCE if self._merge.has_own_files else AT_ONCE * MOST_RECIPIENTS
 
     def hand_over(self, parcels: Sequence[Parcel]) -> list[ParcelResult]:
         """Hand a group over, 1,000 recipients a call; one with files of its own has a call of its own."""

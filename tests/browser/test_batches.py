@@ -128,7 +128,6 @@ def test_fifty_from_a_spreadsheet(
     assert {received.message["Subject"] for received in sent} >= {"Olá, Ana & Filhos 1", "Olá, Ana & Filhos 50"}
     page.get_by_role("combobox", name="Situação", exact=True).click()
     page.get_by_role("option", name="Recusada", exact=True).click()
-    settled(page)
     (refused,) = rows(page)
     assert (refused["Linha"], refused["Destinatário"]) == ("3", "cliente2@exemplo.com.br")
     with page.expect_download() as downloading:
@@ -140,14 +139,12 @@ def test_fifty_from_a_spreadsheet(
     # The list, and who does not exist gets nothing any more.
     press(page, "Todos os lotes")
     expect(page.get_by_role("button", name="Novo lote")).to_be_visible()
-    settled(page)
     (listed,) = rows(page)
     assert [
         listed[name] for name in ("Nome", "Servidor", "Estado", "Progresso", "Enviadas", "Recusadas", "Incertas")
     ] == [*("Aviso de novembro", "Loja", "Concluído", "50 de 50", "49", "1", "0")]
     page.goto(f"{url}/supressoes")
     expect(page.get_by_text("1 endereço", exact=True)).to_be_visible()
-    settled(page)
     (suppressed,) = rows(page)
     assert suppressed["Endereço"] == "cliente2@exemplo.com.br"
     # The script in the preview was stopped where it stood, and nothing else went wrong.

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from tests.forked import become, context, redirect
+from tests.forked import become, make, redirect
 
 
 def start(script: Path, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> BaseProcess:
     """Start it with exactly this environment, all output at the end of ``log``."""
-    process = context.Process(target=_run, args=(str(script), list(arguments), dict(env), str(log)), daemon=True)
+    process = make(_run, (str(script), list(arguments), dict(env), str(log)), is_daemon=True)
     process.start()
     return process
 

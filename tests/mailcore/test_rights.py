@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
@@ -125,7 +126,12 @@ def _methods(name: str, part: object) -> Iterator[tuple[str, Callable[..., Any]]
     for method_name, method in inspect.getmembers(type(part), inspect.isfunction):
         if not method_name.startswith("_"):
             yield f"{name}.{method_name}", method
-    for attribute, value in getattr(part, "__dict__", {}).items():
+    made_later = {
+        attribute: getattr(part, attribute)
+        for attribute, kept in vars(type(part)).items()
+        if isinstance(kept, cached_property) and not attribute.startswith("_")
+    }
+    for attribute, value in (getattr(part, "__dict__", {}) | made_later).items():
         module = type(value).__module__
         if attribute.startswith("_") or not module.startswith("mailcore.") or isinstance(value, FunctionType):
             continue

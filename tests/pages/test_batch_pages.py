@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -63,10 +65,9 @@ def labels(app: AppTest) -> set[str]:
     return {button.label for button in app.button}
 
 
-def make(core: Mailcore, *, start: bool = False) -> int:
-    new = NewBatch(
-        server_id=core.all_servers()[0].id, recipients=RecipientsFile(LIST, "a.csv"), subject="Oi {{nome}}", text="x"
-    )
+def make(core: Mailcore, *, start: bool = False, **changes: Any) -> int:
+    values = {"server_id": core.all_servers()[0].id, "subject": "Oi {{nome}}", "text": "x"} | changes
+    new = NewBatch(recipients=RecipientsFile(LIST, "a.csv"), **values)
     return core.batches.create(new, start=start, actor=ME).id
 
 
@@ -91,7 +92,7 @@ def test_a_batch_from_pasted_cells_to_its_end(core: Mailcore) -> None:
 
     app = press(app, "Iniciar")
     assert any("para **3 destinatários** por **Loja**?" in each.value for each in app.markdown)
-    app = app.button(key="lote_dialogo_sim").click().run()
+    app = app.button(key="lote_dialogo_yes").click().run()
     assert core.batches.get(batch.id).state is BatchState.RUNNING
     assert {"Pausar", "Cancelar lote"} <= labels(app)
     app = press(app, "Pausar")
@@ -100,7 +101,7 @@ def test_a_batch_from_pasted_cells_to_its_end(core: Mailcore) -> None:
     assert core.batches.get(batch.id).state is BatchState.RUNNING
     app = press(app, "Cancelar lote")
     assert core.batches.get(batch.id).state is BatchState.RUNNING
-    app = app.button(key="lote_dialogo_sim").click().run()
+    app = app.button(key="lote_dialogo_yes").click().run()
     assert core.batches.get(batch.id).state is BatchState.CANCELLED
     assert not {"Pausar", "Retomar", "Cancelar lote"} & labels(app)
     app = press(app, "Todos os lotes")
@@ -115,6 +116,10 @@ def test_a_draft_can_be_changed_and_an_unknown_one_is_told(core: Mailcore) -> No
     assert "Conferir e ver a prévia" in labels(app)
     app = page(lote="999")
     assert "Não há lote com o número 999" in as_shown(app.warning[0].value)
+    # One that waits for its hour has a state of the six, and says beside it when it begins.
+    make(core, start=True, starts_at=datetime(2126, 11, 27, 8, tzinfo=core.settings.zone))
+    (row, _) = rows_of(page())
+    assert (row["Estado"], row["Estado below"]) == ("Aguardando cota", "começa em 27/11/2126 08:00")
 
 
 def test_a_batch_is_seen_where_its_account_and_its_messages_are(core: Mailcore) -> None:

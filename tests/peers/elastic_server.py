@@ -150,7 +150,8 @@ class ElasticPeer:
         """Return what the script says for this path, taking it off a list."""
         planned = self.script.get(path)
         if isinstance(planned, list):
-            return planned.pop(0) if planned else None
+            with self._lock:
+                return planned.pop(0) if planned else None
         return planned
 
     def answer(self, request: Request) -> Answer:
@@ -318,7 +319,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         action = self.peer.next_action(path)
         if isinstance(action, Drop) and not action.after_reading:
-            self.rfile.read(1_000)
+            self.rfile.read1(1_000)  # what has come; to wait for more could be for ever
             self.close_connection = True
             return
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from streamlit import file_util
 
 from ui.lean import Lean
+from ui.shell import ours
 
 SCRIPT = b"export const answer = 42; // and so on\n" * 200
 PAGE = b"""<!DOCTYPE html><head><link
@@ -95,3 +99,29 @@ def test_the_page_asks_for_no_typeface_ahead_and_keeps_the_rest() -> None:
     assert headers[b"content-length"] == str(len(body)).encode()
     plain = App(b"<p>nothing to take out</p>", b"text/html")
     assert ask(Lean(plain), "/", accept="text/html")[2] == b"<p>nothing to take out</p>"
+
+
+def test_streamlits_page_has_our_name_and_icon_and_asks_for_the_lists_scripts_once() -> None:
+    static = Path(file_util.get_static_dir())
+    page = ours((static / "index.html").read_bytes()).decode()
+    assert '<html lang="pt-BR">' in page
+    assert "<title>Servidores de e-mail</title>" in page
+    assert 'href="data:image/svg+xml;base64,' in page
+    assert "favicon.png" not in page
+    assert "woff2" not in page
+    ahead = re.findall(r'<link rel="modulepreload" crossorigin href="\./static/js/([^"]+)">', page)
+    assert len(ahead) == len(set(ahead))
+    for widget in ("BidiComponent", "Button", "Html", "Pagination", "Selectbox", "TextInput"):
+        (name,) = [name for name in ahead if name.startswith(f"{widget}.")]
+        source = (static / "static" / "js" / name).read_text("utf-8")
+        needed = set(re.findall(r'from"\./([^"]+)"', source))
+        assert needed
+        assert all(f"/static/js/{each}" in page for each in needed)
+    assert all((static / "static" / "js" / name).is_file() for name in ahead)
+
+
+def test_the_typeface_that_nobody_sees_is_in_no_style_sheet() -> None:
+    style = b"@font-face{font-family:Source Sans;src:url(../media/SourceSansVF-Upright.woff2)}a{color:red}" * 20
+    (answer, headers, body) = ask(Lean(App(style, b"text/css")), "/static/css/index.css", accept_encoding="gzip")
+    assert (answer, headers[b"content-encoding"]) == (200, b"gzip")
+    assert gzip.decompress(body) == b"a{color:red}" * 20

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -68,6 +70,16 @@ def test_a_link_that_means_nothing_is_the_usual_period(address: dict[str, str]) 
 def test_everything_has_no_beginning() -> None:
     PERIOD.begin({"periodo": EVERYTHING})
     assert PERIOD.span(ZONE).moments(ZONE)[0] is None
+
+
+def test_no_table_is_a_canvas_whose_script_is_the_largest_of_all() -> None:
+    drawn = {
+        f"{path}: {node.attr}"
+        for path in (*Path("ui").rglob("*.py"), *Path("pages").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"dataframe", "data_editor"}
+    }
+    assert drawn == set()
 
 
 def test_numbers_are_sorted_as_numbers_and_what_is_missing_stands_last() -> None:

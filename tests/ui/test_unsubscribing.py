@@ -17,6 +17,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from streamlit import config
 
 from mailcore import Mailcore, ServerDraft, Settings
 from mailcore.access.users import UserDraft
@@ -25,6 +26,8 @@ from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.rights import Role
 from mailcore.vocabulary import BatchKind, RecipientStatus, SuppressionScope, SuppressionSource
 from tests.actors import ME
+from ui.cadastro import oauth
+from ui.context import library
 from ui.door.gate import Gate
 from ui.door.keeper import Keeper
 from ui.door.routes import Routes
@@ -113,6 +116,23 @@ def test_one_request_takes_its_recipient_off_marketing_and_nothing_else(core: Ma
     for wrong in (token[1:], token[:-1], "x" + token, token.replace(".", ""), "a" * 5_000, "%C3%A7.x", "..", "."):
         assert client.ask("POST", f"/descadastro/{wrong}").status_code in (303, 401, 404), wrong
     assert core.suppressions.search().matching == 1
+
+
+@pytest.mark.parametrize("public", [PUBLIC, f"{PUBLIC}/correio"])
+def test_below_a_path_the_address_has_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public: str) -> None:
+    """Whether it was written into the setting as well, or only where Streamlit is told of it."""
+    monkeypatch.setattr(config, "get_option", {"server.baseUrlPath": "/correio/", "server.port": 8501}.get)
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MAILCORE_KEYRING", "database")
+    monkeypatch.setenv("MAILCORE_PUBLIC_URL", public)
+    with opened(tmp_path), library.__wrapped__() as core, start_blocking_portal() as loop:
+        raw = core.batches.sample_message(batch(core, BatchKind.MARKETING), 1, "bia@x.br")
+        address = str(email.message_from_bytes(raw)["List-Unsubscribe"]).strip("<>")
+        assert address.startswith(f"{PUBLIC}/correio/descadastro/")
+        assert Client(core, loop).ask("POST", urlsplit(address).path).status_code == 200
+        assert core.suppressions.search().matching == 1
+        monkeypatch.setattr(oauth, "library", lambda: core)
+        assert oauth.redirect_address() == f"{PUBLIC}/correio/oauth/retorno"
 
 
 def test_without_a_public_address_people_write_and_an_invoice_says_nothing(tmp_path: Path) -> None:

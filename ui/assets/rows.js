@@ -21,11 +21,18 @@ const bar = (share) => {
   return element("span", { class: "bar", "aria-hidden": "true" }, full);
 };
 
+// An address leads away from the program: it opens beside it, and nothing else than a page is opened.
+const linked = (text, address) => {
+  const shown = line("text", text);
+  if (!/^https?:\/\//.test(address)) return shown;
+  return element("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, shown);
+};
+
 const content = (cell) => {
   if (typeof cell === "string") return cell ? [line("text", cell)] : [];
   const parts = [];
   if (cell.bar !== undefined) parts.push(bar(cell.bar));
-  if (cell.text) parts.push(line("text", cell.text));
+  if (cell.text) parts.push(cell.link ? linked(cell.text, cell.link) : line("text", cell.text));
   if (cell.below) parts.push(line("below", cell.below));
   return parts;
 };

@@ -19,7 +19,7 @@ from mailcore.oauth.authorizing import Progress, Wanted
 from mailcore.oauth.faults import OAuthError
 from mailcore.oauth.providers import providers
 from mailcore.vocabulary import OAuthMode, OAuthState
-from ui.assets import part
+from ui.assets import packed, part
 from ui.cadastro.values import draft_of_form
 from ui.context import current_actor, library
 from ui.door.knock import base_path
@@ -38,8 +38,8 @@ _opener = st.components.v2.component("mailcore_open_page", js=part("open_page"))
 
 def redirect_address() -> str:
     """Return where the provider sends the browser: made from settings, never from a header of a request."""
-    root = library().settings.public_url or f"http://localhost:{config.get_option('server.port')}"
-    return f"{root}{base_path()}{RETURN_PATH}"
+    own = f"http://localhost:{config.get_option('server.port')}{base_path()}"
+    return (library().settings.public_url or own) + RETURN_PATH
 
 
 def show_authorization(form: ServerForm, draft: ServerDraft) -> None:
@@ -129,7 +129,7 @@ def _wait(form: ServerForm) -> None:
     begun = form.begun
     assert begun is not None
     if not begun.user_code:
-        _opener(key="oauth_open", data={"address": begun.address, "token": begun.key})
+        _opener(key="oauth_open", data=packed({"address": begun.address, "token": begun.key}))
     if begun.user_code:
         st.markdown("Abra a página abaixo em qualquer computador ou celular, digite o código e entre.")
         st.code(begun.user_code, language=None)

@@ -110,6 +110,12 @@ def base_path() -> str:
     return f"/{path}" if path else ""
 
 
+def under_base_path(public_url: str) -> str:
+    """The program's public address with ``server.baseUrlPath`` at its end, whether the setting has it or not."""
+    base = base_path()
+    return public_url if not public_url or public_url.endswith(base) else public_url + base
+
+
 def inner_path(path: str) -> str:
     """A request's path as the app knows it."""
     base = base_path()

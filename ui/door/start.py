@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ from mailcore.access.passwords import prepare
 from mailcore.errors import ConfigurationError, MailcoreError
 from mailcore.settings import load_settings
 from ui.context import library
+from ui.door.background import Background
 from ui.door.gate import Gate
 from ui.door.keeper import Keeper
 from ui.door.routes import Routes
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.routing import BaseRoute
-
-
-_log = logging.getLogger(__name__)
 
 
 def routes() -> list[BaseRoute]:
@@ -44,28 +40,11 @@ def middleware() -> list[Middleware]:
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
     """Open the library before the first page asks for it, and send batches meanwhile; end both at the end."""
-    consumer, keeping, is_over = None, None, threading.Event()
-    try:
-        core = await anyio.to_thread.run_sync(library)
-        await anyio.to_thread.run_sync(prepare)
-        if core.settings.worker_threads:
-            consumer = core.batches.consumer(core.settings.worker_threads)
-            await anyio.to_thread.run_sync(consumer.start)
-        keep_alive = core.servers.tokens.keep_alive_until
-        keeping = threading.Thread(target=keep_alive, args=(is_over,), name="oauth-keep-alive", daemon=True)
-        keeping.start()
-    except MailcoreError as error:
-        # The page says so too, and tries again: the database may come back.
-        _log.warning("%s", error)
-        core = None
+    background = Background(library)
+    await anyio.to_thread.run_sync(background.start)
+    await anyio.to_thread.run_sync(prepare)
     yield
-    is_over.set()
-    if keeping is not None:
-        await anyio.to_thread.run_sync(keeping.join)  # a renewal under way is stored first
-    if consumer is not None:
-        await anyio.to_thread.run_sync(consumer.stop)
-    if core is not None:
-        core.close()
+    await anyio.to_thread.run_sync(background.stop)
 
 
 def refuse_open_house() -> None:

@@ -43,7 +43,7 @@ class Column:
     is_number: bool = False
     """Numbers stand right, under each other."""
     wraps: bool = False
-    """Its text may take a second line before it is cut."""
+    """Its text may take a second line before it is cut; where nothing can be selected, as many as it needs."""
     sorts: bool = False
     """A click on the heading sorts the whole list by it."""
 
@@ -59,6 +59,8 @@ class Cell:
     """The colour of a state, never without the word for it."""
     bar: float | None = None
     """A bar above the text: 1.0 is all of it."""
+    link: str = ""
+    """The https or http address that the text leads to, in another tab."""
 
 
 def table(
@@ -187,7 +189,7 @@ def _column(column: Column, *, sorts: bool) -> dict[str, Any]:
 def _cell(cell: str | Cell) -> str | dict[str, Any]:
     if isinstance(cell, str):
         return cell
-    given: dict[str, Any] = {"text": cell.text, "below": cell.below, "tone": cell.tone}
+    given: dict[str, Any] = {"text": cell.text, "below": cell.below, "tone": cell.tone, "link": cell.link}
     given = {name: value for name, value in given.items() if value}
     if cell.bar is not None:
         given["bar"] = round(cell.bar, 3)

@@ -18,6 +18,7 @@ from ui.lote.form import forget_form
 from ui.lote.listing import forecast_sentence, open_new
 from ui.lote.message import show_message
 from ui.outcome import show_send
+from ui.question import question
 from ui.quota_warnings import show_quota_of
 from ui.session import BATCH_ASKED, BATCH_ROW, BATCH_TEST, BATCH_TEST_TO, LAST_RECIPIENT, SEND_KEY
 
@@ -109,8 +110,7 @@ def _test(core: Mailcore, batch: Batch, server: MailServer, row: int) -> None:
 
 
 def _question(core: Mailcore, batch: Batch) -> None:
-    @st.dialog("Iniciar o lote", on_dismiss=BATCH_ASKED.forget)
-    def body() -> None:
+    def say() -> None:
         to_go = counted(batch.pending, "destinatário", "destinatários")
         st.markdown(f"Enviar **{plain(batch.name)}** para **{to_go}** por **{plain(batch.server_name)}**?")
         left_out = batch.suppressed + batch.refused
@@ -118,21 +118,10 @@ def _question(core: Mailcore, batch: Batch) -> None:
             st.caption(f"{number(left_out)} da lista não recebem: estão suprimidos ou são o próprio remetente.")
         if batch.starts_at is not None:
             st.caption(f"Começa em {date_time(batch.starts_at, core.settings.zone)}.")
-        with st.container(horizontal=True):
-            cancelled = st.button("Cancelar", key="lote_dialogo_nao")
-            confirmed = st.button("Iniciar", key="lote_dialogo_sim", type="primary")
-        if cancelled:
-            BATCH_ASKED.forget()
-            st.rerun()
-        if confirmed:
-            try:
-                core.batches.start(batch.id, actor=current_actor())
-            except MailcoreError as error:
-                st.error(plain(str(error)), icon=":material/error:")
-                return
-            BATCH_ASKED.forget()
-            forget_form()
-            note(f"“{batch.name}” foi iniciado.")
-            st.rerun()
 
-    body()
+    def start() -> None:
+        core.batches.start(batch.id, actor=current_actor())
+        forget_form()
+        note(f"“{batch.name}” foi iniciado.")
+
+    question("Iniciar o lote", say, start, BATCH_ASKED.forget, key="lote_dialogo", yes="Iniciar")

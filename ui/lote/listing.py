@@ -34,12 +34,12 @@ TONES: dict[BatchState, Tone] = {
     BatchState.DRAFT: "quiet",
     BatchState.CANCELLED: "quiet",
 }
-_EVERY = "2s"
+_EVERY = 2.0
 _PAGES = Filters(page=BATCHES_PAGE)
 _COLUMNS = (
     Column("name", "Nome", 170, 3),
     Column("server", "Servidor", 120, 2),
-    Column("state", "Estado", 152),
+    Column("state", "Estado", 184),
     Column("progress", "Progresso", 120, 1),
     Column("sent", "Enviadas", 100, is_number=True),
     Column("refused", "Recusadas", 110, is_number=True),
@@ -93,7 +93,7 @@ def _cells(core: Mailcore, batch: Batch) -> list[str | Cell]:
     return [
         Cell(batch.name, below=made),
         batch.server_name,
-        Cell(state_of(batch), tone=TONES[batch.state]),
+        Cell(words.BATCH_STATE[batch.state], below=goes_on(batch, core.settings.zone), tone=TONES[batch.state]),
         Cell(f"{number(batch.total - batch.pending)} de {number(batch.total)}", bar=share_done(batch)),
         number(batch.sent),
         Cell(number(batch.refused), tone="bad" if batch.refused else ""),
@@ -102,11 +102,16 @@ def _cells(core: Mailcore, batch: Batch) -> list[str | Cell]:
     ]
 
 
-def state_of(batch: Batch) -> str:
-    """Return the word for a batch's state; one that waits for its hour does not wait for quota."""
-    if batch.state is BatchState.WAITING and batch.starts_at is not None and batch.starts_at == batch.waits_until:
-        return "Agendado"
-    return words.BATCH_STATE[batch.state]
+def starts_later(batch: Batch) -> bool:
+    """Whether a batch waits for its own hour, and not for quota."""
+    return batch.state is BatchState.WAITING and batch.starts_at is not None and batch.starts_at == batch.waits_until
+
+
+def goes_on(batch: Batch, zone: ZoneInfo) -> str:
+    """ "começa em 27/11/2026 08:00", "continua em …": what stands beside the state of a batch that waits."""
+    if batch.state is not BatchState.WAITING or batch.waits_until is None:
+        return ""
+    return f"{'começa' if starts_later(batch) else 'continua'} em {date_time(batch.waits_until, zone)}"
 
 
 def share_done(batch: Batch) -> float:

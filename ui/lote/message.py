@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.assets import part
+from ui.assets import packed, part
 from ui.formats import plain
 
 if TYPE_CHECKING:
@@ -24,6 +24,6 @@ def show_message(to: str, message: Preview) -> None:
             return
         as_html, as_text = st.tabs(["HTML", "Texto simples"])
         with as_html:
-            _component(key="lote_html", data={"html": message.html, "title": "Mensagem em HTML"})
+            _component(key="lote_html", data=packed({"html": message.html, "title": "Mensagem em HTML"}))
         with as_text:
             st.code(message.text, language=None, wrap_lines=True)

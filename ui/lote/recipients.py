@@ -9,7 +9,7 @@ import streamlit as st
 from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.errors import MailcoreError
 from ui.formats import number, plain
-from ui.listview.table import counted
+from ui.listview.table import Column, counted, table
 from ui.lote.complaints import complaints
 from ui.session import BATCH_COLUMN, BATCH_FILE, BATCH_NONCE, BATCH_PASTED, BATCH_PLAN, Key
 
@@ -116,9 +116,12 @@ def _what_is_in_it(plan: RecipientsPlan) -> None:
         _list_of([str(fault) for fault in plan.faults], plan.fault_count)
     if plan.sample:
         with st.expander("Primeiras linhas"):
-            st.dataframe(
-                [{"Linha": row, **dict(zip(plan.columns, cells, strict=True))} for row, cells in plan.sample[:_SAMPLE]],
-                hide_index=True,
+            columns = [Column(f"c{place}", name, 150, 1) for place, name in enumerate(plan.columns)]
+            table(
+                "lote_amostra",
+                "Primeiras linhas",
+                [Column("line", "Linha", 72, is_number=True), *columns],
+                [(row, [str(row), *cells]) for row, cells in plan.sample[:_SAMPLE]],
             )
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mailcore.batches.reading import reason_of, shown_status
-from mailcore.errors import MailcoreError
 from mailcore.rights import Right
 from mailcore.vocabulary import BatchState, RecipientStatus
 from ui import words
@@ -18,9 +17,10 @@ from ui.formats import clock, date_time, number, plain
 from ui.listview.filters import Choice, Filters
 from ui.listview.table import Cell, Column, Tone, counted, nothing_found, pager, table
 from ui.lote import result_file
-from ui.lote.listing import UNDER_WAY, forecast_sentence, share_done, state_of
+from ui.lote.listing import UNDER_WAY, forecast_sentence, share_done, starts_later
 from ui.outcome import show_diagnosis
 from ui.person import may
+from ui.question import question
 from ui.session import BATCH_ASKED, BATCH_RECIPIENTS_PAGE, BATCH_STATUS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.storage.tables import Batch, BatchRecipient
 
-_EVERY = "1s"
+_EVERY = 1.0
 _ALL = "Todas"
 _SHOWN = (
     RecipientStatus.PENDING,
@@ -93,11 +93,12 @@ def _what_next(core: Mailcore, batch: Batch) -> None:
     zone, now = core.settings.zone, datetime.now(UTC)
     if batch.state in UNDER_WAY:
         if batch.waits_until is not None and batch.waits_until > now:
-            st.markdown(f"{state_of(batch)}: continua **{clock(batch.waits_until, now, zone)}**.")
+            act = "Começa" if starts_later(batch) else "Continua"
+            st.markdown(f"{act} **{clock(batch.waits_until, now, zone)}**.")
         told = forecast_sentence(core.batches.forecast(batch.id), batch.pending, zone)
         st.caption(f"Previsão: {told}." if told else "Sem previsão: a conta está bloqueada.")
     elif batch.finished_at is not None:
-        st.caption(f"{state_of(batch)} em {date_time(batch.finished_at, zone)}.")
+        st.caption(f"{words.BATCH_STATE[batch.state]} em {date_time(batch.finished_at, zone)}.")
     reason = reason_of(batch)
     if reason is None:
         return
@@ -169,26 +170,11 @@ def questions(core: Mailcore, batch: Batch) -> None:
 
 
 def _question(title: str, sentence: str, do: Callable[..., object], done: str) -> None:
-    @st.dialog(title, on_dismiss=BATCH_ASKED.forget)
-    def body() -> None:
-        st.markdown(sentence)
-        with st.container(horizontal=True):
-            back = st.button("Voltar", key="lote_dialogo_nao")
-            confirmed = st.button("OK", key="lote_dialogo_sim", type="primary")
-        if back:
-            BATCH_ASKED.forget()
-            st.rerun()
-        if confirmed:
-            try:
-                do(actor=current_actor())
-            except MailcoreError as error:
-                st.error(plain(str(error)), icon=":material/error:")
-                return
-            BATCH_ASKED.forget()
-            note(done)
-            st.rerun()
+    def act() -> None:
+        do(actor=current_actor())
+        note(done)
 
-    body()
+    question(title, partial(st.markdown, sentence), act, BATCH_ASKED.forget, key="lote_dialogo", no="Voltar")
 
 
 def recipients(core: Mailcore, batch: Batch) -> None:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mailcore.quota.rules import Quota
+    from mailcore.registry.drafts import ServerDraft
 
 _FIRST = (
     Column("name", "Descrição", 180, 3, sorts=True),
     Column("host", "Servidor", 150, 2.2, sorts=True),
     Column("is_paid", "Conta", 80, sorts=True),
     Column("quota", "Cota hoje", 142, 0.6, is_number=True, sorts=True),
-    Column("last_check", "Último teste", 284, 1, sorts=True),
+    Column("last_check", "Último teste", 270, 1, wraps=True, sorts=True),
 )
 _LAST = (
     Column("is_active", "Ativo", 72, sorts=True),
@@ -60,7 +61,7 @@ def cells(server: MailServer, quotas: Mapping[str, Quota], others: Sequence[str]
     """What stands in the row of a server, in the order of the columns."""
     return [
         Cell(server.name, below=server.from_address),
-        Cell(kind_of(server.kind).shown_host(server), below=_how(server)),
+        Cell(kind_of(server.kind).shown_host(server), below=port_and_security(server)),
         words.PAID[server.is_paid],
         _quota(quotas.get(server.account_key)),
         _last_check(server),
@@ -80,8 +81,8 @@ def _other(server: MailServer, field: Field) -> str:
     return text[:1].upper() + text[1:] if field.sort is Sort.FLAG else text
 
 
-def _how(server: MailServer) -> str:
-    """Port and security."""
+def port_and_security(server: MailServer | ServerDraft) -> str:
+    """ "587 · STARTTLS"; what the kind says of security alone where it has no port."""
     security = kind_of(server.kind).shown_security(server)
     return security if server.port is None else f"{server.port} · {security}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,6 +11,7 @@ from mailcore.registry.search import ServerQuery
 from ui.context import current_actor, note
 from ui.formats import number, plain
 from ui.listview.table import counted
+from ui.question import question
 from ui.session import DELETING, SELECTED, select
 
 if TYPE_CHECKING:
@@ -35,24 +37,13 @@ def delete_dialog(core: Mailcore, selected: list[MailServer], *, ask: bool) -> N
 
 
 def _dialog(core: Mailcore, servers: list[MailServer]) -> None:
-    title = "Apagar servidor" if len(servers) == 1 else f"Apagar {number(len(servers))} servidores"
-
-    @st.dialog(title, on_dismiss=DELETING.forget)
-    def body() -> None:
+    def say() -> None:
         _say_what_goes(servers)
         if any(server.is_default for server in servers):
             _say_who_follows(core, servers)
-        with st.container(horizontal=True):
-            cancelled = st.button("Cancelar", key="delete_cancel")
-            confirmed = st.button("OK", key="delete_ok", type="primary")
-        if cancelled:
-            DELETING.forget()
-            st.rerun()
-        if confirmed:
-            _delete(core, servers)
-            st.rerun()
 
-    body()
+    title = "Apagar servidor" if len(servers) == 1 else f"Apagar {number(len(servers))} servidores"
+    question(title, say, partial(_delete, core, servers), DELETING.forget, key="delete")
 
 
 def _say_what_goes(servers: list[MailServer]) -> None:
@@ -87,4 +78,3 @@ def _delete(core: Mailcore, servers: list[MailServer]) -> None:
     if deleted.new_default:
         note(f"O servidor padrão agora é “{deleted.new_default.name}”.")
     select(SELECTED)
-    DELETING.forget()

@@ -183,4 +183,4 @@ def server_table(core: Mailcore, page: ServerPage, selected: list[MailServer], *
 def _quotas(core: Mailcore, page: ServerPage) -> dict[str, Quota]:
     """How the account of each record on this page stands, by its key."""
     keys = sorted({server.account_key for server in page.servers})
-    return {quota.account_key: quota for quota in core.quotas(account_keys=keys)} if keys else {}
+    return {quota.account_key: quota for quota in core.quotas(account_keys=keys, one_record=True)} if keys else {}

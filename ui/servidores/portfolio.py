@@ -94,7 +94,7 @@ def test_all(core: Mailcore, *, start: bool) -> None:
         _show(run)
 
 
-@st.fragment(run_every="1s")
+@st.fragment(run_every=1.0)
 def _progress(run: Run) -> None:
     if not run.is_running:
         st.rerun(scope="app")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 import mailcore.batches.leases as leases
 import mailcore.batches.pace as pace
@@ -19,10 +20,14 @@ import mailcore.batches.worker as worker
 from mailcore import Mailcore
 from mailcore.batches.new_batch import NewBatch
 from mailcore.batches.recipients_file import RecipientsFile
+from mailcore.registry.drafts import ServerDraft
+from mailcore.settings import Settings
 from mailcore.storage.tables import AccountLease, Batch
-from mailcore.vocabulary import BatchState
+from mailcore.transports import elastic_bulk
+from mailcore.vocabulary import BatchState, Kind
 from tests.actors import ME
 from tests.mailcore.batches.sending import PASSWORD, assert_accounted_for, at_peer, work
+from tests.peers import elastic_server as elastic
 from tests.peers.smtp_server import Action, Drop, Say, SmtpPeer
 from tests.properties import examples
 
@@ -134,18 +139,88 @@ def test_whatever_dies_each_gets_it_once_or_is_named_uncertain(
         peer.script |= {"RCPT": list(rcpt), ".": list(dot)}
         for point, after in deaths:
             lives.live(core, point, after)
-            check(core, batch, peer, number)
+            check(core, batch, [each.recipients[0] for each in peer.inbox], number)
         lives.live(core, "", 0)
         # What waits for quota or a provider's words is not to be waited for; all else has an end.
         ended = core.batches.get(batch.id)
         assert ended.state in (BatchState.DONE, BatchState.WAITING, BatchState.PAUSED)
         if ended.state is BatchState.DONE:
             assert not ended.pending
-        check(core, batch, peer, number)
+        check(core, batch, [each.recipients[0] for each in peer.inbox], number)
 
 
-def check(core: Mailcore, batch: Batch, peer: SmtpPeer, number: int) -> None:
-    delivered = [message.recipients[0] for message in peer.inbox if message.recipients[0].startswith(f"b{number}p")]
+LOST = [elastic.Drop(), elastic.Drop(after_reading=False), elastic.Answer(500, "<html>oops")]
+REFUSALS = [
+    elastic.Answer(400, {"Error": "Sender is not verified"}),
+    elastic.Answer(412, {"Error": "You have reached your daily sending limit"}),
+    elastic.Answer(413, {"Error": "You cannot provide more than 2 recipients"}),
+    elastic.Answer(429, {"Error": "Too many requests"}),
+    elastic.Answer(503, {"Error": "later"}, {"Retry-After": "0"}),
+]
+
+
+@pytest.fixture
+def service() -> Any:
+    with elastic.ElasticPeer(keys=set()) as running:
+        yield running
+
+
+@pytest.fixture
+def core_of_service(settings: Settings, service: elastic.ElasticPeer) -> Any:
+    with Mailcore(settings.model_copy(update={"elastic_email_url": service.url})) as opened:
+        yield opened
+
+
+@given(
+    size=st.integers(1, 16),
+    deaths=st.lists(st.tuples(st.sampled_from(POINTS), st.integers(0, 8)), max_size=4),
+    calls=st.lists(st.sampled_from([None, None, *LOST, *REFUSALS]), max_size=8),
+    limit=st.sampled_from([None, None, 7]),
+)
+@configured(
+    max_examples=examples(12),
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+def test_the_same_over_calls_for_many_some_at_a_time(
+    core_of_service: Mailcore,
+    service: elastic.ElasticPeer,
+    size: int,
+    deaths: list[tuple[str, int]],
+    calls: list[Any],
+    limit: int | None,
+) -> None:
+    core = core_of_service
+    with pytest.MonkeyPatch.context() as patched:
+        lives = Lives(patched)
+        patched.setattr(elastic_bulk, "MOST_RECIPIENTS", 3)
+        patched.setattr(elastic_bulk, "AT_ONCE", 2)
+        number = next(_numbers)
+        service.keys.add(f"CHAVE-{number}")
+        draft = ServerDraft(
+            name=f"E{number}", kind=Kind.ELASTIC_EMAIL, from_address="eu@exemplo.com.br", daily_limit=limit
+        )
+        server = core.servers.create(draft, SecretStr(f"CHAVE-{number}"), actor=ME).server
+        people = "\n".join(f"b{number}p{each}@outro.example" for each in range(size))
+        batch = core.batches.create(
+            NewBatch(server_id=server.id, recipients=RecipientsFile(people), subject="Oi", text="Olá"),
+            start=True,
+            actor=ME,
+        )
+        service.script["/v4/emails"] = list(calls)
+        for point, after in [*deaths, ("", 0)]:
+            lives.live(core, point, after)
+            check(core, batch, [each["to"] for each in service.merged], number)
+        ended = core.batches.get(batch.id)
+        assert ended.state in (BatchState.DONE, BatchState.WAITING, BatchState.PAUSED)
+        if ended.state is BatchState.DONE:
+            assert not ended.pending
+
+
+def check(core: Mailcore, batch: Batch, arrived: list[str], number: int) -> None:
+    delivered = [address for address in arrived if address.startswith(f"b{number}p")]
     with core.database.read() as session:
         lost = session.query(AccountLease).filter(AccountLease.account_key == batch.account_key).count()
     if lost:  # the dead one's group is settled when somebody takes its lease up

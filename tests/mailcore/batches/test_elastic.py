@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,10 +13,14 @@ from sqlalchemy import select, update
 
 from mailcore import Mailcore
 from mailcore.batches import pace
+from mailcore.batches.new_batch import NewFile
 from mailcore.batches.reading import reason_of
+from mailcore.batches.recipients_file import RecipientsFile
+from mailcore.errors import ValidationError
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
 from mailcore.storage.tables import Batch, BatchFollowUp, MailServer, Send
+from mailcore.transports.elastic_bulk import AT_ONCE
 from mailcore.vocabulary import BatchState, Kind
 from tests.actors import ME
 from tests.mailcore.batches.sending import SENDER, address, assert_accounted_for, started, statuses, work
@@ -125,3 +130,27 @@ def test_what_the_service_says_of_the_account_stops_it(
     assert (ended.state, ended.pending) == (state, 5)
     assert reason_of(ended) is not None
     assert_accounted_for(core, batch.id, [])
+
+
+def test_with_a_file_for_each_no_more_are_on_their_way_than_calls(
+    core: Mailcore, server: MailServer, peer: ElasticPeer
+) -> None:
+    """A call each: a group of thousands would go on for minutes after somebody said stop."""
+    names = [f"{number}.pdf" for number in range(12)]
+    table = "email,fatura\n" + "".join(f"{address(number)},{name}\n" for number, name in enumerate(names))
+    files = [NewFile(name, b"%PDF", for_all=False) for name in names]
+    options = {"recipients": RecipientsFile(table), "subject": "Fatura", "attachments": files, "file_column": "fatura"}
+    batch = started(core, server, **options)
+    answer = peer.answer
+
+    def stop(request: Any) -> Answer:
+        if core.batches.get(batch.id).state is BatchState.RUNNING:
+            with suppress(ValidationError):  # another call was first
+                core.batches.pause(batch.id, actor=ME)
+        return answer(request)
+
+    peer.answer = stop  # type: ignore[method-assign]
+    work(core)
+    ended = core.batches.get(batch.id)
+    assert (ended.state, ended.sent, ended.pending) == (BatchState.PAUSED, AT_ONCE, 12 - AT_ONCE)
+    assert_accounted_for(core, batch.id, delivered(peer))

@@ -26,8 +26,10 @@ from tests.mailcore.batches.sending import (
 from tests.mailcore.quota.test_quota_race import Workers
 from tests.peers.smtp_server import SmtpPeer
 from tests.peers.smtp_server import _Server as Server
+from tests.properties import IS_THOROUGH
 
-PROCESSES, KILLED, PEOPLE = 5, 2, 24
+PROCESSES, KILLED, PEOPLE = (40, 13, 150) if IS_THOROUGH else (5, 2, 24)
+"""Forty take a minute of a processor, most of it for opening the installation forty times."""
 
 
 class GatePeer(SmtpPeer):

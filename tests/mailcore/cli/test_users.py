@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import pkgutil
 import sys
 from contextlib import closing
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
 
-from mailcore import open_mailcore
+from mailcore import cli, open_mailcore
 from mailcore.access.trail import Visitor
 from mailcore.actor import Actor
 from mailcore.cli import main
@@ -155,8 +157,9 @@ def test_a_command_of_somebody_without_the_right_ends_with_3_and_does_nothing(
     assert run("oauth", "apps", "add", "--name", "App", "--provider", "google", "--client-id", "c")[0] == 0
     before = [run("servers", "list")[1], run("users", "list")[1], run("oauth", "apps", "list")[1]]
     with monkeypatch.context() as somebody:
-        for name, module in list(sys.modules.items()):
-            if name.startswith("mailcore.cli.") and hasattr(module, "computer_user"):
+        for info in pkgutil.iter_modules(cli.__path__, "mailcore.cli."):
+            module = import_module(info.name)
+            if hasattr(module, "computer_user"):
                 somebody.setattr(module, "computer_user", lambda: Actor("Fulano", role, 4711))
         refused = [act for act in _acts(tmp_path) if act[0] not in rights_of(role)]
         assert len(refused) > 8

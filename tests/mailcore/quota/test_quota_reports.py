@@ -123,6 +123,28 @@ def test_every_figure_equals_a_count_over_the_raw_ledger(core: Mailcore) -> None
     assert {key: units for key, units in hours(core.database, ZONE, now=NOW).items() if units} == dict(by_hour)
 
 
+def test_one_record_of_an_account_gives_the_figures_of_all(core: Mailcore) -> None:
+    shared = "conta@exemplo.com.br"
+    register(core, "Aberta", login=shared)
+    tight = register(core, "Zelosa", login=shared, daily_limit=10)
+    register(core, "Larga", login=shared, daily_limit=90, limit_unit=LimitUnit.MESSAGES)
+    register(core, "Igual", login=shared, daily_limit=10, limit_unit=LimitUnit.MESSAGES)
+    register(core, "Sem, por mensagens", login="sem@exemplo.com.br", limit_unit=LimitUnit.MESSAGES)
+    first = register(core, "Sem", login="sem@exemplo.com.br")
+    for server in (tight, first):
+        sent(core, server, 4, NOW - timedelta(hours=2))
+    every = quotas(core.database, core.quota_settings, now=NOW)
+    keys = [quota.account_key for quota in every]
+    alone = {
+        quota.account_key: quota
+        for quota in quotas(core.database, core.quota_settings, QuotaQuery(account_keys=keys, one_record=True), now=NOW)
+    }
+    assert {quota.account_key: quota.own for quota in every} == {key: quota.own for key, quota in alone.items()}
+    found = [[server.id for server in quota.servers] for quota in alone.values()]
+    assert sorted(found) == [[tight.id], [first.id]]
+    assert {quota.used for quota in alone.values()} == {4}
+
+
 def test_what_frees_when(core: Mailcore) -> None:
     server = register(core, "Uma", daily_limit=10)
     first = NOW - timedelta(hours=23)

@@ -54,16 +54,23 @@ def test_the_models_say_what_the_migrations_made(core: Mailcore) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_a_start_at_head_loads_no_alembic(open_core: Callable[[], Mailcore], settings: Settings) -> None:
+def test_a_start_at_head_loads_only_what_it_needs(open_core: Callable[[], Mailcore], settings: Settings) -> None:
     open_core()
-    code = "import sys, mailcore; mailcore.open_mailcore(); sys.exit('alembic' in sys.modules)"
+    code = (
+        "import sys\nfrom mailcore.cli import main\nassert main(['servers', 'list']) == 0\n"
+        "libraries = {'alembic', 'requests', 'jinja2', 'huey', 'openpyxl', 'argon2', 'smtplib'}\n"
+        "ours = {'batches.front', 'health.checks', 'health.doctor', 'diagnosis.explain', 'registry.exchange'}\n"
+        "heavy = (libraries | {f'mailcore.{name}' for name in ours}) & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
     env = {
         "MAILCORE_DATABASE_URL": settings.database_url,
         "MAILCORE_DATA_DIR": str(settings.data_dir),
         "MAILCORE_KEYRING": "database",
         "PYTHONPATH": str(Path(__file__).parents[3]),
     }
-    assert subprocess.run([sys.executable, "-c", code], env=env, timeout=60).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], env=env, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_starts_at_the_same_time_migrate_once(settings: Settings) -> None:

@@ -1,0 +1,87 @@
+"""What runs beside the pages begins when the database can be reached, not only when it could at the start."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from mailcore import Mailcore
+from mailcore.settings import Settings
+from mailcore.vocabulary import BatchState
+from tests.faults import server_away
+from tests.mailcore.batches.sending import PASSWORD, SECONDS, SENDER, assert_accounted_for, at_peer, started
+from tests.peers.smtp_server import Received, SmtpPeer
+from ui.door import background
+
+
+class Inbox(list[Received]):
+    """What a peer took; says so once all of a batch is there."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size = size
+        self.is_full = threading.Event()
+
+    def append(self, message: Received) -> None:
+        super().append(message)
+        if len(self) == self._size:
+            self.is_full.set()
+
+
+@contextmanager
+def away(core: Mailcore) -> Iterator[None]:
+    """The database cannot be reached: its server takes nobody, or its folder is not mounted yet."""
+    folder = core.settings.data_dir
+    if core.database.is_sqlite:
+        folder.rename(elsewhere := folder.with_name("elsewhere"))
+        folder.touch()
+        yield
+        folder.unlink()
+        elsewhere.rename(folder)
+    else:
+        with server_away(core.database):
+            yield
+
+
+def test_batches_are_sent_once_the_database_is_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(background, "AGAIN_SECONDS", 0.02)
+    tries, tried_again = 0, threading.Event()
+
+    def library() -> Mailcore:
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            tried_again.set()
+        return Mailcore(settings)
+
+    with SmtpPeer(users={SENDER: PASSWORD}) as peer:
+        peer.inbox = inbox = Inbox(4)
+        with Mailcore(settings) as core:
+            batch = started(core, at_peer(core, peer), 4)
+        beside = background.Background(library)
+        with away(core):
+            beside.start()
+            assert tried_again.wait(SECONDS)
+        assert inbox.is_full.wait(SECONDS)
+        beside.stop()
+        told = [record.message for record in caplog.records if record.name == background.__name__]
+        assert told, "nobody is told why"
+        assert all(each.startswith(("O banco de dados", "A pasta")) for each in told)
+        assert len(told) <= 3  # not each time it is tried
+        with Mailcore(settings) as core:
+            assert core.batches.get(batch.id).state is BatchState.DONE
+            assert_accounted_for(core, batch.id, [message.recipients[0] for message in inbox])
+
+
+def test_it_ends_also_where_the_database_never_came(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Mailcore(settings) as core:
+        pass
+    with away(core):
+        beside = background.Background(lambda: Mailcore(settings))
+        beside.start()
+        beside.stop()

@@ -1,0 +1,70 @@
+"""The list and the form use none of the heavy libraries that Streamlit loads for its tables, pictures and durations."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
+
+from mailcore import Mailcore, ServerDraft
+from mailcore.settings import load_settings
+from tests.actors import ME
+from ui.context import library
+from ui.durations import time_to_seconds
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("pandas", "numpy", "pyarrow", "PIL", "altair")
+
+
+class Watched(ModuleType):
+    """Stands in for a library, and notes what is asked of it."""
+
+    def __init__(self, name: str, asked: list[str]) -> None:
+        super().__init__(name)
+        self._asked = asked
+
+    def __getattr__(self, name: str) -> object:
+        if not name.startswith("__"):  # what is asked of every module that is there
+            self._asked.append(f"{self.__name__}.{name}")
+        raise AttributeError(name)
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("MAILCORE_KEYRING", "database")
+    core = Mailcore(load_settings())
+    draft = ServerDraft(name="Loja", host="h.example", username="a", from_address="a@b.example", daily_limit=9)
+    core.servers.create(draft, SecretStr("senha"), actor=ME)
+    core.close()
+    library.clear()
+    yield
+    library().close()
+    library.clear()
+
+
+@pytest.mark.usefixtures("installation")
+def test_the_list_and_the_form_load_no_library_for_tables_or_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in HEAVY:
+        monkeypatch.setitem(sys.modules, name, Watched(name, asked))
+    app = AppTest.from_file(str(ROOT / "screen.py"), default_timeout=60).run()
+    assert [caption.value for caption in app.caption] == ["1 de 1 servidor"]
+    app.query_params["id"] = "1"
+    app = app.switch_page("pages/cadastro.py").run()
+    assert "Loja" in [field.value for field in app.text_input]
+    assert not app.exception
+    assert not app.error
+    assert asked == []
+
+
+def test_a_duration_means_the_same_as_to_streamlit() -> None:
+    from streamlit.time_util import time_to_seconds as streamlits_own
+
+    for written in ("0ms", "100ms", "1.5s", "1m", 2.5, None):
+        assert time_to_seconds(written) == streamlits_own(written)
