@@ -14,7 +14,8 @@ wanted = st.query_params.get("campo", "")
 query = st.text_input(
     "Buscar na ajuda", type="search", live="200ms", key="help_search", placeholder="porta, senha de app…"
 )
-show_topics(topics_to_show(query), opened=wanted)
+with st.container(key="help_topics"):
+    show_topics(topics_to_show(query), opened=wanted)
 
 st.header("Limites por provedor")
 st.caption(

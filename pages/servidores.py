@@ -46,8 +46,13 @@ if may(Right.OPERATE):
 if page is None:
     st.info(
         "Ainda não há servidores aqui. Um servidor de e-mail é por onde as mensagens saem: uma conta SMTP "
-        "(Gmail, Yahoo, UOL, a hospedagem do cliente…) ou uma conta da Elastic Email. Clique em **Novo** para "
-        "registrar o primeiro; você vai precisar do endereço do servidor, do usuário e da senha.",
+        "(Gmail, Yahoo, UOL, a hospedagem do cliente…) ou uma conta da Elastic Email. "
+        + (
+            "Clique em **Novo** para registrar o primeiro; você vai precisar do endereço do servidor, do usuário e "
+            "da senha."
+            if may(Right.OPERATE)
+            else "Quem tem o papel de Suporte ou de Administrador registra o primeiro."
+        ),
         icon=":material/mail:",
     )
 else:

@@ -61,24 +61,26 @@ def _secret(app: OAuthApp) -> str:
 def _ask(core: Mailcore, app: OAuthApp) -> None:
     st.write(f"Apagar “{plain(app.name)}” e o segredo dele? O registro no provedor continua lá.")
     with st.container(horizontal=True):
-        if st.button("OK", key="app_remove_ok"):
-            try:
-                core.servers.apps.remove(app.id, actor=current_actor())
-                note(f"O aplicativo “{app.name}” foi apagado.")
-            except MailcoreError as error:
-                note(str(error))
-            st.rerun()
-        if st.button("Cancelar", key="app_remove_cancel"):
-            st.rerun()
+        cancelled = st.button("Cancelar", key="app_remove_cancel")
+        confirmed = st.button("OK", key="app_remove_ok", type="primary")
+    if confirmed:
+        try:
+            core.servers.apps.remove(app.id, actor=current_actor())
+            note(f"O aplicativo “{app.name}” foi apagado.")
+        except MailcoreError as error:
+            note(str(error))
+    if cancelled or confirmed:
+        st.rerun()
 
 
 def app_form(core: Mailcore) -> tuple[str, OAuthMode]:
     """The fields of a new application, or of one to change; return for which provider and mode steps are wanted."""
     edited = next((app for app in core.servers.apps.all() if app.id == APPS_EDITING.get()), None)
-    st.subheader(f"Alterar “{plain(edited.name)}”" if edited else "Novo aplicativo")
+    st.header(f"Alterar “{plain(edited.name)}”" if edited else "Novo aplicativo")
     for sentence in APPS_ERRORS.get():
         st.error(plain(sentence), icon=":material/error:")
-    left, right = st.columns(2)
+    with st.container(key="app_form"):
+        left, right = st.columns(2)
     with left:
         provider = st.selectbox(
             LABELS["provider"],
@@ -89,7 +91,7 @@ def app_form(core: Mailcore) -> tuple[str, OAuthMode]:
         )
         _text("name", placeholder="Entra da empresa")
         _text("client_id")
-        _text("tenant", placeholder="só Microsoft: o ID do diretório; em branco vale para qualquer um")
+        _text("tenant", placeholder="em branco: qualquer um", hint="Só Microsoft: o ID do diretório (locatário).")
     with right:
         chosen = st.selectbox(
             LABELS["mode"], list(OAuthMode), format_func=OAUTH_MODE.__getitem__, key=_key("mode").name
@@ -111,11 +113,8 @@ def _secret_fields(edited: OAuthApp | None) -> None:
         LABELS["client_secret"],
         type="password",
         key=_key("client_secret").name,
-        placeholder=(
-            "•••••••• (mantido)"
-            if has_secret
-            else "o Valor do segredo, ou o arquivo JSON da conta de serviço inteiro; em branco se não há"
-        ),
+        placeholder=("•••••••• (mantido)" if has_secret else "em branco se não há"),
+        help="O Valor do segredo, ou o arquivo JSON da conta de serviço inteiro.",
         autocomplete="new-password",
         live="0ms",
         on_change="ignore",
@@ -131,8 +130,8 @@ def _secret_fields(edited: OAuthApp | None) -> None:
     )
 
 
-def _text(name: str, *, placeholder: str = "") -> None:
-    st.text_input(LABELS[name], key=_key(name).name, placeholder=placeholder, live="0ms", on_change="ignore")
+def _text(name: str, *, placeholder: str = "", hint: str | None = None) -> None:
+    st.text_input(LABELS[name], key=_key(name).name, placeholder=placeholder, help=hint, live="0ms", on_change="ignore")
 
 
 def _key(name: str) -> Key[Any]:

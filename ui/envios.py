@@ -85,10 +85,10 @@ _FILTERS = Filters(
 _COLUMNS = (
     Column("at", "Quando", 146),
     Column("status", "Resultado", 128),
-    Column("server", "Servidor", 160, 2),
-    Column("recipients", "Para", 180, 2),
+    Column("server", "Servidor", 180, 3),
+    Column("recipients", "Para", 190, 3),
     Column("who", "Quem", 150, 1),
-    Column("what", "O que houve", 220, 4),
+    Column("what", "O que houve", 220, 3),
 )
 
 

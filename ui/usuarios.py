@@ -31,10 +31,10 @@ _COLUMNS = (
     Column("role", "Papel", 120),
     Column("active", "Ativo", 70),
     Column("password", "Senha", 110),
-    Column("seen", "Último acesso", 140),
+    Column("seen", "Último acesso", 152),
 )
 _ENTRIES = (
-    Column("at", "Quando", 130),
+    Column("at", "Quando", 152),
     Column("event", "O que", 130),
     Column("email", "Quem", 180, 2),
     Column("reason", "Por que", 160, 2),
@@ -61,7 +61,7 @@ def users_table(core: Mailcore, users: Sequence[User]) -> User | None:
 
 def _cells(user: User, core: Mailcore) -> list[str | Cell]:
     seen = date_time(user.last_seen_at, core.settings.zone) if user.last_seen_at else "nunca"
-    active = "sim" if user.is_active else Cell("não", tone="bad")
+    active = "Sim" if user.is_active else Cell("Não", tone="bad")
     return [user.name, user.email, ROLE_LABELS[user.role], active, _password(user), seen]
 
 

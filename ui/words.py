@@ -54,6 +54,10 @@ FOLLOW_STATE = {"submitted": "na fila do serviço", "in_progress": "entregando",
 """What a service says of a message it took, in words."""
 
 
+_AMOUNT = "daily_limit"
+"""The one number of a record that counts something; a port is a name."""
+
+
 def value(field: str, stored: object) -> str:
     """Any field's value as the screen shows it, for "who changed what"."""
     if field == "secret":
@@ -62,6 +66,8 @@ def value(field: str, stored: object) -> str:
         return f"bloqueada ({diagnosis_for(str(stored)).title})" if stored else "liberada"
     if field == "external_use":
         return _entry(stored) if isinstance(stored, dict) else "desfeito"
+    if field == _AMOUNT and isinstance(stored, int):
+        return number(stored)
     word = FIELD[field].word(stored) if field in FIELD else str(stored or "")
     return word or "(vazio)"
 

@@ -97,6 +97,7 @@ const words = {
   "file upload": "Escolher arquivo",
   "progress": "andamento",
   "visualization": "gráfico",
+  "yyyy": "aaaa",
 };
 // What has a name or a number in it.
 const MOMENT = { day: "dia", month: "mês", year: "ano" };
@@ -107,7 +108,7 @@ const patterns = [
   [/^(\d+) more$/, "Mais $1"],
   [/^1 option available\.$/, "1 opção."],
   [/^(\d+) options available\.$/, "$1 opções."],
-  [/^([\d.,]+ ?[kMG]?B) per file/, "$1 por arquivo"],
+  [/^([\d.,]+) ?([kMG]?B) per file/, "$1 $2 por arquivo"],
   [/^(.*), selected$/s, "$1, escolhido"],
   [/^(day|month|year), (.*)$/s, (_, part, name) => `${MOMENT[part]}, ${name}`],
   [/^Choose date, (.*)$/s, "Escolher o dia, $1"],
@@ -122,7 +123,7 @@ const OFFLINE =
 const chrome = [
   "stElementToolbar", "stDataFrameColumnMenu", "stDataFrameColumnVisibilityMenu", "stFileUploaderDropzone",
   "stDataFrameColumnFormattingMenu", "stStatusWidget", "stMainMenu", "stMainMenuPopover", "stTooltipContent",
-  "stTooltipErrorContent", "stSelectboxVirtualDropdown", "stTopNavSection", "stSkipToContent", "stBaseButton-borderlessIcon",
+  "stTooltipErrorContent", "stSelectboxVirtualDropdown", "stDateInput", "stTopNavSection", "stSkipToContent", "stBaseButton-borderlessIcon",
 ].map((id) => `[data-testid="${id}"]`).join() +
   ',.stDialog header,.stDialog section > h2,.dvn-search,[data-live-announcer],[role="dialog"]:not(.stDialog *)';
 const HELP = "Help for ";

@@ -17,7 +17,8 @@ from mailcore.errors import (
     ValidationError,
 )
 from mailcore.health.checks import note_result
-from mailcore.registry.fields import LABELS, SECRET_BOUND
+from mailcore.registry.field import Tab
+from mailcore.registry.fields import FIELD, LABELS, SECRET_BOUND
 from ui import words
 from ui.cadastro.form import GENERAL, ServerForm, Tested, copy_form, open_form
 from ui.cadastro.values import draft_of_form, fill, forget, is_unsaved, put, typed_secret, was_left
@@ -39,6 +40,7 @@ from ui.session import (
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
+    from mailcore.errors import FieldError
     from mailcore.health.probing import Suggestion
 
 _SECOND_PRESS = 1.0
@@ -160,7 +162,7 @@ def _store(core: Mailcore, form: ServerForm) -> bool:
                 authorization=form.authorization,
             )
     except ValidationError as error:
-        _blame(form, error)
+        blame(form, error)
         return False
     except ConflictError as error:
         form.conflict = error
@@ -188,9 +190,17 @@ def _clear_messages(form: ServerForm) -> None:
     form.tries += 1
 
 
-def _blame(form: ServerForm, error: ValidationError) -> None:
-    form.errors = error.errors
-    form.points_at = error.errors[0].field
+def blame(form: ServerForm, error: ValidationError) -> None:
+    """Keep what is wrong with what was typed, and have the cursor go to the first field of it."""
+    form.errors = sorted(error.errors, key=_in_the_form)
+    form.points_at = form.errors[0].field
+
+
+def _in_the_form(error: FieldError) -> tuple[int, int]:
+    """Where the field stands: complaints are read, and the first of them mended, from top to bottom."""
+    tabs = list(Tab)
+    place = FIELD[error.field].place if error.field in FIELD else None
+    return (tabs.index(place.tab), place.spot) if place else (len(tabs), 0)
 
 
 def show_problems(form: ServerForm) -> None:
@@ -277,7 +287,7 @@ def test_connection(core: Mailcore, form: ServerForm, *, start: bool) -> None:
             )
             form.check, form.tested = result, Tested(draft, secret, opened, key, result)
         except ValidationError as error:
-            _blame(form, error)
+            blame(form, error)
         except MailcoreError as error:
             form.fault = str(error)
         if form.check is not None and form.check.diagnosis is not None and form.check.diagnosis.field:
