@@ -5,6 +5,8 @@ WORKDIR /app
 COPY requirements.txt .
 RUN pip install --no-cache-dir --requirement requirements.txt
 COPY . .
+# The program runs as somebody who may not write here: without this it would be compiled anew at each start.
+RUN python -m compileall -q mailcore ui pages
 RUN mkdir /data && chown app:app /data
 USER app
 ENV MAILCORE_DATA_DIR=/data \

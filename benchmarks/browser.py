@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, Page
 
@@ -40,6 +40,37 @@ window.WebSocket = class extends Native {
     super.send(data);
   }
 };
+"""
+
+# Notes the moment of the person's next key or click, and the moment when what they wait for has been painted. It
+# survives the page: Django answers with a new one.
+_WAIT = """
+(() => {
+  const KEY = "mailcore-bench-wait";
+  const now = () => performance.timeOrigin + performance.now();
+  const read = () => { try { return JSON.parse(sessionStorage.getItem(KEY)); } catch { return null; } };
+  const write = (wait) => sessionStorage.setItem(KEY, JSON.stringify(wait));
+  const pressed = (event) => {
+    const wait = read();
+    if (wait && !wait.begun) write({ ...wait, begun: performance.timeOrigin + event.timeStamp });
+  };
+  for (const type of ["click", "keydown", "input"]) addEventListener(type, pressed, { capture: true });
+  const painted = new MessageChannel();
+  painted.port1.onmessage = () => {
+    const wait = read();
+    if (wait && !wait.ended) write({ ...wait, ended: now() });
+  };
+  const look = () => {
+    const wait = read();
+    if (wait?.begun && !wait.ended && new Function("value", `return ${wait.until}`)(wait.value)) {
+      painted.port2.postMessage(0);  // heard after this frame is on the screen
+    }
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+  window.__wait = (until, value) => write({ until, value });
+  window.__waited = () => { const wait = read(); return wait?.ended ? wait.ended - wait.begun : null; };
+})();
 """
 
 _IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
@@ -75,9 +106,26 @@ def fresh_page(browser: Browser) -> Iterator[Page]:
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.add_init_script(_STOPWATCH)
+        page.add_init_script(_WAIT)
         yield page
     finally:
         context.close()
+
+
+def waited(page: Page, press: Callable[[], None], until: str, value: str = "") -> float:
+    """Return how many seconds a person waits: from their key or click to the frame that shows what they wait for.
+
+    Both ends are noted in the browser itself, so that no time of the test driver is counted in.
+
+    Args:
+        press: the one press; what is to be typed before it is put in before.
+        until: a JavaScript expression over ``document`` and ``value``.
+    """
+    page.evaluate("([until, value]) => window.__wait(until, value)", [until, value])
+    press()
+    page.wait_for_function("() => window.__waited?.()")
+    milliseconds: float = page.evaluate("window.__waited()")
+    return milliseconds / 1_000
 
 
 def settle(page: Page) -> None:

@@ -48,6 +48,7 @@ def streamlit(script: Path, *, data_dir: Path | None = None, wait: bool = True) 
     command += ["--server.address", "127.0.0.1", "--server.headless", "true"]
     command += ["--browser.gatherUsageStats", "false"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAILCORE_")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or only the program would be compiled at each start
     environment["MAILCORE_KEYRING"] = "database"
     if data_dir is not None:
         environment["MAILCORE_DATA_DIR"] = str(data_dir)

@@ -13,15 +13,15 @@ from ui.context import faults, mailcore, notices
 from ui.lote.draft import draft
 from ui.lote.form import new_batch
 from ui.lote.listing import batches
-from ui.lote.opened import asked_for, heading, opened
+from ui.lote.opened import HEADING, asked_for, heading, opened
 from ui.lote.running import acts, progress, questions, recipients
 from ui.person import may
 from ui.shortcuts import shortcuts
 
 core = mailcore()
 notices()
+asked = asked_for()
 with faults():
-    asked = asked_for()
     if asked == "novo" and may(Right.DELETE_OR_BULK):
         new_batch(core)
     elif (batch := opened(core, asked)) is None:
@@ -35,4 +35,4 @@ with faults():
             acts(core, batch)
             progress(core, batch)
         recipients(core, batch)
-shortcuts({})
+shortcuts({}, focus_first=HEADING if asked.isdecimal() else None, focus_token=asked)

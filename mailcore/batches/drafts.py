@@ -24,7 +24,6 @@ from mailcore.batches.suppressions import suppressed_among
 from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.errors import FieldError, ValidationError
 from mailcore.messages.addresses import same_mailbox_key
-from mailcore.messages.merge import MergeTemplate
 from mailcore.sending.ledger import as_json
 from mailcore.storage.tables import Batch, BatchFile, BatchRecipient, Send
 from mailcore.text import as_text, fold, thousands
@@ -189,6 +188,8 @@ def drop(database: Database, batch_ids: Iterable[int]) -> None:
 
 def _checked(new: NewBatch, recipients: Recipients) -> int | None:
     """Check what was typed beside the list; return where the column of files stands."""
+    from mailcore.messages.merge import MergeTemplate  # only who makes or sends a batch waits for jinja2
+
     template = MergeTemplate.parse(subject=new.subject, text=new.text, html=new.html)
     template.bind(recipients.columns, marketing=new.kind is BatchKind.MARKETING)
     if not 1 <= new.refusal_share <= 100:

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from mailcore.batches.drafts import file_key
 from mailcore.batches.reading import columns_of
 from mailcore.messages.compose import Recipient
-from mailcore.messages.merge import Attachment, MergeMessage, MergeTemplate
 from mailcore.storage.tables import BatchFile
 from mailcore.vocabulary import BatchKind
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailcore.batches.unsubscribing import Unsubscribing
+    from mailcore.messages.merge import Attachment, MergeMessage
     from mailcore.storage.database import Database
     from mailcore.storage.tables import Batch, MailServer
 
@@ -33,6 +33,8 @@ def merge_message(database: Database, batch: Batch, server: MailServer, unsubscr
         ValidationError: the template, the sender or the address for replies cannot be used.
         StorageError: the attachments could not be read.
     """
+    from mailcore.messages.merge import Attachment, MergeMessage, MergeTemplate  # loads jinja2
+
     with database.read() as session:
         files = session.scalars(
             select(BatchFile).where(BatchFile.batch_id == batch.id, BatchFile.for_all).order_by(BatchFile.id)
@@ -65,6 +67,8 @@ class OwnFiles:
             LookupError: there is no such file.
             StorageError: it could not be read.
         """
+        from mailcore.messages.merge import Attachment
+
         key = file_key(fields[self._index]) if self._index is not None else ""
         if not key:
             return ()

@@ -15,7 +15,6 @@ from mailcore.batches.pausing import may_go_now, pause_for
 from mailcore.batches.reading import columns_of
 from mailcore.batches.verdicts import Verdict, unwritable, verdict
 from mailcore.errors import MailcoreError, NotFoundError, StorageError
-from mailcore.messages.merge import MergeMessage
 from mailcore.sending.stops import not_begun, program_fault, uncertain_after, where
 from mailcore.storage.tables import Batch
 from mailcore.transports import connection_for, transport_for
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from mailcore.batches.leases import Lease, Leases
     from mailcore.batches.reserving import Group, Reserved
     from mailcore.batches.unsubscribing import Unsubscribing
+    from mailcore.messages.merge import MergeMessage
     from mailcore.quota.rules import QuotaSettings
     from mailcore.registry.servers import Servers
     from mailcore.settings import Settings

@@ -46,11 +46,12 @@ _COLUMNS = (
 )
 _INSERT = (
     f"INSERT INTO send (idempotency_key, {', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own
-    f"VALUES (:key, {', '.join(f':{name}' for name in _COLUMNS)}) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id"
+    f"VALUES (:idempotency_key, {', '.join(f':{name}' for name in _COLUMNS)}) "
+    "ON CONFLICT (idempotency_key) DO NOTHING RETURNING id"
 )
 _AGAIN = (
     f"UPDATE send SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} "  # noqa: S608
-    "WHERE idempotency_key = :key AND status = 'failed' RETURNING id"
+    "WHERE idempotency_key = :idempotency_key AND status = 'failed' RETURNING id"
 )
 _KNOWN = "SELECT status FROM send WHERE idempotency_key = :key"
 _RECORD = f"SELECT account_key, is_active, host, username, ({_KNOWN}) FROM mail_server WHERE id = :id"  # noqa: S608
@@ -172,11 +173,12 @@ class Reservations:
                 assert rule is not None  # given a record, there is one
                 stop = request.stop or record.stop or on_hold(account, moment)
                 stop = stop or over_limit(account, rule, request.size, moment)
-                send = _new_send(request, account.key, rule, stop, moment)
-                if self._write(cursor, send, is_again=record.earlier is not None):
+                row = _new_row(request, account.key, rule, stop, moment)
+                number = self._write(cursor, row, is_again=record.earlier is not None)
+                if number is not None:
                     if stop is None:
-                        usage.add(account, send.server_id, moment, Amount(messages=1, recipients=send.counted))
-                    return Reservation(send, may_send=stop is None, is_new=True)
+                        usage.add(account, request.server.id, moment, Amount(messages=1, recipients=request.size))
+                    return Reservation(Send.of(row | {"id": number}), may_send=stop is None, is_new=True)
         with self._database.read() as session:
             earlier = session.scalars(select(Send).where(Send.idempotency_key == request.key)).one()
         return Reservation(earlier, may_send=False, is_new=False)
@@ -244,18 +246,17 @@ class Reservations:
             setattr(send, name, value)
         return send
 
-    def _write(self, cursor: FastCursor, send: Send, *, is_again: bool) -> bool:
-        """Write a row, unless another process was first; its number is then in ``send``."""
-        values: dict[str, Any] = {name: getattr(send, name) for name in _COLUMNS}
-        values["key"] = send.idempotency_key
-        values["status"], values["origin"] = send.status.value, send.origin.value
-        values["at"] = self._database.stored(send.at)
-        values["frees_at"] = self._database.stored(send.frees_at) if send.frees_at else None
-        written = cursor.row(_AGAIN if is_again else _INSERT, values)
-        if written is None:
-            return False
-        send.id = int(written[0])
-        return True
+    def _write(self, cursor: FastCursor, row: dict[str, Any], *, is_again: bool) -> int | None:
+        """Write a row and return its number, or None where another process was first."""
+        frees_at = row["frees_at"]
+        stored = {
+            "at": self._database.stored(row["at"]),
+            "frees_at": self._database.stored(frees_at) if frees_at else None,
+            "status": row["status"].value,
+            "origin": row["origin"].value,
+        }
+        written = cursor.row(_AGAIN if is_again else _INSERT, row | stored)
+        return None if written is None else int(written[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,27 +292,29 @@ def _counted_after(outcome: SendOutcome, before: int) -> int:
     return before if outcome.taken is None else max(0, min(outcome.taken, before))
 
 
-def _new_send(request: SendRequest, account_key: str, rule: QuotaRule, stop: Stop | None, now: datetime) -> Send:
-    return Send(
-        idempotency_key=request.key,
-        server_id=request.server.id,
-        server_name=request.server.name,
-        status=stop.status if stop else SendStatus.STARTED,
-        units=rule.units(1, request.size),
-        recipients="\n".join(request.recipients),
-        message_id=request.message_id,
-        who=request.who[:200],
-        origin=request.origin,
-        provider_id="",
-        reply="",
-        warnings="",
-        diagnosis=as_json(stop.diagnosis) if stop else "",
-        owner=this_process(),
-        at=now,
-        account_key=account_key,
-        counted=0 if stop else request.size,
-        frees_at=stop.frees_at if stop else None,
-        followed_at=None,
-        follow_state="",
-        follow_failures="",
-    )
+def _new_row(
+    request: SendRequest, account_key: str, rule: QuotaRule, stop: Stop | None, now: datetime
+) -> dict[str, Any]:
+    """The values of a :class:`Send` as it begins."""
+    return {
+        "idempotency_key": request.key,
+        "server_id": request.server.id,
+        "server_name": request.server.name,
+        "status": stop.status if stop else SendStatus.STARTED,
+        "units": rule.units(1, request.size),
+        "recipients": "\n".join(request.recipients),
+        "message_id": request.message_id,
+        "who": request.who[:200],
+        "origin": request.origin,
+        "provider_id": "",
+        "reply": "",
+        "warnings": "",
+        "diagnosis": as_json(stop.diagnosis) if stop else "",
+        "owner": this_process(),
+        "at": now,
+        "account_key": account_key,
+        "counted": 0 if stop else request.size,
+        "frees_at": stop.frees_at if stop else None,
+        "follow_state": "",
+        "follow_failures": "",
+    }

@@ -93,14 +93,17 @@ def english_in(said: list[str]) -> list[str]:
     return sorted({line for line in said if ENGLISH & {word.lower() for word in _WORD.findall(line)}})
 
 
-def axe(page: Any, *, rules: list[str] | None = None) -> list[str]:
-    """Return what axe-core finds serious or critical."""
+def axe(page: Any, *, rules: list[str] | None = None, inside: str = "") -> list[str]:
+    """Return what axe-core finds serious or critical, in the whole page or ``inside`` an element of it."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
-    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    # Style sheets are fetched and parsed for rules that are off.
+    options: dict[str, Any] = {"resultTypes": ["violations"], "preload": {"assets": ["media"]}}
     if rules:
         options["runOnly"] = rules
-    found = page.evaluate("(options) => axe.run(document, options)", options)
+    found = page.evaluate(
+        "([inside, options]) => axe.run(inside ? document.querySelector(inside) : document, options)", [inside, options]
+    )
     return [
         f"{fault['id']} ({fault['impact']}): {node['target']} {node['html'][:160]}"
         for fault in found["violations"]

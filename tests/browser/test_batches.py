@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import pytest
 from xlsxwriter import Workbook
 
 from mailcore import Mailcore
+from mailcore.batches.new_batch import NewBatch
+from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
-from mailcore.vocabulary import Security
+from mailcore.vocabulary import BatchState, Security
 from tests.actors import ME
 from tests.peers.smtp_server import Say, SmtpPeer
 
 from .driver import expect, field, press, rows, settled
+from .test_double_clicks import twice, until_a_press_counts
 
 COUNT = 50
 SENDER = "loja@exemplo.com.br"
@@ -102,6 +106,8 @@ def test_fifty_from_a_spreadsheet(
     # The preview of a row, as its recipient sees it; nothing in it runs.
     expect(page.get_by_role("heading", name="Aviso de novembro")).to_be_visible()
     expect(page.get_by_text("50 agora.")).to_be_visible()
+    # The button that was pressed stood far below.
+    expect(page.get_by_role("button", name="Iniciar", exact=True)).to_be_in_viewport()
     field(page, "Linha da lista").fill("4")
     field(page, "Linha da lista").press("Enter")
     expect(page.get_by_text("cliente3@exemplo.com.br").first).to_be_visible()
@@ -136,10 +142,40 @@ def test_fifty_from_a_spreadsheet(
     assert len(lines) == 2
     assert lines[1].startswith("3;cliente2@exemplo.com.br;Recusada;")
 
+    # Each press is one act, also where the second click of two finds another button in the place of the first.
+    later = NewBatch(
+        server_id=core.all_servers()[0].id,
+        recipients=RecipientsFile("bia@exemplo.com.br"),
+        subject="Depois",
+        text="Olá",
+        starts_at=datetime.now(UTC) + timedelta(days=2),
+    )
+    number = core.batches.create(later, start=True, actor=ME).id
+    page.goto(f"{url}/envio_em_lote?lote={number}")
+    for name, state, then in (
+        ("Pausar", BatchState.PAUSED, "Pausado"),
+        ("Retomar", BatchState.WAITING, "Aguardando cota"),
+        ("Cancelar lote", BatchState.WAITING, "1 destinatário não recebe nada de Depois."),
+    ):
+        button = page.get_by_role("button", name=name, exact=True)
+        expect(button).to_be_visible()
+        settled(page)
+        until_a_press_counts(page)
+        twice(page, button, 200)
+        expect(page.get_by_text(then).first).to_be_visible()
+        assert core.batches.get(number).state is state, name
+    until_a_press_counts(page)
+    twice(page, page.get_by_role("dialog").get_by_role("button", name="OK"), 200)
+    expect(page.get_by_text("Cancelado").first).to_be_visible()
+    expect(page.get_by_role("button", name="Pausar")).to_have_count(0)
+    acts = [change.field for change in core.trail.read().changes if change.field.startswith("batch_")]
+    assert acts[:5] == ["batch_cancelled", "batch_resumed", "batch_paused", "batch_started", "batch_created"]
+
     # The list, and who does not exist gets nothing any more.
     press(page, "Todos os lotes")
     expect(page.get_by_role("button", name="Novo lote")).to_be_visible()
-    (listed,) = rows(page)
+    (cancelled, listed) = rows(page)
+    assert (cancelled["Nome"], cancelled["Estado"]) == ("Depois", "Cancelado")
     assert [
         listed[name] for name in ("Nome", "Servidor", "Estado", "Progresso", "Enviadas", "Recusadas", "Incertas")
     ] == [*("Aviso de novembro", "Loja", "Concluído", "50 de 50", "49", "1", "0")]

@@ -234,8 +234,12 @@ def test_the_address_of_a_known_provider_fills_the_form(page: Any, app: Any, cor
     no_traceback(page, app)
 
 
-def test_a_typed_port_stays_until_the_offer_is_pressed(page: Any, app: Any) -> None:
+def test_nobody_known_is_offered_nothing_and_a_typed_port_stays_until_the_offer_is_pressed(page: Any, app: Any) -> None:
     open_form(page, app.url)
+    field(page, "E-mail do remetente").press_sequentially("ana@nenhum.example")
+    settled(page)
+    expect(page.get_by_role("button", name=re.compile("Preencher com os dados"))).to_have_count(0)
+    no_traceback(page, app)
     tab(page, "Autenticação")
     field(page, "Porta envio").fill("2525")
     tab(page, "Geral")
@@ -249,14 +253,6 @@ def test_a_typed_port_stays_until_the_offer_is_pressed(page: Any, app: Any) -> N
     expect(field(page, "Servidor")).to_have_value("smtp.gmail.com")
     tab(page, "Autenticação")
     expect(field(page, "Porta envio")).to_have_value("465")
-
-
-def test_an_address_of_nobody_known_is_offered_nothing(page: Any, app: Any) -> None:
-    open_form(page, app.url)
-    field(page, "E-mail do remetente").press_sequentially("ana@nenhum.example")
-    settled(page)
-    expect(page.get_by_role("button", name=re.compile("Preencher com os dados"))).to_have_count(0)
-    no_traceback(page, app)
 
 
 # -- Testar todos
@@ -337,8 +333,10 @@ def test_a_pasted_refusal_is_explained_and_leads_to_its_server(page: Any, app: A
     no_traceback(page, app)
 
 
-def test_a_quoted_bounce_is_explained_reply_by_reply(page: Any, app: Any, core: Mailcore) -> None:
+def test_whatever_is_pasted_is_explained_and_nothing_of_it_is_kept(page: Any, app: Any, core: Mailcore) -> None:
+    register(core, "Padaria")
     box = open_explainer(page, app.url)
+    # A bounce, quoted: reply by reply.
     box.fill(BOUNCE)
     press(page, "Explicar")
     expect(page.get_by_text("Encontrei 2 respostas diferentes no texto.")).to_be_visible()
@@ -350,23 +348,22 @@ def test_a_quoted_bounce_is_explained_reply_by_reply(page: Any, app: Any, core: 
     )
     decided = page.get_by_text("O que decidiu nesta resposta:")
     expect(decided).to_have_text([re.compile("User unknown.*5.1.1"), re.compile("Mailbox full")])
-    no_traceback(page, app)
-
-
-def test_a_text_without_a_reply_says_so(page: Any, app: Any) -> None:
-    box = open_explainer(page, app.url)
+    # No reply of a server.
     for text in ("Oi! O cliente ligou 550 vezes hoje.", "🙂 <script>alert(1)</script>", "x" * 5_000):
         box.fill(text)
         press(page, "Explicar")
         expect(page.get_by_text("Não encontrei nenhuma resposta de servidor neste texto.")).to_be_visible()
         settled(page)
         expect(page.get_by_text("O que fazer:")).to_have_count(0)
-    no_traceback(page, app)
-
-
-def test_nothing_pasted_is_kept(page: Any, app: Any, core: Mailcore) -> None:
-    register(core, "Padaria")
-    box = open_explainer(page, app.url)
+    # A secret is not repeated.
+    box.fill("AUTH PLAIN AGFuYQBTZWdyZWRvLTk5\n535 5.7.8 Error: authentication failed: senha=Segredo-9988")
+    press(page, "Explicar")
+    expect(page.get_by_text("O que fazer:")).to_be_visible()
+    settled(page)
+    shown = page.get_by_test_id("stMain").inner_text()
+    assert "Segredo-9988" not in shown
+    assert "AGFuYQBTZWdyZWRvLTk5" not in shown
+    # Nothing is kept.
     mark = "marca-4471@outro.example"
     box.fill(f"550 5.1.1 <{mark}>: Recipient address rejected: User unknown")
     press(page, "Explicar")
@@ -380,17 +377,7 @@ def test_nothing_pasted_is_kept(page: Any, app: Any, core: Mailcore) -> None:
     for path in (path for path in data_dir.rglob("*") if path.is_file()):
         assert mark.encode() not in path.read_bytes(), path.name
     assert mark not in app.output()
-
-
-def test_a_secret_in_what_was_pasted_is_not_repeated(page: Any, app: Any) -> None:
-    box = open_explainer(page, app.url)
-    box.fill("AUTH PLAIN AGFuYQBTZWdyZWRvLTk5\n535 5.7.8 Error: authentication failed: senha=Segredo-9988")
-    press(page, "Explicar")
-    expect(page.get_by_text("O que fazer:")).to_be_visible()
-    settled(page)
-    shown = page.get_by_test_id("stMain").inner_text()
-    assert "Segredo-9988" not in shown
-    assert "AGFuYQBTZWdyZWRvLTk5" not in shown
+    no_traceback(page, app)
 
 
 # -- Alterações

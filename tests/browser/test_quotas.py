@@ -532,18 +532,8 @@ def test_the_warning_before_a_test_follows_what_was_just_sent(
 # -- Origin = destination
 
 
-@pytest.mark.parametrize(
-    "to",
-    [
-        pytest.param("ANA.Maria@Gmail.com", id="case"),
-        pytest.param("ana.maria+teste@gmail.com", id="tag"),
-        pytest.param("anamaria@gmail.com", id="dots"),
-        pytest.param("a.namaria@googlemail.com", id="other-name-of-the-domain"),
-    ],
-)
-def test_block_stops_mail_to_oneself_in_any_spelling(
-    page: Any, app: Any, core: Mailcore, smtp: SmtpPeer, to: str
-) -> None:
+def test_block_stops_mail_to_oneself_in_any_spelling(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
+    to = "A.naMaria+teste@GoogleMail.com"
     server = register(core, smtp, from_address="ana.maria@gmail.com")
     assert server.same_address is SameAddress.BLOCK  # where a free account starts
     register(core, smtp, "Volume", is_paid=True)

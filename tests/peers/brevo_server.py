@@ -76,6 +76,7 @@ class BrevoPeer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else a body waits 40 ms until its headers are acknowledged
     peer: BrevoPeer
 
     def log_message(self, *args: Any) -> None:

@@ -14,6 +14,8 @@ const placeOf = (event, button) => {
   const box = button.getBoundingClientRect();
   return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
 };
+const isBesideDialog = (target) =>
+  target.closest?.('[data-testid="stDialog"]') && !target.closest('[role="dialog"]');
 const on = (type, handler) => window.addEventListener(type, handler, { capture: true });
 
 export default function ({ parentElement }) {
@@ -35,6 +37,15 @@ export default function ({ parentElement }) {
       event.stopImmediatePropagation();
     } else last = { ...place, button, at: event.timeStamp };
   });
+  // The second click on a button that opened a dialog would close it again: it falls beside the dialog by then.
+  for (const type of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"]) {
+    on(type, (event) => {
+      if (!last || event.timeStamp - last.at >= SECOND_CLICK) return;
+      if (!isNear({ x: event.clientX, y: event.clientY }) || !isBesideDialog(event.target)) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    });
+  }
   // Whoever types or turns to something else in between means the next click.
   on("input", () => { last = null; });
   on("pointerdown", (event) => {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import anyio
@@ -39,12 +40,23 @@ def middleware() -> list[Middleware]:
 
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
-    """Open the library before the first page asks for it, and send batches meanwhile; end both at the end."""
+    """Open the library before the first page asks for it, and send batches meanwhile; end both at the end.
+
+    What no page waits for begins beside the first page, which it would hold up for a tenth of a second.
+    """
     background = Background(library)
-    await anyio.to_thread.run_sync(background.start)
-    await anyio.to_thread.run_sync(prepare)
+    with suppress(MailcoreError):  # the background says why, and goes on trying
+        await anyio.to_thread.run_sync(library)
+    beginning = Thread(target=_begin, args=(background,), name="background-first")
+    beginning.start()
     yield
+    await anyio.to_thread.run_sync(beginning.join)
     await anyio.to_thread.run_sync(background.stop)
+
+
+def _begin(background: Background) -> None:
+    background.start()
+    prepare()
 
 
 def refuse_open_house() -> None:

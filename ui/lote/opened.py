@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.storage.tables import Batch
 
+HEADING = "lote_titulo"
+"""The head of an opened batch: where the eyes go first, wherever the button stood that opened it."""
+
 
 def asked_for() -> str:
     """Return "novo", the number of a batch, or nothing for the list."""
@@ -36,8 +39,11 @@ def opened(core: Mailcore, asked: str) -> Batch | None:
 
 def heading(core: Mailcore, batch: Batch) -> None:
     """Draw the way back, its name, its state, and what it is."""
-    st.button("Todos os lotes", key="lote_voltar", type="tertiary", icon=":material/arrow_back:", on_click=open_list)
-    st.header(plain(batch.name))
+    with st.container(key=HEADING):
+        st.button(
+            "Todos os lotes", key="lote_voltar", type="tertiary", icon=":material/arrow_back:", on_click=open_list
+        )
+        st.header(plain(batch.name))
     st.set_page_config(page_title=f"{batch.name} — Envio em lote")
     who = f", de {plain(batch.who)}" if batch.who else ""
     later = goes_on(batch, core.settings.zone)

@@ -146,8 +146,8 @@ def questions(core: Mailcore, batch: Batch) -> None:
     if asked == "cancel":
         _question(
             "Cancelar o lote",
-            f"**{counted(batch.pending, 'destinatário', 'destinatários')}** de **{plain(batch.name)}** não recebem "
-            "nada. O que já saiu não volta, e um lote cancelado não continua.",
+            f"**{counted(batch.pending, 'destinatário não recebe', 'destinatários não recebem')}** nada de "
+            f"**{plain(batch.name)}**. O que já saiu não volta, e um lote cancelado não continua.",
             partial(core.batches.cancel, batch.id),
             f"“{batch.name}” foi cancelado.",
         )

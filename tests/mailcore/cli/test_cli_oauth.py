@@ -11,12 +11,14 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailcore.cli import main
+from tests.forked import run_command
 from tests.peers.certificates import authority_pem
 from tests.peers.oauth_server import OAuthPeer, Registered
 from tests.peers.oauth_smtp import OAuthSmtpPeer
@@ -183,8 +185,10 @@ def test_eight_processes_at_once_use_no_refresh_token_twice(
     process = start("servers", "authorize", number)
     peer_back = peer.sign_in(said(process, r"http://127\S+authorize\S+"), ANA)
     process.communicate(f"{peer_back}\n", timeout=30)
-    at_once = [start("servers", "check", number, "--json") for _ in range(8)]
-    results = [json.loads(each.communicate(timeout=120)[0]) for each in at_once]
+    with ThreadPoolExecutor(8) as pool:
+        command = ("servers", "check", number, "--json")
+        at_once = [pool.submit(run_command, command, env=os.environ, seconds=120) for _ in range(8)]
+        results = [json.loads(each.result().stdout) for each in at_once]
     assert [result["ok"] for result in results] == [True] * 8
     assert peer.reused == 0
     assert sum(form.get("grant_type") == "refresh_token" for form in peer.token_requests) == 8

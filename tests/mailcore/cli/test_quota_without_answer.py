@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,9 +18,9 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
 from mailcore.vocabulary import Kind
 from tests.actors import ME
+from tests.forked import run_command
 from tests.peers.elastic_server import Answer, ElasticPeer, Request
 
-ROOT = Path(__file__).parents[3]
 KEYS = ("daily_limit", "credits", "reputation", "status", "sent_today", "delivered_today")
 
 
@@ -73,11 +71,10 @@ def test_the_command_ends_within_15_seconds_whatever_the_number_of_silent_accoun
     }
 
     def run(*arguments: str) -> tuple[str, float]:
-        command = [sys.executable, "-m", "mailcore", *arguments]
         begun = time.monotonic()
-        env = os.environ | environment
-        ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=True)
-        return ran.stdout, time.monotonic() - begun
+        ran = run_command(arguments, env=os.environ | environment)
+        assert ran.returncode == 0, ran.stderr.decode()
+        return ran.stdout.decode(), time.monotonic() - begun
 
     _, start = run("servers", "list", "--json")  # what a start costs, on a busy machine too
     out, seconds = run("quota", "--json")
@@ -100,8 +97,8 @@ def test_nobody_waits_longer_than_asked_and_what_came_is_whole(
     with closing(Mailcore(settings)) as core:
         register(core, silent=3)
         begun = time.monotonic()
-        *silent, talks = core.quotas(wait=1.0)
-        assert time.monotonic() - begun < 5
+        *silent, talks = core.quotas(wait=3.0)  # far more than one that talks needs, on a busy machine too
+        assert time.monotonic() - begun < 7
         assert (talks.limit, talks.used, talks.unavailable) == (50, 37, ())
         assert all([name for name, _ in each.unavailable] == list(KEYS) for each in silent)
 

@@ -56,6 +56,17 @@ FAULTS: list[BaseException] = [
 ]
 ENDS: list[BaseException] = [KeyboardInterrupt(), SystemExit(1), GeneratorExit(), asyncio.CancelledError()]
 
+ON_BOTH = (ValueError, SecretError, ExceptionGroup, KeyboardInterrupt, asyncio.CancelledError)
+"""What stands on PostgreSQL for all of them: which fault it is decides nothing that a database sees."""
+
+
+def on_each_database(faults: list[BaseException]) -> pytest.MarkDecorator:
+    """Every fault on SQLite, some of each kind on PostgreSQL."""
+    pairs = [("sqlite", fault) for fault in faults]
+    pairs += [("postgresql", fault) for fault in faults if isinstance(fault, ON_BOTH)]
+    names = [f"{database}-{type(fault).__name__}" for database, fault in pairs]
+    return pytest.mark.parametrize(("database_url", "fault"), pairs, indirect=["database_url"], ids=names)
+
 
 class FaultyTransport(Transport):
     """Goes through the steps of SMTP and raises ``fault`` in the one it is told to."""
@@ -130,7 +141,7 @@ def is_plain(row: Send) -> None:
     assert SECRET not in row.diagnosis + row.reply
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, *ENDS], ids=lambda fault: type(fault).__name__)
+@on_each_database([*FAULTS, *ENDS])
 def test_before_the_message_leaves_it_is_failed_and_after_that_uncertain(
     core: Mailcore, server: MailServer, use: Callable[[Transport], None], fault: BaseException
 ) -> None:
@@ -163,7 +174,7 @@ def test_before_the_message_leaves_it_is_failed_and_after_that_uncertain(
             assert again.handed_over == 0
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+@on_each_database(FAULTS)
 def test_a_message_that_cannot_be_prepared_reserves_nothing_and_burns_no_key(
     core: Mailcore, server: MailServer, use: Callable[[Transport], None], fault: Exception
 ) -> None:

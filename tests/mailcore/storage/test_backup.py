@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,6 +20,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
 from mailcore.storage.backup import back_up, restore
 from tests.actors import ME
+from tests.forked import run_command
 
 
 def draft(number: int) -> ServerDraft:
@@ -140,13 +139,7 @@ def test_from_the_command_line(opened: Mailcore, tmp_path: Path) -> None:
 
     def run(folder: str, *arguments: str) -> tuple[int, bytes, str]:
         environment = os.environ | {"MAILCORE_DATA_DIR": str(tmp_path / folder), "MAILCORE_KEYRING": "database"}
-        done = subprocess.run(
-            [sys.executable, "-m", "mailcore", *arguments],
-            cwd=Path(__file__).parents[3],
-            env=environment,
-            capture_output=True,
-            check=False,
-        )
+        done = run_command(arguments, env=environment)
         return done.returncode, done.stdout, done.stderr.decode()
 
     file = str(tmp_path / "copia.db")
