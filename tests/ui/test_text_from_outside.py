@@ -40,11 +40,21 @@ NUMBERS = {"days", "id", "margin_percent"}
 class Function:
     """A function, and what it gives each name in it."""
 
-    def __init__(self, node: ast.FunctionDef, outer: Function | None, file: str) -> None:
+    def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef, outer: Function | None, file: str) -> None:
         self.node = node
         self.file = file
         self.outer = outer
         self.parameters = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        positional = (*node.args.posonlyargs, *node.args.args)
+        self.defaults = {
+            each.arg: value
+            for names, values in (
+                (positional[len(positional) - len(node.args.defaults) :], node.args.defaults),
+                (node.args.kwonlyargs, node.args.kw_defaults),
+            )
+            for each, value in zip(names, values, strict=True)
+            if value is not None
+        }
         self.given: dict[str, list[ast.expr]] = {}
         self.returned: list[ast.expr] = []
         for part in own_nodes(node):
@@ -87,7 +97,7 @@ class Function:
 def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
     """What is in a function, functions inside it aside."""
     for child in ast.iter_child_nodes(function):
-        if not isinstance(child, ast.FunctionDef | ast.Lambda):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield child
             yield from own_nodes(child)
 
@@ -106,7 +116,7 @@ class Screen:
     def _read(self, node: ast.AST, where: str, inside: Function | None) -> None:
         for child in ast.iter_child_nodes(node):
             inner = inside
-            if isinstance(child, ast.FunctionDef):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                 inner = Function(child, inside, where)
                 self.functions.setdefault(child.name, []).append(inner)
             elif isinstance(child, ast.Call):
@@ -200,14 +210,17 @@ class Screen:
         """Everybody who calls the function gives it words of ours."""
         called = self.calls.get(function.node.name, [])
         is_private = function.node.name.startswith("_")
-        calls = [(call, caller) for call, caller, file in called if file == function.file or not is_private]
-        default = dict(zip(reversed(function.parameters), reversed(function.node.args.defaults), strict=False))
+        calls = [
+            (call, caller)
+            for call, caller, file in called
+            if (file == function.file or not is_private) and not (caller and function.node.name in caller.parameters)
+        ]
         for call, caller in calls:
             given = next((each.value for each in call.keywords if each.arg == name), None)
             place = function.parameters.index(name)
             if given is None and place < len(call.args):
                 given = call.args[place]
-            given = given or default.get(name)
+            given = given or function.defaults.get(name)
             if given is None or not self.is_ours(given, caller):
                 return False
         return bool(calls)
