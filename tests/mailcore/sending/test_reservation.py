@@ -1249,3 +1249,20 @@ def test_an_elastic_email_account_is_known_by_its_key_after_the_update(
     assert sums(again) == sums(again, DailyUsage) == {known: (2, 7, 0)}
     assert {row.account_key for row in rows(again)} == {known}
     assert not reserve(again, again.servers.get(other.id), 4, now=JUST_NOW)[1]
+
+
+def test_what_is_returned_is_what_is_stored(core: Mailcore) -> None:
+    """Not read again, but made of the values that were written: a new column must not be forgotten there."""
+    server = register(core, daily_limit=1)
+    for key, is_free in (("first", True), ("over", False)):
+        made, may_send = reserve(core, server, key=key)
+        stored = core.ledger.get(made.id)
+        assert may_send is is_free
+        assert _values(made) == _values(stored)
+        if may_send:
+            settled = core.settle(made, SendStatus.ACCEPTED, reply="250 ok", actor=ME)
+            assert _values(settled) == _values(core.ledger.get(made.id))
+
+
+def _values(send: Send) -> dict[str, Any]:
+    return {column.name: getattr(send, column.name) for column in Send.__table__.columns}
