@@ -201,7 +201,9 @@ class Screen:
         called = self.calls.get(function.node.name, [])
         is_private = function.node.name.startswith("_")
         calls = [(call, caller) for call, caller, file in called if file == function.file or not is_private]
-        default = dict(zip(reversed(function.parameters), reversed(function.node.args.defaults), strict=False))
+        args = function.node.args
+        default = dict(zip(reversed([each.arg for each in args.args]), reversed(args.defaults), strict=False))
+        default |= {each.arg: value for each, value in zip(args.kwonlyargs, args.kw_defaults, strict=True) if value}
         for call, caller in calls:
             given = next((each.value for each in call.keywords if each.arg == name), None)
             place = function.parameters.index(name)
