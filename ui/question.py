@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def question(
+def confirm(
     title: str,
     say: Callable[[], object],
     act: Callable[[], object],

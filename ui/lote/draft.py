@@ -18,7 +18,7 @@ from ui.lote.form import forget_form
 from ui.lote.listing import forecast_sentence, open_new
 from ui.lote.message import show_message
 from ui.outcome import show_send
-from ui.question import question
+from ui.question import confirm
 from ui.quota_warnings import show_quota_of
 from ui.session import BATCH_ASKED, BATCH_ROW, BATCH_TEST, BATCH_TEST_TO, LAST_RECIPIENT, SEND_KEY
 
@@ -124,4 +124,4 @@ def _question(core: Mailcore, batch: Batch) -> None:
         forget_form()
         note(f"“{batch.name}” foi iniciado.")
 
-    question("Iniciar o lote", say, start, BATCH_ASKED.forget, key="lote_dialogo", yes="Iniciar")
+    confirm("Iniciar o lote", say, start, BATCH_ASKED.forget, key="lote_dialogo", yes="Iniciar")

@@ -20,7 +20,7 @@ from ui.lote import result_file
 from ui.lote.listing import UNDER_WAY, forecast_sentence, share_done, starts_later
 from ui.outcome import show_diagnosis
 from ui.person import may
-from ui.question import question
+from ui.question import confirm
 from ui.session import BATCH_ASKED, BATCH_RECIPIENTS_PAGE, BATCH_STATUS
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _question(title: str, sentence: str, do: Callable[..., object], done: str) -
         do(actor=current_actor())
         note(done)
 
-    question(title, partial(st.markdown, sentence), act, BATCH_ASKED.forget, key="lote_dialogo", no="Voltar")
+    confirm(title, partial(st.markdown, sentence), act, BATCH_ASKED.forget, key="lote_dialogo", no="Voltar")
 
 
 def recipients(core: Mailcore, batch: Batch) -> None:

@@ -11,7 +11,7 @@ from mailcore.registry.search import ServerQuery
 from ui.context import current_actor, note
 from ui.formats import number, plain
 from ui.listview.table import counted
-from ui.question import question
+from ui.question import confirm
 from ui.session import DELETING, SELECTED, select
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _dialog(core: Mailcore, servers: list[MailServer]) -> None:
             _say_who_follows(core, servers)
 
     title = "Apagar servidor" if len(servers) == 1 else f"Apagar {number(len(servers))} servidores"
-    question(title, say, partial(_delete, core, servers), DELETING.forget, key="delete")
+    confirm(title, say, partial(_delete, core, servers), DELETING.forget, key="delete")
 
 
 def _say_what_goes(servers: list[MailServer]) -> None:
