@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -599,18 +598,11 @@ def test_ten_thousand_records(core: Mailcore) -> None:
     rows = "".join(
         f";Cliente {number:05};smtp{number % 50}.example.com;c{number}@c.example;c{number}\n" for number in range(many)
     )
-    began = time.monotonic()
     assert len(take(core, HEADER + rows)) == many
-    taken = time.monotonic() - began
-    began = time.monotonic()
     out = to_csv(all_servers(core.database), ZONE, delimiter=";").encode("utf-8-sig")
     assert plan_import(core.database, out).unchanged == many
-    exported = time.monotonic() - began
     changed = out.replace(b"smtp7.example.com", b"smtp8.example.com")
     assert len(take(core, changed)) == many // 50
-    assert taken < 60, taken  # 6 s on an idle machine; a busy one is slow, not wrong
-    assert exported < 30, exported
-    print(f"\n{many} records: taken in {taken:.1f} s, out and planned again in {exported:.1f} s")
 
 
 # From the command line
