@@ -120,7 +120,7 @@ def test_an_applications_secret_that_ends_is_told_in_the_list_and_changed_on_its
     app = run("pages/aplicativos_oauth.py")
     assert f"segredo vence em {ends_on:%d/%m/%Y}" in as_shown(app.markdown[0].value)
     app.button(key=f"app_edit_{app_id}").click().run()
-    assert app.subheader[0].value == "Alterar “Entra”"
+    assert app.header[0].value == "Alterar “Entra”"
     fields = {field.label: field for field in app.text_input}
     assert (fields["ID do cliente"].value, fields["Segredo do cliente"].value) == ("1f0c", "")
     fields["Nome"].set_value("Entra da empresa")
@@ -129,7 +129,7 @@ def test_an_applications_secret_that_ends_is_told_in_the_list_and_changed_on_its
     app.button(key="app_save").click().run()
     assert not app.exception
     assert not app.error
-    assert app.subheader[0].value == "Novo aplicativo"
+    assert app.header[0].value == "Novo aplicativo"
     assert "outro-segredo-7781" not in repr(app.session_state._state.filtered_state)
     with Mailcore(installation) as core:
         changed = core.servers.apps.get(app_id)
