@@ -72,11 +72,9 @@ def put_cursor(page: Any, place: str, nth: int = 0) -> tuple[str, Any] | None:
     if place == "grid":
         page.get_by_role("tab", name="Geral").click()
         grid = page.locator(".st-key-grid")
-        grid.scroll_into_view_if_needed()
-        box = grid.locator("canvas").first.bounding_box()
-        # The grid is a canvas under a scroller: the mouse, not the element, is what a click there takes.
-        page.mouse.click(box["x"] + 200, box["y"] + 60)
-        assert page.evaluate("!!document.activeElement.closest('.st-key-grid')")
+        # The grid is a canvas under a scroller, which is what takes a click; it is clicked once it stands still.
+        grid.locator(".dvn-scroller").click(position={"x": 200, "y": 60})
+        page.wait_for_function("!!document.activeElement.closest('.st-key-grid')")
         return None
     if place in ("password", "show_password"):
         page.get_by_role("tab", name="Autenticação").click()
