@@ -22,7 +22,7 @@ from mailcore.batches.new_batch import NewBatch
 from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
-from mailcore.storage.tables import AccountLease, Batch
+from mailcore.storage.tables import AccountLease, Batch, MailServer
 from mailcore.transports import elastic_bulk
 from mailcore.vocabulary import BatchState, Kind
 from tests.actors import ME
@@ -95,6 +95,29 @@ class Lives:
         return first_few
 
 
+def begun(core: Mailcore, server: MailServer, number: int, size: int) -> Batch:
+    people = "\n".join(f"b{number}p{each}@outro.example" for each in range(size))
+    new = NewBatch(server_id=server.id, recipients=RecipientsFile(people), subject="Oi", text="Olá")
+    return core.batches.create(new, start=True, actor=ME)
+
+
+def assert_ended(core: Mailcore, batch: Batch) -> None:
+    """What waits for quota or a provider's words is not to be waited for; all else has an end."""
+    ended = core.batches.get(batch.id)
+    assert ended.state in (BatchState.DONE, BatchState.WAITING, BatchState.PAUSED)
+    if ended.state is BatchState.DONE:
+        assert not ended.pending
+
+
+with_any_fate = configured(
+    max_examples=examples(12),
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+
+
 @pytest.fixture
 def peer() -> Any:
     with SmtpPeer(users={"nobody": ""}) as running:
@@ -108,13 +131,7 @@ def peer() -> Any:
     dot=st.lists(st.sampled_from([None, None, Say("554 5.6.0 no"), TOO_FAST, Drop()]), max_size=6),
     limit=st.sampled_from([None, None, 6]),
 )
-@configured(
-    max_examples=examples(12),
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
-)
+@with_any_fate
 def test_whatever_dies_each_gets_it_once_or_is_named_uncertain(
     core: Mailcore,
     peer: SmtpPeer,
@@ -130,22 +147,13 @@ def test_whatever_dies_each_gets_it_once_or_is_named_uncertain(
         user = f"u{number}@exemplo.com.br"
         peer.users[user] = PASSWORD
         server = at_peer(core, peer, f"S{number}", username=user, from_address=user, daily_limit=limit)
-        people = "\n".join(f"b{number}p{each}@outro.example" for each in range(size))
-        batch = core.batches.create(
-            NewBatch(server_id=server.id, recipients=RecipientsFile(people), subject="Oi", text="Olá"),
-            start=True,
-            actor=ME,
-        )
+        batch = begun(core, server, number, size)
         peer.script |= {"RCPT": list(rcpt), ".": list(dot)}
         for point, after in deaths:
             lives.live(core, point, after)
             check(core, batch, [each.recipients[0] for each in peer.inbox], number)
         lives.live(core, "", 0)
-        # What waits for quota or a provider's words is not to be waited for; all else has an end.
-        ended = core.batches.get(batch.id)
-        assert ended.state in (BatchState.DONE, BatchState.WAITING, BatchState.PAUSED)
-        if ended.state is BatchState.DONE:
-            assert not ended.pending
+        assert_ended(core, batch)
         check(core, batch, [each.recipients[0] for each in peer.inbox], number)
 
 
@@ -177,13 +185,7 @@ def core_of_service(settings: Settings, service: elastic.ElasticPeer) -> Any:
     calls=st.lists(st.sampled_from([None, None, *LOST, *REFUSALS]), max_size=8),
     limit=st.sampled_from([None, None, 7]),
 )
-@configured(
-    max_examples=examples(12),
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
-)
+@with_any_fate
 def test_the_same_over_calls_for_many_some_at_a_time(
     core_of_service: Mailcore,
     service: elastic.ElasticPeer,
@@ -203,20 +205,12 @@ def test_the_same_over_calls_for_many_some_at_a_time(
             name=f"E{number}", kind=Kind.ELASTIC_EMAIL, from_address="eu@exemplo.com.br", daily_limit=limit
         )
         server = core.servers.create(draft, SecretStr(f"CHAVE-{number}"), actor=ME).server
-        people = "\n".join(f"b{number}p{each}@outro.example" for each in range(size))
-        batch = core.batches.create(
-            NewBatch(server_id=server.id, recipients=RecipientsFile(people), subject="Oi", text="Olá"),
-            start=True,
-            actor=ME,
-        )
+        batch = begun(core, server, number, size)
         service.script["/v4/emails"] = list(calls)
         for point, after in [*deaths, ("", 0)]:
             lives.live(core, point, after)
             check(core, batch, [each["to"] for each in service.merged], number)
-        ended = core.batches.get(batch.id)
-        assert ended.state in (BatchState.DONE, BatchState.WAITING, BatchState.PAUSED)
-        if ended.state is BatchState.DONE:
-            assert not ended.pending
+        assert_ended(core, batch)
 
 
 def check(core: Mailcore, batch: Batch, arrived: list[str], number: int) -> None:
