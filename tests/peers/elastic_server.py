@@ -95,6 +95,8 @@ class ElasticPeer:
     """What the statistics say besides what was sent here."""
     failures: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Recipient → what its delivery fails with: ``{"Category": …, "Error": …, "ErrorCode": …}``."""
+    unsubscribed: set[str] = field(default_factory=set)
+    complained: set[str] = field(default_factory=set)
     script: dict[str, Action | list[Action | None]] = field(default_factory=dict)
     together: threading.Barrier | None = None
     """So many requests have to be there before any of them is answered."""
@@ -183,10 +185,10 @@ class ElasticPeer:
         if request.path == "/v4/domains":
             return Answer(200, self.domains)
         if request.path.startswith("/v4/emails/") and request.path.partition("?")[0].endswith("/status"):
-            return self._status(key, request.path.split("/")[3])
+            return self._status(key, request.path.split("/")[3], request.path.partition("?")[2])
         return Answer(404, {"Error": "Not found"})
 
-    def _status(self, key: str, transaction: str) -> Answer:
+    def _status(self, key: str, transaction: str, query: str) -> Answer:
         """What became of a message: every recipient but those of :attr:`failures` has it."""
         for (owner, _), (_, answer) in self._replays.items():
             if owner == key and answer["TransactionID"] == transaction:
@@ -203,6 +205,15 @@ class ElasticPeer:
                         "FailedCount": len(failed),
                         "DeliveredCount": len(recipients) - len(failed),
                         "PendingCount": 0,
+                        # Only who asks for them is told.
+                        **{
+                            name: [one for one in recipients if one in left]
+                            for name, flag, left in (
+                                ("Unsubscribed", "showUnsubscribed=true", self.unsubscribed),
+                                ("AbuseReports", "showAbuse=true", self.complained),
+                            )
+                            if flag in query
+                        },
                     },
                 )
         return Answer(404, {"Error": "Not found"})
