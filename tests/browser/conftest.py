@@ -51,9 +51,13 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def chromium_path() -> str:
-    """The path of an installed Chromium or Chrome; skips (or fails) the test when there is none."""
-    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+def chromium_path(*, headless: bool) -> str:
+    """The path of an installed Chromium or Chrome; skips (or fails) the test when there is none.
+
+    Without a window Debian's build for that alone is taken where it is installed: a page costs it a fifth less.
+    """
+    shell = ("chromium-headless-shell",) if headless else ()
+    for name in (*shell, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
         if path := shutil.which(name):
             return path
     unavailable("no Chromium found: install chromium (Debian: apt install chromium)")
@@ -192,7 +196,7 @@ def playwright_driver() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def playwright_browser(playwright_driver: Any) -> Iterator[Any]:
     """A headless Chromium shared by the session, for tests that need contexts of their own."""
-    browser = playwright_driver.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGS)
+    browser = playwright_driver.chromium.launch(executable_path=chromium_path(headless=True), args=CHROMIUM_ARGS)
     yield browser
     browser.close()
 
@@ -347,7 +351,7 @@ def _tab_of(driver: Any, folder: Path, *, headless: bool = True, env: Mapping[st
     # With a profile, which keeps the scripts it has compiled.
     context = driver.chromium.launch_persistent_context(
         folder,
-        executable_path=chromium_path(),
+        executable_path=chromium_path(headless=headless),
         args=CHROMIUM_ARGS,
         headless=headless,
         env=env,
