@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mailcore.batches.following import first_look
@@ -16,11 +17,11 @@ from mailcore.transports import kind_of
 from mailcore.vocabulary import BatchState, RecipientStatus, SendStatus, SuppressionSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from mailcore.batches.groups import Settlement
     from mailcore.batches.pace import Pace
-    from mailcore.batches.reserving import Counts, OpenBatch
+    from mailcore.batches.reserving import Counts, Group, OpenBatch
     from mailcore.batches.verdicts import Verdict
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.quota.locked_account import LockedAccount
@@ -50,6 +51,16 @@ _FOLLOW = """
 INSERT INTO batch_follow_up (batch_id, server_id, provider_id, since, step, next_at)
 VALUES (:batch, :server, :provider, :now, 0, :next_at) ON CONFLICT (batch_id, provider_id) DO NOTHING
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A group that was handed over, and what became of each recipient."""
+
+    group: Group
+    verdicts: Sequence[Verdict]
+    most_connections: int
+    """That make sense with this kind of server."""
 
 
 def settle(
