@@ -48,8 +48,8 @@ UPDATE send SET status = :status, reply = :reply, provider_id = :provider, diagn
 WHERE idempotency_key = :key AND status IN ('started', 'uncertain')
 """
 _FOLLOW = """
-INSERT INTO batch_follow_up (batch_id, server_id, provider_id, since, step, next_at)
-VALUES (:batch, :server, :provider, :now, 0, :next_at) ON CONFLICT (batch_id, provider_id) DO NOTHING
+INSERT INTO batch_follow_up (batch_id, server_id, provider_id, since, step, next_at, first_row, last_row)
+VALUES (:batch, :server, :provider, :now, 0, :next_at, :first, :last) ON CONFLICT (batch_id, provider_id) DO NOTHING
 """
 
 
@@ -182,7 +182,10 @@ def _follow(account: LockedAccount, batch_id: int, server: MailServer, verdicts:
     """Note which groups the service is to be asked about later."""
     if not kind_of(server.kind).can_follow:
         return
-    taken = {each.provider_id for each in verdicts if each.status is RecipientStatus.ACCEPTED and each.provider_id}
+    taken: dict[str, list[int]] = {}
+    for each in verdicts:
+        if each.status is RecipientStatus.ACCEPTED and each.provider_id:
+            taken.setdefault(each.provider_id, []).append(each.row)
     stored = account.database.stored
     account.cursor.execute_many(
         _FOLLOW,
@@ -193,8 +196,10 @@ def _follow(account: LockedAccount, batch_id: int, server: MailServer, verdicts:
                 "provider": provider,
                 "now": stored(now),
                 "next_at": stored(first_look(now)),
+                "first": min(rows),
+                "last": max(rows),
             }
-            for provider in sorted(taken)
+            for provider, rows in sorted(taken.items())
         ],
     )
 

@@ -719,6 +719,9 @@ class BatchFollowUp(Base):
     since: Mapped[datetime]
     step: Mapped[int] = mapped_column(default=0)
     next_at: Mapped[datetime]
+    first_row: Mapped[int | None]
+    """Between this row of the batch and :attr:`last_row` all its recipients are; unknown of old groups."""
+    last_row: Mapped[int | None]
 
     __table_args__ = (
         Index("uq_batch_follow_up", "batch_id", "provider_id", unique=True),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,6 @@ from sqlalchemy.dialects import postgresql
 
 from mailcore import Mailcore
 from mailcore.batches import groups, reading, recovery, reserving
-from mailcore.settings import Settings
 from mailcore.storage.tables import Batch
 from mailcore.vocabulary import RecipientStatus
 
@@ -31,31 +28,21 @@ def values_of(statement: str) -> dict[str, Any]:
     return {name: moments.get(name, 1) for name in re.findall(r":(\w+)", statement)} | {"owner": "", "diagnosis": ""}
 
 
-@pytest.fixture
-def at_sqlite(tmp_path: Path) -> Iterator[Mailcore]:
-    with Mailcore(Settings(data_dir=tmp_path / "data", keyring="database")) as core:
-        yield core
-
-
-@pytest.fixture
-def at_postgresql(postgres_url: str, tmp_path: Path) -> Iterator[Mailcore]:
-    with Mailcore(Settings(database_url=postgres_url, data_dir=tmp_path / "data", keyring="database")) as core:
-        yield core
-
-
-def test_the_next_group_costs_the_same_however_many_are_done(at_sqlite: Mailcore) -> None:
-    with at_sqlite.database.fast_read() as cursor:
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_next_group_costs_the_same_however_many_are_done(core: Mailcore) -> None:
+    with core.database.fast_read() as cursor:
         for statement in STATEMENTS:
             plan = [row[3] for row in cursor.rows(f"EXPLAIN QUERY PLAN {statement}", values_of(statement))]
             assert any("COVERING INDEX ix_batch_recipient_status (batch_id=? AND status" in step for step in plan)
             assert not [step for step in plan if "(batch_id=?)" in step or "SCAN" in step], "it walks all that is done"
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("has_statistics", [False, True])
-def test_postgresql_does_not_look_at_what_is_done_either(at_postgresql: Mailcore, *, has_statistics: bool) -> None:
+def test_postgresql_does_not_look_at_what_is_done_either(core: Mailcore, *, has_statistics: bool) -> None:
     page = reading._in_order(Batch(id=1), RecipientStatus.FAILED)
     for_page = str(page.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
-    with at_postgresql.database.fast_write() as cursor:
+    with core.database.fast_write() as cursor:
         cursor.execute(PEOPLE)
         if has_statistics:
             cursor.execute("ANALYZE batch_recipient")  # of the moment when all were still to come
