@@ -55,7 +55,7 @@ class Database:
         self._identity: tuple[int, int] | None = None
         """Which file it is, whatever stands under its name later."""
         self._look = _Kept()
-        self._looks: deque[Any] = deque()
+        self._looks: deque[LookCursor] = deque()
 
     @cached_property
     def is_sqlite(self) -> bool:
@@ -157,27 +157,24 @@ class Database:
                 with self._reader.connect() as pooled:
                     yield FastCursor(pooled.connection.cursor(), is_sqlite=True)
             else:
-                with self._looker() as look:
+                look = self._kept_look()
+                try:
                     yield look
+                finally:
+                    if look.connection.closed or len(self._looks) >= _MOST_LOOKS:
+                        look.connection.close()
+                    else:
+                        self._looks.append(look)
 
-    @contextmanager
-    def _looker(self) -> Iterator[LookCursor]:
+    def _kept_look(self) -> LookCursor:
         """A kept connection of a database server, without a transaction.
 
         One out of the pool is asked first whether it still lives, and told its isolation level: three times the cost.
         """
         try:
-            connection = self._looks.pop()
+            return self._looks.pop()
         except IndexError:
-            connection = self._new_look()
-        look = LookCursor(connection, self._new_look)
-        try:
-            yield look
-        finally:
-            if look.connection.closed or len(self._looks) >= _MOST_LOOKS:
-                look.connection.close()
-            else:
-                self._looks.append(look.connection)
+            return LookCursor(self._new_look(), self._new_look)
 
     def _new_look(self) -> Any:
         pooled = self.engine.raw_connection()
@@ -244,7 +241,7 @@ class Database:
         with self._look_turn:
             self._look.close()
         while self._looks:
-            self._looks.pop().close()
+            self._looks.pop().connection.close()
         self.engine.dispose()
 
 
