@@ -132,8 +132,12 @@ class Base(DeclarativeBase):
         The constructor instead notes each value as a change to be written, which takes ten times as long.
         """
         row = cls()
-        instance_dict(row).update(values)
+        row.take(values)
         return row
+
+    def take(self, values: Mapping[str, Any]) -> None:
+        """Take values that the database has already; to set them notes changes, as the constructor does."""
+        instance_dict(self).update(values)
 
     def __repr__(self) -> str:
         # From what is loaded: to show a row must not read the database.
