@@ -17,7 +17,7 @@ from mailcore.batches.pace import keep_pace, pace_of
 from mailcore.batches.reserving import Group, OpenBatch, reserve, take
 from mailcore.batches.settling import Settlement, settle
 from mailcore.batches.stopping import Stopping, stop_before, waits
-from mailcore.diagnosis.replies import diagnosis_for
+from mailcore.diagnosis.replies import diagnosis_for, of_batch
 from mailcore.quota import usage
 from mailcore.quota.locked_account import LockedAccount
 from mailcore.sending.ledger import as_json
@@ -218,7 +218,7 @@ class Groups:
                 "batch": batch.id,
                 "state": stop.state.value,
                 "until": stored(stop.until) if stop.until else None,
-                "reason": as_json(stop.reason) if stop.reason else "",
+                "reason": as_json(of_batch(stop.reason)) if stop.reason else "",
                 "wakes": stop.wakes_by_itself,
                 "finished": stored(now) if stop.state is BatchState.DONE else None,
             },
