@@ -21,7 +21,7 @@ from mailcore.vocabulary import BatchState, Security
 from tests.actors import ME
 from tests.peers.smtp_server import Say, SmtpPeer
 
-from .driver import expect, field, press, rows, settled
+from .driver import expect, field, list_rows, press, rows, settled
 from .test_double_clicks import twice, until_a_press_counts
 
 COUNT = 50
@@ -179,6 +179,15 @@ def test_fifty_from_a_spreadsheet(
     assert [
         listed[name] for name in ("Nome", "Servidor", "Estado", "Progresso", "Enviadas", "Recusadas", "Incertas")
     ] == [*("Aviso de novembro", "Loja", "Concluído", "50 de 50", "49", "1", "0")]
+    settled(page)
+    list_rows(page).first.dblclick()
+    expect(page.get_by_role("heading", name="Depois")).to_be_visible()
+    press(page, "Todos os lotes")
+    expect(page.get_by_role("button", name="Novo lote")).to_be_visible()
+    settled(page)
+    list_rows(page).last.click()
+    press(page, "Abrir")
+    expect(page.get_by_role("heading", name="Aviso de novembro")).to_be_visible()
     page.goto(f"{url}/supressoes")
     expect(page.get_by_text("1 endereço", exact=True)).to_be_visible()
     (suppressed,) = rows(page)
