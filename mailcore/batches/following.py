@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
 
+from mailcore.batches.recovery import ledger_key
 from mailcore.batches.suppressions import suppress
 from mailcore.diagnosis.replies import classify, diagnosis_for
 from mailcore.errors import NotFoundError, SecretError
@@ -40,6 +41,7 @@ _LISTENS_EVERY, _LISTENS_FOR = timedelta(days=1), timedelta(days=14)
 """Most people who unsubscribe do so within days of the message."""
 _NO_MAILBOX = "NoMailbox"
 _MOST_AT_ONCE = 20
+_LAST_ROW, _PIECE = 2**31 - 1, 1_000
 _UNDER_WAY = timedelta(minutes=5)
 """So long nobody else asks about what somebody is asking about."""
 
@@ -139,8 +141,16 @@ def _is_marketing(session: Session, found: BatchFollowUp) -> bool:
 
 
 def _note_state(session: Session, found: BatchFollowUp, state: str, now: datetime) -> None:
-    ours = Send.batch_id == found.batch_id, Send.provider_id == found.provider_id, Send.follow_state != state
-    session.execute(update(Send).where(*ours).values(followed_at=now, follow_state=state))
+    group = select(BatchRecipient.row, BatchRecipient.repeat).where(
+        BatchRecipient.batch_id == found.batch_id,
+        # By the rows: a look at a group must not become one at a million recipients.
+        BatchRecipient.row.between(found.first_row or 0, found.last_row or _LAST_ROW),
+        BatchRecipient.provider_id == found.provider_id,
+    )
+    keys = [ledger_key(found.batch_id, row, repeat) for row, repeat in session.execute(group)]
+    for start in range(0, len(keys), _PIECE):
+        ours = Send.idempotency_key.in_(keys[start : start + _PIECE]), Send.follow_state != state
+        session.execute(update(Send).where(*ours).values(followed_at=now, follow_state=state))
 
 
 def _refuse(session: Session, batch: Batch, found: BatchFollowUp, delivery: Delivery) -> None:
@@ -158,7 +168,8 @@ def _refuse(session: Session, batch: Batch, found: BatchFollowUp, delivery: Deli
         told = failed[recipient.address_key]
         recipient.status, recipient.reply = RecipientStatus.REFUSED, told.reply[:2_000]
         recipient.diagnosis = as_json(_diagnosis(told))
-        ours = Send.batch_id == batch.id, Send.message_id == recipient.message_id
+        key = ledger_key(batch.id, recipient.row, recipient.repeat)
+        ours = Send.idempotency_key == key, Send.message_id == recipient.message_id
         values: dict[str, Any] = {
             "follow_failures": json.dumps([asdict(told)], ensure_ascii=False),
             "follow_state": delivery.state[:40],

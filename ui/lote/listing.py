@@ -102,16 +102,11 @@ def _cells(core: Mailcore, batch: Batch) -> list[str | Cell]:
     ]
 
 
-def starts_later(batch: Batch) -> bool:
-    """Whether a batch waits for its own hour, and not for quota."""
-    return batch.state is BatchState.WAITING and batch.starts_at is not None and batch.starts_at == batch.waits_until
-
-
 def goes_on(batch: Batch, zone: ZoneInfo) -> str:
     """ "começa em 27/11/2026 08:00", "continua em …": what stands beside the state of a batch that waits."""
     if batch.state is not BatchState.WAITING or batch.waits_until is None:
         return ""
-    return f"{'começa' if starts_later(batch) else 'continua'} em {date_time(batch.waits_until, zone)}"
+    return f"{'começa' if batch.waits_for_its_hour else 'continua'} em {date_time(batch.waits_until, zone)}"
 
 
 def share_done(batch: Batch) -> float:

@@ -17,7 +17,7 @@ from ui.formats import clock, date_time, number, plain
 from ui.listview.filters import Choice, Filters
 from ui.listview.table import Cell, Column, Tone, counted, nothing_found, pager, table
 from ui.lote import result_file
-from ui.lote.listing import UNDER_WAY, forecast_sentence, share_done, starts_later
+from ui.lote.listing import UNDER_WAY, forecast_sentence, share_done
 from ui.outcome import show_diagnosis
 from ui.person import may
 from ui.question import confirm
@@ -93,7 +93,7 @@ def _what_next(core: Mailcore, batch: Batch) -> None:
     zone, now = core.settings.zone, datetime.now(UTC)
     if batch.state in UNDER_WAY:
         if batch.waits_until is not None and batch.waits_until > now:
-            act = "Começa" if starts_later(batch) else "Continua"
+            act = "Começa" if batch.waits_for_its_hour else "Continua"
             st.markdown(f"{act} **{clock(batch.waits_until, now, zone)}**.")
         told = forecast_sentence(core.batches.forecast(batch.id), batch.pending, zone)
         st.caption(f"Previsão: {told}." if told else "Sem previsão: a conta está bloqueada.")

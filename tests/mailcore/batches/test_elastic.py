@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from mailcore import Mailcore
 from mailcore.batches import pace
@@ -121,6 +121,28 @@ def test_who_unsubscribes_at_the_service_gets_no_more_divulgacao(
     core.batches._following.look()
     with core.database.read() as session:
         assert session.scalars(select(BatchFollowUp)).all() == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # whose plans are read
+def test_a_look_at_a_group_does_not_go_through_its_whole_batch(
+    core: Mailcore, server: MailServer, peer: ElasticPeer
+) -> None:
+    peer.failures = {address(2): {"Category": "NoMailbox", "Error": "550 5.1.1", "ErrorCode": 550}}
+    started(core, server, 4)
+    work(core)
+    a_minute_passes(core)
+    plans: list[str] = []
+
+    def explain(_: Any, cursor: Any, statement: str, values: Any, *__: Any) -> None:
+        if "send" in statement or "batch_recipient" in statement:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            plans.extend(row[3] for row in cursor.fetchall())
+
+    event.listen(core.database.engine, "before_cursor_execute", explain)
+    core.batches._following.look()
+    event.remove(core.database.engine, "before_cursor_execute", explain)
+    assert len(plans) >= 4
+    assert not [step for step in plans if "SCAN" in step or step.endswith("(batch_id=?)")], plans
 
 
 def test_a_lost_answer_is_uncertain_and_a_refused_call_is_not(
