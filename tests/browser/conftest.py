@@ -22,6 +22,7 @@ import pytest
 
 from mailcore import Mailcore
 from mailcore.settings import Settings
+from mailcore.storage.tables import Base
 from tests.browser import warm
 from tests.browser.driver import TRAFFIC
 
@@ -75,10 +76,12 @@ _usual: list[int] = []
 
 
 def _usual_port() -> int:
-    """The same port again and again where it is free: the browser then knows the scripts that come from it."""
-    if not _usual:
-        _usual.append(free_port())
-    return free_port() if _usual[0] in _ports_in_use else _usual[0]
+    """The same ports again and again where they are free: the browser then knows the scripts that come from them."""
+    for port in _usual:
+        if port not in _ports_in_use:
+            return port
+    _usual.append(free_port())
+    return _usual[-1]
 
 
 @dataclass
@@ -90,7 +93,8 @@ class RunningApp:
     log_path: Path
     args: tuple[str, ...] = ()
     port: int = 0
-    _process: Any = field(default=None, repr=False)
+    _started: Any = field(default=None, repr=False)
+    _told: int = 0
 
     @property
     def url(self) -> str:
@@ -98,10 +102,21 @@ class RunningApp:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def _process(self) -> Any:
+        return None if self._started is None else self._started.process
+
+    @property
     def pid(self) -> int:
         assert self._process is not None, "the app is not running"
         pid: int = self._process.pid
         return pid
+
+    def begin_anew(self) -> None:
+        """For another test: running, with nothing kept of what the library said, and nothing printed yet."""
+        if self._process is None or not self._process.is_alive():
+            self.restart()
+        self._started.forget()
+        self._told = self.log_path.stat().st_size
 
     def start(self) -> None:
         """Start and wait until it answers; on a port taken meanwhile try another, unless one was given."""
@@ -110,7 +125,7 @@ class RunningApp:
             self.port = self.port if fixed else _usual_port() if attempt == 0 else free_port()
             _ports_in_use.add(self.port)
             arguments = [f"--server.port={self.port}", "--server.headless=true", *self.args]
-            self._process = warm.start(self.script, arguments, self.env, self.log_path)
+            self._started = warm.start(self.script, arguments, self.env, self.log_path)
             if self._healthy():
                 return
             self.stop()
@@ -131,8 +146,8 @@ class RunningApp:
         return False
 
     def output(self) -> str:
-        """Everything the process wrote so far, over restarts too."""
-        return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
+        """Everything the process wrote in the time of this test, over restarts too."""
+        return self.log_path.read_bytes()[self._told :].decode("utf-8", "replace") if self.log_path.exists() else ""
 
     def stop(self) -> None:
         """Terminate, then kill; quiet when it is not running."""
@@ -142,7 +157,7 @@ class RunningApp:
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join(STOP_SECONDS)
-            self._process = None
+            self._started = None
             _ports_in_use.discard(self.port)
 
     def restart(self) -> None:
@@ -396,17 +411,51 @@ def headed_page(headed_tab: Tab, page_frames: list[bytes], console_errors: list[
         yield page
 
 
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Mailcore]:
-    """The installation that :func:`app` shows, for looking and preparing from outside the browser."""
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
-    yield opened
-    opened.close()
+@dataclass(frozen=True)
+class Standing:
+    """An installation and its app, which test after test has to itself, empty."""
+
+    core: Mailcore
+    app: RunningApp
+
+    def empty(self) -> None:
+        """Take out every record; numbers of records go on, so that nobody takes one for one of before."""
+        # A test that has read the database's files has dropped SQLite's locks on them, which are of the process.
+        self.core.database.dispose()
+        with self.core.database.write() as session:
+            for table in reversed(Base.metadata.sorted_tables):
+                if table.name != "installation":
+                    session.execute(table.delete())
+        self.app.begin_anew()
+
+
+@pytest.fixture(scope="session")
+def elastic_port() -> int:
+    """Where the app of :func:`app` looks for Elastic Email; a test that needs it starts ``ElasticPeer(port=…)``."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory, elastic_port: int) -> Iterator[Standing]:
+    folder = tmp_path_factory.mktemp("standing")
+    url = f"http://127.0.0.1:{elastic_port}"
+    core = Mailcore(Settings(data_dir=folder / "data", keyring="database", elastic_email_url=url))
+    start, _ = _app_factory(folder)
+    env = {"MAILCORE_DATA_DIR": str(folder / "data"), "MAILCORE_KEYRING": "database", "MAILCORE_ELASTIC_EMAIL_URL": url}
+    app = start("app.py", env)
+    yield Standing(core, app)
+    app.stop()
+    core.close()
 
 
 @pytest.fixture
-def app(core: Mailcore, streamlit_server: StartApp) -> RunningApp:
+def core(standing: Standing) -> Mailcore:
+    """The installation that :func:`app` shows, without a record, for looking and preparing from outside the browser."""
+    standing.empty()
+    return standing.core
+
+
+@pytest.fixture
+def app(standing: Standing, core: Mailcore) -> RunningApp:
     """The app over :func:`core`; a file whose app needs other settings has an ``app`` of its own."""
-    return streamlit_server(
-        "app.py", {"MAILCORE_DATA_DIR": str(core.settings.data_dir), "MAILCORE_KEYRING": "database"}
-    )
+    return standing.app
