@@ -15,7 +15,7 @@ from mailcore.errors import MailcoreError
 from mailcore.rights import ROLE_LABELS, Role
 from ui.context import current_actor, note
 from ui.door.knock import base_path
-from ui.formats import date_time, plain
+from ui.formats import date_time, number, plain
 from ui.listview.table import Cell, Column, counted, table
 from ui.session import ENTRIES_PAGE, USERS_ASKED, USERS_LINK, USERS_SELECTED, select
 
@@ -207,7 +207,12 @@ def _sessions_of(core: Mailcore, user: User) -> None:
             f"  {plain(session.user_agent)}"
         )
     more = len(found) - _MOST_SESSIONS
-    st.caption(f"e mais {more}" if more > 0 else counted(len(found), "sessão", "sessões"))
+    if more > 0:
+        st.caption(f"e mais {number(more)}")
+    elif not found:
+        st.caption("Nenhuma sessão aberta.")
+    else:
+        st.caption(counted(len(found), "sessão", "sessões"))
 
 
 def _do(core: Mailcore, user: User, title: str) -> None:

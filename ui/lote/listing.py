@@ -37,14 +37,14 @@ TONES: dict[BatchState, Tone] = {
 _EVERY = 2.0
 _PAGES = Filters(page=BATCHES_PAGE)
 _COLUMNS = (
-    Column("name", "Nome", 170, 3),
-    Column("server", "Servidor", 120, 2),
-    Column("state", "Estado", 184),
-    Column("progress", "Progresso", 120, 1),
-    Column("sent", "Enviadas", 100, is_number=True),
-    Column("refused", "Recusadas", 110, is_number=True),
-    Column("uncertain", "Incertas", 96, is_number=True),
-    Column("forecast", "Previsão", 210, 1),
+    Column("name", "Nome", 200, 3),
+    Column("server", "Servidor", 130, 2, wraps=True),
+    Column("state", "Estado", 226),
+    Column("progress", "Progresso", 104, 0.5),
+    Column("sent", "Enviadas", 92, is_number=True),
+    Column("refused", "Recusadas", 108, is_number=True),
+    Column("uncertain", "Incertas", 88, is_number=True),
+    Column("forecast", "Previsão", 212, 0.5),
 )
 
 
@@ -109,6 +109,12 @@ def goes_on(batch: Batch, zone: ZoneInfo) -> str:
     if batch.state is not BatchState.WAITING or batch.waits_until is None:
         return ""
     return f"{'começa' if batch.waits_for_its_hour else 'continua'} em {date_time(batch.waits_until, zone)}"
+
+
+def state_of(batch: Batch, zone: ZoneInfo) -> str:
+    """ "**Aguardando cota** (continua em 27/11/2026 08:00)", as Markdown."""
+    later = goes_on(batch, zone)
+    return f"**{words.BATCH_STATE[batch.state]}**" + (f" ({later})" if later else "")
 
 
 def share_done(batch: Batch) -> float:
