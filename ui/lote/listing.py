@@ -40,7 +40,7 @@ _COLUMNS = (
     Column("name", "Nome", 200, 3),
     Column("server", "Servidor", 130, 2, wraps=True),
     Column("state", "Estado", 226),
-    Column("progress", "Progresso", 104, 0.5),
+    Column("progress", "Progresso", 104, 0.5, wraps=True),
     Column("sent", "Enviadas", 92, is_number=True),
     Column("refused", "Recusadas", 108, is_number=True),
     Column("uncertain", "Incertas", 88, is_number=True),
