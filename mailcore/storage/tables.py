@@ -136,8 +136,12 @@ class Base(DeclarativeBase):
         The constructor instead notes each value as a change to be written, which takes ten times as long.
         """
         row = cls()
-        instance_dict(row).update(values)
+        row.take(values)
         return row
+
+    def take(self, values: Mapping[str, Any]) -> None:
+        """Take values that the database has already; to set them notes changes, as the constructor does."""
+        instance_dict(self).update(values)
 
     def __repr__(self) -> str:
         # From what is loaded: to show a row must not read the database.
@@ -733,6 +737,9 @@ class BatchFollowUp(Base):
     since: Mapped[datetime]
     step: Mapped[int] = mapped_column(default=0)
     next_at: Mapped[datetime]
+    first_row: Mapped[int | None]
+    """Between this row of the batch and :attr:`last_row` all its recipients are; unknown of old groups."""
+    last_row: Mapped[int | None]
 
     __table_args__ = (
         Index("uq_batch_follow_up", "batch_id", "provider_id", unique=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
-from mailcore.settings import Settings
 from mailcore.vocabulary import Kind, Security
 from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
@@ -31,31 +30,9 @@ def smtp() -> Iterator[SmtpPeer]:
 
 
 @pytest.fixture
-def elastic() -> Iterator[ElasticPeer]:
-    with ElasticPeer(keys={KEY}) as peer:
+def elastic(elastic_port: int) -> Iterator[ElasticPeer]:
+    with ElasticPeer(keys={KEY}, port=elastic_port) as peer:
         yield peer
-
-
-@pytest.fixture
-def settings(tmp_path: Path, elastic: ElasticPeer) -> Settings:
-    return Settings(data_dir=tmp_path / "data", keyring="database", elastic_email_url=elastic.url)
-
-
-@pytest.fixture
-def core(settings: Settings) -> Iterator[Mailcore]:
-    opened = Mailcore(settings)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(settings: Settings, core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
-    env = {
-        "MAILCORE_DATA_DIR": str(settings.data_dir),
-        "MAILCORE_KEYRING": "database",
-        "MAILCORE_ELASTIC_EMAIL_URL": settings.elastic_email_url,
-    }
-    return streamlit_server("app.py", env)
 
 
 def register(core: Mailcore, smtp: SmtpPeer, **changes: Any) -> int:

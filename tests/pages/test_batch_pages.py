@@ -25,11 +25,11 @@ LIST = "nome;e-mail\nBia;bia@x.br\nCaio;caio@x.br\n=1+1;dani@x.br"
 
 
 @pytest.fixture
-def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+def core(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
     st.cache_resource.clear()
-    with Mailcore(Settings(data_dir=tmp_path / "data", keyring="database")) as opened:
+    with Mailcore(Settings(data_dir=data_dir, keyring="database")) as opened:
         # Nobody listens there, and that is known at once.
         draft = ServerDraft(
             name="Loja",

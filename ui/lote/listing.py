@@ -40,7 +40,7 @@ _COLUMNS = (
     Column("name", "Nome", 200, 3),
     Column("server", "Servidor", 130, 2, wraps=True),
     Column("state", "Estado", 226),
-    Column("progress", "Progresso", 104, 0.5),
+    Column("progress", "Progresso", 104, 0.5, wraps=True),
     Column("sent", "Enviadas", 92, is_number=True),
     Column("refused", "Recusadas", 108, is_number=True),
     Column("uncertain", "Incertas", 88, is_number=True),
@@ -61,12 +61,14 @@ def batches(core: Mailcore) -> None:
         )
         return
     is_moving = any(batch.state in UNDER_WAY for batch in found.batches)
-    st.fragment(_table, run_every=_EVERY if is_moving else None)(core, is_moving)
+    st.fragment(_table, run_every=_EVERY if is_moving else None)(core, is_moving, st.query_params.to_dict())
 
 
-def _table(core: Mailcore, was_moving: bool) -> None:
+def _table(core: Mailcore, was_moving: bool, drawn_for: dict[str, str]) -> None:
     found = core.batches.find(page=BATCHES_PAGE.get())
-    if was_moving and not any(batch.state in UNDER_WAY for batch in found.batches):
+    has_ended = was_moving and not any(batch.state in UNDER_WAY for batch in found.batches)
+    # One was opened: what is pressed in here runs no more than this.
+    if has_ended or st.query_params.to_dict() != drawn_for:
         st.rerun(scope="app")
     _draw(core, found)
 

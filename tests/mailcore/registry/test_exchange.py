@@ -152,8 +152,8 @@ _DRAFTS = st.builds(
 
 
 @pytest.fixture
-def sqlite_core(tmp_path: Path) -> Any:
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
+def sqlite_core(data_dir: Path) -> Any:
+    opened = Mailcore(Settings(data_dir=data_dir, keyring="database"))
     yield opened
     opened.close()
 
@@ -610,11 +610,11 @@ def test_ten_thousand_records(core: Mailcore) -> None:
 
 
 @pytest.fixture
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def installation(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The library on the installation the commands run on."""
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
+    opened = Mailcore(Settings(data_dir=data_dir, keyring="database"))
     yield opened
     opened.close()
 
