@@ -32,18 +32,6 @@ const watch = (W) => {
   }, { capture: true });
 };
 
-// The whole of it, also of what is on its way (a frame of code is loaded apart), until the person does something.
-// Focus alone leaves what is partly in sight where it is.
-const keepInSight = (el, signal) => {
-  const show = () => el.scrollIntoView({ block: "nearest" });
-  const grown = new ResizeObserver(show);
-  const stop = () => grown.disconnect();
-  grown.observe(el);
-  signal.addEventListener("abort", stop);
-  for (const type of ["wheel", "keydown", "pointerdown"]) addEventListener(type, stop, { capture: true, once: true, signal });
-  show();
-};
-
 // Each button bears its key: for the eyes alone, its name stays what it says.
 const face = (key, cls) => {
   const el = one(`.${cls} button`);
@@ -177,9 +165,9 @@ export default function ({ data, parentElement }) {
     };
     (async () => {
       const news = data.first && (await enter(`.${data.first}`));
-      if (news) keepInSight(news, off.signal);
       if (!data.focus[0]) return;
       if (news) {
+        news.scrollIntoView({ block: "nearest" });
         await later(READ);
         if (active() && active() !== news) return; // the person has gone elsewhere
       }

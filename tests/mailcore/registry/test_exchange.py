@@ -281,6 +281,7 @@ def test_a_file_for_people_is_in_words_with_the_codes_beside_them(sqlite_core: M
         "ssl_tls",
     )
     assert (row["Ativo"], row["Último teste"], row["Observações"]) == ("sim", "Nunca testado", "'=1+1")
+    assert row["Autorização"] == ""  # with a password there is nothing to authorise
     assert row["Registrado em"] == stored[0].created_at.astimezone(ZONE).strftime("%d/%m/%Y %H:%M")
     # The word is what counts; a code left as it was changes nothing back.
     changed = to_people_csv(stored, ZONE).replace(";Paga;", ";Gratuita;")
