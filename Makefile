@@ -39,6 +39,7 @@ demo: $(VENV)/.app
 # On every processor; what was skipped is listed at the end with its reason.
 # Alone: make test PYTEST_ARGS="-n 0 -k word".  Property tests for longer: MAILCORE_HYPOTHESIS=thorough make test
 test: $(VENV)/.dev
+	@$(BIN)/python -m compileall -q mailcore ui pages demo
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev

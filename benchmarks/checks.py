@@ -59,7 +59,7 @@ def _side_by_side() -> Figure:
         checked = core.check_all()
         seconds = time.perf_counter() - begun
         core.close()
-    assert all(one.ok for one in checked), next(one for one in checked if not one.ok)
+    assert all(each.ok for each in checked), next(each for each in checked if not each.ok)
     name = f"{_SERVERS} servers that answer in {_ANSWER_SECONDS * 1000:.0f} ms, side by side"
     return Figure(name, seconds, "s", 10, "STARTTLS, login, sender; results noted")
 

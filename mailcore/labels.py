@@ -140,7 +140,7 @@ RECIPIENT_STATUS = {
 SUPPRESSION_SCOPE = {SuppressionScope.ALL: "Todos os lotes", SuppressionScope.MARKETING: "Só divulgação"}
 SUPPRESSION_SOURCE = {
     SuppressionSource.HAND: "Alguém da equipe",
-    SuppressionSource.REFUSAL: "O servidor recusou: não existe",
+    SuppressionSource.REFUSAL: "O servidor disse que não existe",
     SuppressionSource.SERVICE: "O serviço não conseguiu entregar",
     SuppressionSource.UNSUBSCRIBED: "Pediu para sair",
 }

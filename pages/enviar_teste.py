@@ -9,6 +9,7 @@ st.title("Enviar teste")  # painted while the rest is being loaded
 
 from ui.context import faults, mailcore
 from ui.enviar_teste import choose_server, message_fields, send_pressed, show_last_outcome
+from ui.outcome import OUTCOME
 from ui.quota_warnings import show_quota_of
 from ui.shortcuts import shortcuts
 
@@ -22,5 +23,5 @@ message_fields(server)
 with faults():
     show_quota_of(core, server)
     send_pressed(core, server)
-show_last_outcome(core, server)
-shortcuts({})
+sent = show_last_outcome(core, server)
+shortcuts({}, focus_first=OUTCOME if sent else None, focus_token=sent)

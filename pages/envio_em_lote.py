@@ -15,12 +15,14 @@ from ui.lote.form import new_batch
 from ui.lote.listing import batches
 from ui.lote.opened import HEADING, asked_for, heading, opened
 from ui.lote.running import acts, progress, questions, recipients
+from ui.outcome import OUTCOME
 from ui.person import may
 from ui.shortcuts import shortcuts
 
 core = mailcore()
 notices()
 asked = asked_for()
+tested = None
 with faults():
     if asked == "novo" and may(Right.DELETE_OR_BULK):
         new_batch(core)
@@ -29,10 +31,11 @@ with faults():
     else:
         heading(core, batch)
         if batch.state is BatchState.DRAFT and may(Right.DELETE_OR_BULK):
-            draft(core, batch)
+            tested = draft(core, batch)
             questions(core, batch)
         else:
             acts(core, batch)
             progress(core, batch)
         recipients(core, batch)
-shortcuts({}, focus_first=HEADING if asked.isdecimal() else None, focus_token=asked)
+news = OUTCOME if tested else HEADING if asked.isdecimal() else None
+shortcuts({}, focus_first=news, focus_token=(asked, tested))

@@ -13,7 +13,7 @@ from ui.person import may
 from ui.quota_warnings import show_near_the_limit
 from ui.servidores.actions import change, duplicate, register, send_test, switch, test_connection
 from ui.servidores.deleting import delete_dialog
-from ui.servidores.listing import filters, selected_servers, server_page, server_table
+from ui.servidores.listing import explain_empty_list, filters, selected_servers, server_page, server_table
 from ui.servidores.portfolio import show_attention, test_all
 from ui.shortcuts import shortcuts
 
@@ -31,28 +31,23 @@ none, not_one = not selected, len(selected) != 1
 if may(Right.OPERATE):
     with toolbar:
         st.button("Novo", key="new", type="primary", help="F5", on_click=register)
+if page is None:
+    explain_empty_list()
+    toolbar = st.container(horizontal=True)  # out of the way until there is a server to act on
+if may(Right.OPERATE):
+    with toolbar:
         st.button("Alterar", key="edit", disabled=not_one, on_click=change)
         wants_delete = st.button("Apagar", key="delete", disabled=none)
         wants_check = st.button("Testar conexão", key="check", disabled=none)
         st.button("Enviar teste", key="send", disabled=not_one, on_click=send_test)
+if may(Right.OPERATE) and page is not None:
+    with toolbar:
         turns_on = st.button("Ativar", key="turn_on", disabled=all(server.is_active for server in selected))
         turns_off = st.button("Desativar", key="turn_off", disabled=not any(server.is_active for server in selected))
         st.button("Duplicar", key="duplicate", disabled=not_one, on_click=duplicate)
-        wants_all = st.button("Testar todos", key="check_all", disabled=page is None)
+        wants_all = st.button("Testar todos", key="check_all")
 
-if page is None:
-    st.info(
-        "Ainda não há servidores aqui. Um servidor de e-mail é por onde as mensagens saem: uma conta SMTP "
-        "(Gmail, Yahoo, UOL, a hospedagem do cliente…) ou uma conta da Elastic Email. "
-        + (
-            "Clique em **Novo** para registrar o primeiro; você vai precisar do endereço do servidor, do usuário e "
-            "da senha."
-            if may(Right.OPERATE)
-            else "Quem tem o papel de Suporte ou de Administrador registra o primeiro."
-        ),
-        icon=":material/mail:",
-    )
-else:
+if page is not None:
     show_near_the_limit(core)
     server_table(core, page, selected, opens=may(Right.OPERATE))
     show_attention(core)

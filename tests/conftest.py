@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +29,6 @@ from ui.door import tickets
 
 if TYPE_CHECKING:
     from tests.postgres import SharedDatabase
-
-sys.dont_write_bytecode = True
 
 
 def pytest_collection_finish() -> None:
@@ -133,6 +130,16 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mailcore.db"
 
 
+@pytest.fixture
+def data_dir(tmp_path: Path, starts_migrated: bool, request: pytest.FixtureRequest) -> Path:
+    """Folder for an installation on SQLite, with a database of this version and nothing in it."""
+    folder = tmp_path / "data"
+    if starts_migrated:
+        make_data_dir(folder)
+        shutil.copyfile(request.getfixturevalue("migrated_file"), folder / "mailcore.db")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shared_postgres(postgres_cluster: str) -> SharedDatabase:
     """A PostgreSQL database of this version with nothing in it, for one test at a time."""
@@ -172,14 +179,10 @@ def postgres_url(postgres_cluster: str, starts_migrated: bool, request: pytest.F
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, starts_migrated: bool) -> str:
+def database_url(request: pytest.FixtureRequest) -> str:
     """URL of a database without a record: every test that asks for it runs on both kinds."""
     if request.param == "sqlite":
-        file = tmp_path / "data" / "mailcore.db"
-        if starts_migrated:
-            make_data_dir(file.parent)
-            shutil.copyfile(request.getfixturevalue("migrated_file"), file)
-        return f"sqlite:///{file}"
+        return f"sqlite:///{request.getfixturevalue('data_dir') / 'mailcore.db'}"
     url: str = request.getfixturevalue("postgres_url")
     return url
 

@@ -96,49 +96,73 @@ def fresh_database(cluster: str, name: str, template: str = "template1") -> Iter
 
 
 class SharedDatabase:
-    """A database of this version that test after test has to itself, emptied and renamed in between.
+    """A database of this version that test after test has to itself, emptied in between.
 
-    To copy one takes a hundred times as long as to empty it, for every table and index is a file or two. Under its
-    new name nobody who is left over from the test before finds it again. One whose tables were altered is dropped.
+    To copy one takes a hundred times as long as to empty it, for every table and index is a file or two. Each test
+    comes in by a name of its own, which lets nobody in after it: what is left over from a test finds nothing of the
+    next. One whose tables were altered is dropped.
     """
 
     def __init__(self, cluster: str, template: str) -> None:
         """Copy ``template`` when a test first asks."""
         self._cluster = cluster
         self._template = template
-        self._name: str | None = None
+        self._database = ""
+        self._user = ""
         self._restore = ""
+        self._kept: psycopg.Connection[tuple[object, ...]] | None = None
+        """Kept open: a new one would have to read first what every table and index is like."""
 
     def take(self, name: str) -> str:
-        """Return the URL of a database of this name that is as the template was."""
-        url = _url_of(self._cluster, name)
-        with psycopg.connect(self._cluster, autocommit=True) as admin:
-            if self._name is not None:
-                admin.execute(_END_CONNECTIONS, (self._name,))
-                if self._is_restored():
-                    admin.execute(f'ALTER DATABASE "{self._name}" RENAME TO "{name}"')
-                    self._name = name
-                    return url
-                admin.execute(f'DROP DATABASE "{self._name}" WITH (FORCE)')
-            admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
+        """Return the URL, under this user name, of a database that is as the template was."""
+        if self._database and not self._is_restored():
+            self._drop()
+        if not self._database:
+            self._copy(name)
+        self._user = name
+        self._run(f'CREATE ROLE "{name}" LOGIN SUPERUSER')
+        return _url_of(self._cluster, self._database).replace("//mailcore@", f"//{name}@")
+
+    def _is_restored(self) -> bool:
+        """Let nobody in any more, and bring the rows back as they were; False where the tables are not what they were.
+
+        Nobody is asked for a foreign key.
+        """
+        self._run(f'ALTER ROLE "{self._user}" NOLOGIN')
+        self._run(_END_OTHERS)
+        if self._run("SELECT FROM testing.alteration LIMIT 1").rowcount:
+            return False
+        self._run(f"BEGIN; SET LOCAL session_replication_role = replica; {self._restore}; COMMIT")
+        return True
+
+    def _run(self, statement: str) -> psycopg.Cursor[tuple[object, ...]]:
+        if self._kept is None or self._kept.closed:
+            self._kept = psycopg.connect(_url_of(self._cluster, self._database), autocommit=True)
+        try:
+            return self._kept.execute(statement)
+        except psycopg.OperationalError:  # a test ended every connection
+            if not self._kept.closed:
+                raise
+            return self._run(statement)
+
+    def _copy(self, name: str) -> None:
+        url = create_database(self._cluster, name, self._template)
         with psycopg.connect(url, autocommit=True) as connection:
             self._restore = _statements_that_restore(connection)
             connection.execute(_NOTE_ALTERATIONS)
-        self._name = name
-        return url
+        self._database = name
 
-    def _is_restored(self) -> bool:
-        """Bring the rows back as they were; False where the tables are not what they were."""
-        assert self._name is not None
-        with psycopg.connect(_url_of(self._cluster, self._name)) as connection:
-            if connection.execute("SELECT EXISTS (SELECT 1 FROM testing.alteration)").fetchone() != (False,):
-                return False
-            connection.execute("SET LOCAL session_replication_role = replica")  # no foreign key is asked
-            connection.execute(self._restore)
-        return True
+    def _drop(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+        with psycopg.connect(self._cluster, autocommit=True) as admin:
+            admin.execute(f'DROP DATABASE "{self._database}" WITH (FORCE)')
+        self._database = ""
 
 
-_END_CONNECTIONS = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 _NOTE_ALTERATIONS = """
 CREATE TABLE testing.alteration (command text);
 CREATE FUNCTION testing.note() RETURNS event_trigger LANGUAGE plpgsql AS
@@ -161,7 +185,9 @@ def _statements_that_restore(connection: psycopg.Connection[tuple[object, ...]])
         "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
     ).fetchall()
     connection.execute("CREATE SCHEMA testing")
-    statements = [_TRUNCATE_LARGE]
+    names = ", ".join(f'public."{table}"' for (table,) in tables)
+    # Whoever was told to end and is still writing is waited for here; PostgreSQL itself looks every 100 ms.
+    statements = [f"LOCK TABLE {names} IN EXCLUSIVE MODE", _TRUNCATE_LARGE]
     for (table,) in tables:
         statements.append(f'DELETE FROM public."{table}"')
         if connection.execute(f'SELECT EXISTS (SELECT 1 FROM public."{table}")').fetchone() == (True,):

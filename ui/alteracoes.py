@@ -26,7 +26,6 @@ _FIELDS = {
     **LABELS,
     "account_hold": "Bloqueio da conta",
     "external_use": "Consumo externo",
-    **BATCH_ACT,
     **{f"app_{name}": label for name, label in APP_LABELS.items()},
 }
 
@@ -36,12 +35,12 @@ _TRAIL = Filters(
 _HISTORY = Filters(page=HISTORY_PAGE)
 _COLUMNS = (
     Column("at", "Quando", 146),
-    Column("server", "Servidor", 150, 2),
+    Column("server", "Servidor", 150, 1.5),
     Column("who", "Quem", 110, 1),
-    Column("action", "O que", 96),
+    Column("action", "O que", 150),
     Column("field", "Campo", 130, 1),
-    Column("before", "De", 120, 2),
-    Column("after", "Para", 120, 2),
+    Column("before", "De", 120, 1.5),
+    Column("after", "Para", 190, 2.5),
 )
 
 
@@ -90,11 +89,18 @@ def _cells(change: Change, zone: ZoneInfo, *, with_server: bool) -> list[str]:
         date_time(change.at, zone),
         *([change.server_name] if with_server else []),
         change.who,
-        ACTION[change.action],
-        _FIELDS.get(change.field, change.field),
-        _before(change),
-        _after(change),
+        *_what(change),
     ]
+
+
+def _what(change: Change) -> tuple[str, str, str, str]:
+    """What was done, to which field, from what, to what."""
+    if change.field in BATCH_ACT:
+        # No field of the record: the value names the batch and how many recipients.
+        batch = _after(change)
+        word = "destinatário" if batch.endswith(": 1") else "destinatários"
+        return BATCH_ACT[change.field], "", "", f"{batch} {word}"
+    return ACTION[change.action], _FIELDS.get(change.field, change.field), _before(change), _after(change)
 
 
 def _before(change: Change) -> str:

@@ -30,12 +30,13 @@ def list_of_apps(core: Mailcore) -> None:
     if not apps:
         st.info("Nenhum aplicativo registrado ainda. Siga os passos abaixo e registre o primeiro.")
     for app in apps:
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"app_{app.id}"):
             tenant = f" · locatário {plain(app.tenant)}" if app.tenant else ""
-            st.markdown(
-                f"**{plain(app.name)}** · {OAUTH_PROVIDER[app.provider]} · {OAUTH_MODE[app.mode]} · "
-                f"{plain(app.client_id)}{tenant} · {_secret(app)}"
-            )
+            with st.container(width="stretch", gap=None):
+                st.markdown(
+                    f"**{plain(app.name)}** · {OAUTH_PROVIDER[app.provider]} · {OAUTH_MODE[app.mode]} · {_secret(app)}"
+                )
+                st.caption(f"{plain(app.client_id)}{tenant}")
             if link := core.servers.apps.consent_link(app):
                 with st.popover("Link de consentimento"):
                     st.markdown("Mande ao administrador da empresa, se ela não deixa cada pessoa consentir:")

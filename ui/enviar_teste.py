@@ -16,7 +16,7 @@ from mailcore.vocabulary import Origin
 from ui.context import current_actor
 from ui.formats import plain
 from ui.jobs import watch
-from ui.outcome import show_send
+from ui.outcome import OUTCOME, show_send
 from ui.quota_warnings import offer_paid_server
 from ui.session import (
     LAST_RECIPIENT,
@@ -50,11 +50,11 @@ def choose_server(core: Mailcore) -> MailServer | None:
         return None
     if found.total > len(found.servers) or SEND_SEARCH.get():
         st.text_input(
-            "Buscar",
+            "Buscar servidor",
             key=SEND_SEARCH.name,
             type="search",
             live="200ms",
-            placeholder="para achar o servidor na lista",
+            placeholder="descrição, servidor, usuário, remetente",
         )
     options = {server.id: server for server in found.servers}
     if chosen is not None and not SEND_SEARCH.get():
@@ -159,10 +159,13 @@ def send_pressed(core: Mailcore, server: MailServer) -> None:
     st.rerun()
 
 
-def show_last_outcome(core: Mailcore, server: MailServer) -> None:
-    """Show what became of the last message sent through this server from this page."""
+def show_last_outcome(core: Mailcore, server: MailServer) -> int | None:
+    """Show what became of the last message sent through this server from this page; return its row's id."""
     shown = SEND_OUTCOME.get()
-    if shown and shown[0] == server.id:
+    if not shown or shown[0] != server.id:
+        return None
+    with st.container(key=OUTCOME):
         show_send(*shown[1:])
         if diagnosis := diagnosis_of(shown[1]):
             offer_paid_server(core, shown[1], diagnosis.code)
+    return shown[1].id

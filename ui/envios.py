@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from mailcore import Mailcore
+    from mailcore.batches.reading import BatchPage
     from mailcore.sending.ledger import LedgerPage
     from mailcore.storage.tables import Send
 
@@ -146,6 +147,15 @@ def batches_of(core: Mailcore, query: LedgerQuery) -> None:
     found = core.batches.find(
         since=query.since, until=query.until, server_name=query.server_name, page_size=_MOST_BATCHES
     )
+    if found.matching > 1:
+        # Folded: the messages are what one came for, and a row's detail stands under them.
+        with st.expander(f"{number(found.matching)} lotes neste período", icon=":material/stacked_email:"):
+            _links(core, found)
+    else:
+        _links(core, found)
+
+
+def _links(core: Mailcore, found: BatchPage) -> None:
     for batch in found.batches:
         if batch.started_at is None:
             continue
@@ -169,10 +179,11 @@ def batches_of(core: Mailcore, query: LedgerQuery) -> None:
 def ledger_table(core: Mailcore, page: LedgerPage) -> None:
     """Draw one page of the ledger; a click opens a row, which is kept by its id."""
     if not page.matching:
+        with_these, or_clear = (" com estes filtros", " ou limpe os filtros") if _FILTERS.are_set() else ("", "")
         nothing_found(
             _FILTERS,
-            "Nenhum envio neste período com estes filtros. Escolha outro período ou limpe os filtros; mensagens "
-            "enviadas por fora deste programa não aparecem aqui.",
+            f"Nenhum envio neste período{with_these}. Escolha outro período{or_clear}; mensagens enviadas por fora "
+            "deste programa não aparecem aqui.",
         )
         return
     table(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import Send
     from mailcore.transports.base import Step
 
+OUTCOME = "send_outcome"
+"""The place of what became of a send: the eyes go there, for the button may stand at the lower edge of the window."""
 FIELD_LABELS = {
     name: LABELS[name]
     for name in ("host", "port", "security", "auth", "username", "secret", "from_address", "daily_limit")

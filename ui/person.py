@@ -105,7 +105,7 @@ def say_not_allowed(title: str, right: Right) -> None:
 
     st.title(title)
     helpers = library().access.users.helpers(right)
-    whom = f" Fale com {', '.join(plain(one) for one in helpers[:_MOST_HELPERS])}." if helpers else ""
+    whom = f" Fale com {', '.join(plain(each) for each in helpers[:_MOST_HELPERS])}." if helpers else ""
     st.error(f"{NotAllowedError.SENTENCE}{whom}", icon=":material/lock:")
 
 

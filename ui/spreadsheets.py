@@ -12,6 +12,9 @@ from mailcore.csv_cells import cell
 if TYPE_CHECKING:
     import pandas as pd
 
+_LOOKED_AT = 200
+"""Rows whose texts say how wide a column is."""
+_WIDEST = 60
 _MOMENT, _DAY = "%d/%m/%Y %H:%M", "%d/%m/%Y"
 
 
@@ -38,17 +41,24 @@ def to_excel(table: pd.DataFrame, sheet_name: str) -> bytes:
         day = book.add_format({"num_format": "dd/mm/yyyy"})
         sheet.write_row(0, 0, table.columns, heading)
         sheet.freeze_panes(1, 0)
-        sheet.set_column(0, 1, 36)
-        sheet.set_column(2, len(table.columns) - 1, 18)
+        sheet.autofilter(0, 0, len(table), max(len(table.columns) - 1, 0))
         for column, name in enumerate(table.columns):
-            for line, value in enumerate(_values(table[name]), start=1):
+            values = _values(table[name])
+            sheet.set_column(column, column, _width(name, values))
+            for line, value in enumerate(values, start=1):
                 if isinstance(value, datetime):
-                    sheet.write_datetime(line, column, value, moment)
+                    sheet.write_datetime(line, column, value.replace(microsecond=0), moment)
                 elif isinstance(value, date):
                     sheet.write_datetime(line, column, value, day)
                 elif value is not None:
                     sheet.write(line, column, value)
     return file.getvalue()
+
+
+def _width(heading: str, values: list[Any]) -> int:
+    """Characters that show a column's heading, with the filter's arrow, and most of its values."""
+    looked_at = [len(str(_shown(value))) for value in values[:_LOOKED_AT] if value is not None]
+    return min(max([len(heading) + 3, *looked_at]) + 1, _WIDEST)
 
 
 def _values(column: pd.Series) -> list[Any]:

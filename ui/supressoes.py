@@ -33,11 +33,11 @@ _FILTERS = Filters(
     Search("Buscar", "busca", SUPPRESSION_SEARCH, placeholder="endereço ou parte dele"), page=SUPPRESSION_PAGE
 )
 _COLUMNS = (
-    Column("address", "Endereço", 220, 3),
-    Column("scope", "Não recebe", 130),
-    Column("source", "Por quê", 220, 2),
+    Column("address", "Endereço", 220, 2),
+    Column("scope", "Não recebe", 160),
+    Column("source", "Por quê", 260, 3),
     Column("since", "Desde", 152),
-    Column("who", "Quem", 140, 1),
+    Column("who", "Quem", 120, 1),
 )
 
 

@@ -15,7 +15,7 @@ from mailcore.errors import MailcoreError
 from mailcore.rights import ROLE_LABELS, Role
 from ui.context import current_actor, note
 from ui.door.knock import base_path
-from ui.formats import date_time, plain
+from ui.formats import date_time, number, plain
 from ui.listview.table import Cell, Column, counted, table
 from ui.session import ENTRIES_PAGE, USERS_ASKED, USERS_LINK, USERS_SELECTED, select
 
@@ -53,7 +53,7 @@ def everybody(core: Mailcore) -> list[User]:
 
 def users_table(core: Mailcore, users: Sequence[User]) -> User | None:
     """Draw the users and return the selected one, kept by its id."""
-    table("users", "Usuários", _COLUMNS, [(one.id, _cells(one, core)) for one in users], selection=USERS_SELECTED)
+    table("users", "Usuários", _COLUMNS, [(each.id, _cells(each, core)) for each in users], selection=USERS_SELECTED)
     st.caption(counted(len(users), "usuário", "usuários"))
     chosen = USERS_SELECTED.get().only
     return next((user for user in users if user.id == chosen), None)
@@ -99,7 +99,7 @@ def _ask(what: str, user: User | None) -> None:
 def dialogs(core: Mailcore, users: Sequence[User]) -> None:
     """Open the dialog that was asked for."""
     what, user_id = USERS_ASKED.get()
-    user = next((one for one in users if one.id == user_id), None)
+    user = next((each for each in users if each.id == user_id), None)
     if what == "new":
         _form(core, None)
     elif user is not None and what == "edit":
@@ -207,7 +207,12 @@ def _sessions_of(core: Mailcore, user: User) -> None:
             f"  {plain(session.user_agent)}"
         )
     more = len(found) - _MOST_SESSIONS
-    st.caption(f"e mais {more}" if more > 0 else counted(len(found), "sessão", "sessões"))
+    if more > 0:
+        st.caption(f"e mais {number(more)}")
+    elif not found:
+        st.caption("Nenhuma sessão aberta.")
+    else:
+        st.caption(counted(len(found), "sessão", "sessões"))
 
 
 def _do(core: Mailcore, user: User, title: str) -> None:

@@ -53,4 +53,4 @@ def is_local_address(address: str) -> bool:
         found = {str(info[4][0]) for info in socket.getaddrinfo(address, None)}
     except (OSError, UnicodeError):
         return False
-    return bool(found) and all(is_loopback(one) for one in found)
+    return bool(found) and all(is_loopback(each) for each in found)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from mailcore.batches.leases import LEASE, clock, keep
 from mailcore.batches.pace import keep_pace, pace_of
 from mailcore.batches.reserving import Group, OpenBatch, reserve, take
-from mailcore.batches.settling import settle
+from mailcore.batches.settling import Settlement, settle
 from mailcore.batches.stopping import Stopping, stop_before, waits
-from mailcore.diagnosis.replies import diagnosis_for
+from mailcore.diagnosis.replies import diagnosis_for, of_batch
 from mailcore.quota import usage
 from mailcore.quota.locked_account import LockedAccount
 from mailcore.sending.ledger import as_json
@@ -26,11 +26,8 @@ from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import BatchKind, BatchState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mailcore.batches.leases import Lease
     from mailcore.batches.pace import Pace
-    from mailcore.batches.verdicts import Verdict
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.quota.rules import QuotaSettings
     from mailcore.storage.database import Database
@@ -50,16 +47,6 @@ _STOP = """
 UPDATE batch SET state = :state, waits_until = :until, reason = :reason, wakes_by_itself = :wakes,
 finished_at = :finished WHERE id = :batch AND state = 'running'
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """A group that was handed over, and what became of each recipient."""
-
-    group: Group
-    verdicts: Sequence[Verdict]
-    most_connections: int
-    """That make sense with this kind of server."""
 
 
 class NoGroup(StrEnum):
@@ -231,7 +218,7 @@ class Groups:
                 "batch": batch.id,
                 "state": stop.state.value,
                 "until": stored(stop.until) if stop.until else None,
-                "reason": as_json(stop.reason) if stop.reason else "",
+                "reason": as_json(of_batch(stop.reason)) if stop.reason else "",
                 "wakes": stop.wakes_by_itself,
                 "finished": stored(now) if stop.state is BatchState.DONE else None,
             },

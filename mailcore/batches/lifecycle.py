@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 
 from mailcore.audit import note_batch
 from mailcore.batches.labels import refused
-from mailcore.diagnosis.replies import diagnosis_for
+from mailcore.diagnosis.replies import diagnosis_for, of_batch
 from mailcore.errors import NotFoundError
 from mailcore.labels import BATCH_STATE, inside
 from mailcore.sending.ledger import as_json
@@ -139,7 +139,7 @@ def _locked(session: Session, batch_id: int, allowed: Collection[BatchState], ve
 def _set_off(session: Session, batch: Batch) -> None:
     server = session.get(MailServer, batch.server_id)
     if server is None or not server.is_active:
-        diagnosis = diagnosis_for("server_gone" if server is None else "inactive")
+        diagnosis = of_batch(diagnosis_for("server_gone" if server is None else "inactive"))
         raise refused("server", f"{inside(diagnosis.title)} {diagnosis.remedy}")
     now = datetime.now(UTC)
     batch.identity, batch.account_key = identity_of(server), server.account_key

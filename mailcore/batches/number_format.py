@@ -7,8 +7,9 @@ keeps them in their English spelling, whatever language the program has.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 
 _LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]*)[^\]]*\]|\[[^\]]*\]|_.|\*.')
@@ -27,10 +28,10 @@ def shown(value: object, number_format: str) -> str:
     if isinstance(value, bool):
         return "VERDADEIRO" if value else "FALSO"
     if isinstance(value, datetime):
-        is_day = (value.hour, value.minute, value.second) == (0, 0, 0)
-        return value.strftime("%d/%m/%Y" if is_day else "%d/%m/%Y %H:%M")
+        is_day = not (value.hour or value.minute or value.second)
+        return _day(value) if is_day else f"{_day(value)} {value.hour:02}:{value.minute:02}"
     if isinstance(value, date):
-        return value.strftime("%d/%m/%Y")
+        return _day(value)
     if isinstance(value, time):
         return value.strftime("%H:%M:%S" if value.second else "%H:%M")
     if isinstance(value, timedelta):
@@ -41,25 +42,83 @@ def shown(value: object, number_format: str) -> str:
     return str(value)
 
 
+def _day(value: date) -> str:
+    return f"{value.day:02}/{value.month:02}/{value.year:04}"
+
+
 def _number(value: float, number_format: str) -> str:
-    number = Decimal(repr(value))
-    positive, _, negative = number_format.partition(";")
-    pattern = _pattern(negative.partition(";")[0] if number < 0 and negative else positive)
-    if pattern is None:
-        return _plain(number)
-    return _formatted(number, pattern, has_own_sign=bool(negative))
+    positive, negative, has_own_sign = _formats(number_format)
+    used = negative if value < 0 else positive
+    if used is None:
+        return _plain(value)
+    try:
+        return _formatted(Decimal(repr(value)), used, has_own_sign=has_own_sign)
+    except InvalidOperation:  # with more digits than can be rounded
+        return _plain(value)
 
 
-def _plain(number: Decimal) -> str:
+def _plain(value: float) -> str:
     """As the format "Geral" shows it; an integer keeps all its digits, for it may be a code."""
-    if number == number.to_integral_value():
-        return format(number.quantize(Decimal(1)), "f")
-    return format(number.normalize(), "f").replace(".", ",")
+    written = repr(value)
+    if "e" in written:
+        written = format(Decimal(written), "f")
+    return written.removesuffix(".0").replace(".", ",")
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """One part of a number format, for numbers of one sign: text, and digits."""
+
+    pieces: tuple[tuple[str, bool], ...]
+    """Literal text, and digits (True)."""
+    unit: Decimal
+    """What is rounded to."""
+    zeros: int
+    """Digits before the comma that are always there."""
+    decimals: int
+    """The same after it."""
+    is_percent: bool
+    is_grouped: bool
+    """With a point between thousands."""
+    is_filled: bool
+    """There is text between the digits, as in a CPF."""
+    before: str
+    """All the text before the number, and after it, where there is none between its digits."""
+    after: str
 
 
 @cache
-def _pattern(written: str) -> tuple[tuple[str, bool], ...] | None:
-    """Return the pieces of a format: literal text, and digits (True); None where it says nothing of digits."""
+def _formats(number_format: str) -> tuple[_Format | None, _Format | None, bool]:
+    """Return the format of numbers, that of negative ones, and whether it is one of their own, without a sign.
+
+    None says nothing of digits.
+    """
+    positive, _, negative = number_format.partition(";")
+    own = negative.partition(";")[0] if negative else positive
+    return _format(positive), _format(own), bool(negative)
+
+
+def _format(written: str) -> _Format | None:
+    pieces = _pieces(written)
+    if pieces is None:
+        return None
+    whole, _, fraction = "".join(text for text, is_digits in pieces if is_digits).partition(".")
+    texts = ["" if is_digits else text for text, is_digits in pieces]
+    first = _first(pieces)
+    return _Format(
+        pieces,
+        Decimal(1).scaleb(-len(fraction.replace(",", ""))),
+        whole.count("0"),
+        fraction.count("0"),
+        is_percent=any("%" in text for text in texts),
+        is_grouped="," in whole.rstrip(","),
+        is_filled=sum(1 for _, is_digits in pieces if is_digits) > 1 and not fraction,
+        before="".join(texts[:first]),
+        after="".join(texts[first:]),
+    )
+
+
+def _pieces(written: str) -> tuple[tuple[str, bool], ...] | None:
     pieces: list[tuple[str, bool]] = []
     position = 0
     while position < len(written):
@@ -75,28 +134,20 @@ def _pattern(written: str) -> tuple[tuple[str, bool], ...] | None:
     return tuple(pieces) if any(is_digits for _, is_digits in pieces) else None
 
 
-def _formatted(number: Decimal, pieces: tuple[tuple[str, bool], ...], *, has_own_sign: bool) -> str:
-    digits = "".join(text for text, is_digits in pieces if is_digits)
-    whole, _, fraction = digits.partition(".")
-    if any("%" in text for text, is_digits in pieces if not is_digits):
+def _formatted(number: Decimal, used: _Format, *, has_own_sign: bool) -> str:
+    if used.is_percent:
         number *= 100
-    places = len(fraction.replace(",", ""))
-    rounded = abs(number).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    rounded = abs(number).quantize(used.unit, rounding=ROUND_HALF_UP)
     before, _, after = format(rounded, "f").partition(".")
-    before = before.rjust(whole.count("0"), "0")
-    while after and len(after) > fraction.count("0") and after.endswith("0"):
+    before = before.rjust(used.zeros, "0")
+    while after and len(after) > used.decimals and after.endswith("0"):
         after = after[:-1]
     sign = "-" if number < 0 and rounded and not has_own_sign else ""
-    inner = sum(1 for _, is_digits in pieces if is_digits)
-    if inner > 1 and not fraction:
-        return sign + _filled(before, pieces)
-    if "," in whole.rstrip(","):
+    if used.is_filled:
+        return sign + _filled(before, used.pieces)
+    if used.is_grouped:
         before = f"{int(before):,}".replace(",", ".") if before else ""
-    written = f"{before},{after}" if after else before
-    return sign + "".join(
-        (written if index == _first(pieces) else "") if is_digits else text
-        for index, (text, is_digits) in enumerate(pieces)
-    )
+    return f"{sign}{used.before}{before},{after}{used.after}" if after else f"{sign}{used.before}{before}{used.after}"
 
 
 def _first(pieces: tuple[tuple[str, bool], ...]) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import or_, select, update
 
 from mailcore.batches.stopping import PATIENCE
 from mailcore.batches.verdicts import LONGEST_DELAY
-from mailcore.diagnosis.replies import Diagnosis, diagnosis_for
+from mailcore.diagnosis.replies import Diagnosis, diagnosis_for, of_batch
 from mailcore.quota import reports
 from mailcore.quota.reports import QuotaQuery
 from mailcore.sending.ledger import as_json
@@ -44,7 +44,7 @@ def pause_for(database: Database, batch_id: int, reason: Diagnosis | str) -> Non
     Raises:
         StorageError: the database could not be written.
     """
-    diagnosis = diagnosis_for(reason) if isinstance(reason, str) else reason
+    diagnosis = of_batch(diagnosis_for(reason) if isinstance(reason, str) else reason)
     with database.write() as session:
         session.execute(
             update(Batch)
@@ -60,8 +60,7 @@ def wake_due(database: Database) -> None:
         StorageError: the database could not be read or written.
     """
     now = datetime.now(UTC)
-    has_own_hour = Batch.starts_at.is_not(None) & (Batch.starts_at == Batch.waits_until)
-    is_long = has_own_hour | or_(*(Batch.reason.contains(code) for code in _QUOTA_REASONS))
+    is_long = or_(Batch.waits_for_its_hour, *(Batch.reason.contains(code) for code in _QUOTA_REASONS))
     # Nothing else is waited for that long: the clock has been set back.
     is_due = (Batch.waits_until <= now) | (~is_long & (Batch.waits_until > now + LONGEST_DELAY))
     due = Batch.state == BatchState.WAITING, is_due

@@ -19,13 +19,12 @@ from mailcore.batches.leases import RENEW_SECONDS, recover
 from mailcore.batches.pausing import may_go_now, wake_due, wake_freed
 from mailcore.errors import StorageError
 from mailcore.sending.stops import where
-from mailcore.storage.faults import storage_faults
+from mailcore.storage.faults import StorageFaults
 from mailcore.storage.tables import AccountLease, AccountPace, Batch
 from mailcore.vocabulary import BatchState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from huey import Huey
 
@@ -111,8 +110,8 @@ class BatchQueue:
                     self._tasks[name] = self._huey.task(name=name)(task)
         return self._huey
 
-    def _faults(self) -> AbstractContextManager[None]:
-        return storage_faults(driver_errors=self._database.driver_errors)
+    def _faults(self) -> StorageFaults:
+        return StorageFaults(driver_errors=self._database.driver_errors)
 
     def _serve(self) -> None:
         with self._lock:

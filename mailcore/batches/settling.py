@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mailcore.batches.following import first_look
@@ -16,11 +17,11 @@ from mailcore.transports import kind_of
 from mailcore.vocabulary import BatchState, RecipientStatus, SendStatus, SuppressionSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from mailcore.batches.groups import Settlement
     from mailcore.batches.pace import Pace
-    from mailcore.batches.reserving import Counts, OpenBatch
+    from mailcore.batches.reserving import Counts, Group, OpenBatch
     from mailcore.batches.verdicts import Verdict
     from mailcore.diagnosis.replies import Diagnosis
     from mailcore.quota.locked_account import LockedAccount
@@ -47,9 +48,19 @@ UPDATE send SET status = :status, reply = :reply, provider_id = :provider, diagn
 WHERE idempotency_key = :key AND status IN ('started', 'uncertain')
 """
 _FOLLOW = """
-INSERT INTO batch_follow_up (batch_id, server_id, provider_id, since, step, next_at)
-VALUES (:batch, :server, :provider, :now, 0, :next_at) ON CONFLICT (batch_id, provider_id) DO NOTHING
+INSERT INTO batch_follow_up (batch_id, server_id, provider_id, since, step, next_at, first_row, last_row)
+VALUES (:batch, :server, :provider, :now, 0, :next_at, :first, :last) ON CONFLICT (batch_id, provider_id) DO NOTHING
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A group that was handed over, and what became of each recipient."""
+
+    group: Group
+    verdicts: Sequence[Verdict]
+    most_connections: int
+    """That make sense with this kind of server."""
 
 
 def settle(
@@ -171,7 +182,10 @@ def _follow(account: LockedAccount, batch_id: int, server: MailServer, verdicts:
     """Note which groups the service is to be asked about later."""
     if not kind_of(server.kind).can_follow:
         return
-    taken = {each.provider_id for each in verdicts if each.status is RecipientStatus.ACCEPTED and each.provider_id}
+    taken: dict[str, list[int]] = {}
+    for each in verdicts:
+        if each.status is RecipientStatus.ACCEPTED and each.provider_id:
+            taken.setdefault(each.provider_id, []).append(each.row)
     stored = account.database.stored
     account.cursor.execute_many(
         _FOLLOW,
@@ -182,8 +196,10 @@ def _follow(account: LockedAccount, batch_id: int, server: MailServer, verdicts:
                 "provider": provider,
                 "now": stored(now),
                 "next_at": stored(first_look(now)),
+                "first": min(rows),
+                "last": max(rows),
             }
-            for provider in sorted(taken)
+            for provider, rows in sorted(taken.items())
         ],
     )
 

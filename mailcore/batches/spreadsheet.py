@@ -8,6 +8,7 @@ from zipfile import BadZipFile, ZipFile
 
 from mailcore.batches.labels import refused
 from mailcore.batches.number_format import shown
+from mailcore.csv_files import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ def sheet_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
     A formula gives the value that was stored with it, an error its text (``#N/D``).
 
     Raises:
+        UnreadableError: (while the rows are read) it is damaged from this row on.
         ValidationError: it is no XLSX file, or one that was made to do harm.
     """
     # 0.1 s of its own: only who reads a spreadsheet waits for it.
@@ -42,10 +44,16 @@ def sheet_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def _text_rows(sheet: object) -> Iterator[tuple[int, list[str]]]:
-    for number, row in enumerate(sheet.iter_rows(), 1):  # type: ignore[attr-defined]
-        cells = [_text(cell) for cell in row]
-        if any(cell.strip() for cell in cells):
-            yield number, cells
+    number = 1
+    try:
+        for number, row in enumerate(sheet.iter_rows(), 1):  # type: ignore[attr-defined]
+            cells = [_text(cell) for cell in row]
+            if any(cell.strip() for cell in cells):
+                yield number, cells
+            number += 1  # which is read next
+    except Exception as error:  # whatever openpyxl stumbles over in a damaged file, half of it read by then
+        sentence = "Não consegui ler a planilha daqui em diante. Salve-a de novo como .xlsx, ou como CSV."
+        raise UnreadableError(number, sentence) from error
 
 
 def _text(cell: object) -> str:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from mailcore.batches.groups import Groups, Settlement, Turn
+from mailcore.batches.groups import Groups, Turn
 from mailcore.batches.message import OwnFiles, merge_message, name_column
 from mailcore.batches.pausing import may_go_now, pause_for
 from mailcore.batches.reading import columns_of
+from mailcore.batches.settling import Settlement
 from mailcore.batches.verdicts import Verdict, unwritable, verdict
 from mailcore.errors import MailcoreError, NotFoundError, StorageError
 from mailcore.sending.stops import not_begun, program_fault, uncertain_after, where

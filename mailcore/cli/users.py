@@ -80,7 +80,7 @@ def sessions(args: Namespace) -> Exit:
             say(f"Sessões encerradas: {ended}.")
         found = core.access.users.sessions(user, actor=computer_user())
         zone = core.settings.zone
-    output.show(args, [login_document(one, zone) for one in found], lambda: _logins(found, zone))
+    output.show(args, [login_document(each, zone) for each in found], lambda: _logins(found, zone))
     return Exit.DONE
 
 
@@ -141,8 +141,15 @@ def _logins(logins: Sequence[LoginSession], zone: ZoneInfo) -> str:
     if not logins:
         return "Nenhuma sessão."
     rows = [
-        [str(one.id), one.door, _when(one.created_at, zone), _when(one.last_seen_at, zone), one.address, one.user_agent]
-        for one in logins
+        [
+            str(each.id),
+            each.door,
+            _when(each.created_at, zone),
+            _when(each.last_seen_at, zone),
+            each.address,
+            each.user_agent,
+        ]
+        for each in logins
     ]
     return as_text.table([["ID", "Porta", "Desde", "Último uso", "De onde", "Navegador"], *rows])
 

@@ -21,7 +21,16 @@ from mailcore.diagnosis.certificates import with_certificate
 from mailcore.diagnosis.decide import decide
 from mailcore.diagnosis.normalise import Reply, as_one_line, folded, normalise
 from mailcore.diagnosis.providers import at_provider, own_meaning
-from mailcore.diagnosis.texts import CATEGORIES, Diagnosis, all_diagnoses, diagnosis_for, elsewhere, in_general, texts
+from mailcore.diagnosis.texts import (
+    CATEGORIES,
+    Diagnosis,
+    all_diagnoses,
+    diagnosis_for,
+    elsewhere,
+    in_general,
+    of_batch,
+    texts,
+)
 from mailcore.diagnosis.vocabulary import vocabulary
 from mailcore.transports import kind_of
 from mailcore.transports.base import TransportError
@@ -39,6 +48,7 @@ __all__ = [
     "elsewhere",
     "in_general",
     "known_words",
+    "of_batch",
     "texts",
 ]
 

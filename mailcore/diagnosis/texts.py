@@ -107,10 +107,16 @@ def elsewhere(code: str, *, reply: str = "", evidence: tuple[str, ...] = ()) -> 
     return _with(diagnosis_for(code, reply=reply, evidence=evidence), "elsewhere")
 
 
+def of_batch(diagnosis: Diagnosis) -> Diagnosis:
+    """Return why a batch stops, in words about the batch: of its messages some may have left before."""
+    return _with(diagnosis, "of_batch")
+
+
 def _with(diagnosis: Diagnosis, where: str) -> Diagnosis:
     text = texts()[diagnosis.code]
     return replace(
         diagnosis,
+        title=text.get(f"title_{where}", diagnosis.title),
         cause=text.get(f"cause_{where}", diagnosis.cause),
         remedy=text.get(f"remedy_{where}", diagnosis.remedy),
     )

@@ -19,7 +19,7 @@ _BETWEEN_WORDS = re.compile(r"(=\?[!->@-~]+\?[BbQq]\?[^?]*\?=)\s+(?==\?[!->@-~]+
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _Q_ALONE = bytes(_Q_SAFE) + b" "
 _Q_CHARS = frozenset(_Q_ALONE.decode("ascii"))
-_Q_WRITTEN = [chr(byte) if byte in _Q_SAFE else "_" if byte == 0x20 else f"={byte:02X}" for byte in range(256)]
+_Q_WRITTEN = {byte: "_" if byte == 0x20 else f"={byte:02X}" for byte in range(256) if byte not in _Q_SAFE}
 _BREAKS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -72,8 +72,10 @@ def encoded_words(text: str, used: int) -> str:
     raw = text.encode("utf-8")
     unsafe = len(raw.translate(None, _Q_ALONE))
     as_q = len(raw) + 2 * unsafe <= len(raw) * 4 / 3
-    words, begins, taken = [], 0, 0
     room = FOLD_AT - used
+    if text and _word_length(len(raw) + 2 * unsafe if as_q else len(raw), as_q=as_q) <= min(room, 75):
+        return _word(text, as_q=as_q)
+    words, begins, taken = [], 0, 0
     for index, char in enumerate(text):
         size = len(char.encode("utf-8"))
         if as_q:
@@ -96,7 +98,7 @@ def _word(text: str, *, as_q: bool) -> str:
     raw = text.encode("utf-8")
     if not as_q:
         return f"=?utf-8?b?{base64.b64encode(raw).decode('ascii')}?="
-    return f"=?utf-8?q?{''.join([_Q_WRITTEN[byte] for byte in raw])}?="
+    return f"=?utf-8?q?{raw.decode('latin-1').translate(_Q_WRITTEN)}?="
 
 
 def decoded_words(text: str) -> str:

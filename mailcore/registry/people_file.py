@@ -15,6 +15,7 @@ from mailcore.csv_cells import cell
 from mailcore.registry.document import file_columns, file_document
 from mailcore.registry.fields import FIELD, IN_FILES, Sort
 from mailcore.registry.fields import FIELDS as TABLE
+from mailcore.vocabulary import Auth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,6 +86,8 @@ def to_people_csv(servers: Iterable[MailServer], zone: ZoneInfo) -> str:
         }
         flat |= {name: at.astimezone(zone).strftime("%d/%m/%Y %H:%M") if at else None for name, at in times.items()}
         words = {name: _in_words(name, flat[name]) for name in _COLUMNS}
+        if server.auth is not Auth.OAUTH2:
+            words["oauth_state"] = ("", flat["oauth_state"])  # there is nothing to authorise
         words["auth"] = (labels.login(server.auth, server.oauth_provider), flat["auth"])
         writer.writerow([cell(value) for name in _COLUMNS for value in words[name]])
     return text.getvalue()

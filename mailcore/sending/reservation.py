@@ -185,8 +185,8 @@ class Reservations:
 
     def clear_doubts(self) -> None:
         """Free what was reserved for sends that never began, as far as the database can be asked."""
-        with suppress(IndexError):  # until none is left
-            while True:
+        while self._doubtful:
+            with suppress(IndexError):  # another thread took the last one
                 key, begun = self._doubtful.popleft()
                 try:
                     self._give_up(key, begun, StorageError())
@@ -241,9 +241,7 @@ class Reservations:
         if stored is None:
             with self._database.read() as session:
                 return session.get_one(Send, send.id)
-        send.status = outcome.status
-        for name, value in values.items():
-            setattr(send, name, value)
+        send.take(values | {"status": outcome.status})
         return send
 
     def _write(self, cursor: FastCursor, row: dict[str, Any], *, is_again: bool) -> int | None:

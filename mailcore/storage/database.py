@@ -10,25 +10,26 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from mailcore.errors import ConfigurationError, StorageError
-from mailcore.storage.faults import OF_THE_CONNECTION, SENTENCES, storage_faults
+from mailcore.storage.faults import OF_THE_CONNECTION, SENTENCES, StorageFaults
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
 
 BUSY_TIMEOUT_SECONDS = 10.0
 """How long a write waits for another one's lock before it gives up with a sentence."""
+_T = TypeVar("_T")
 _MOST_LOOKS = 8
 """Connections to a database server that are kept for looks; each is an open one there."""
 
@@ -45,13 +46,16 @@ class Database:
         self.engine = _engine(url)
         self._writer = self.engine.execution_options(mailcore_write=True)
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._faults = StorageFaults(self._note_fault, self.driver_errors)
         self._turn = threading.Lock()
+        self._own_turn = _Turn(self._turn, self._stay_with_the_file) if self.is_sqlite else nullcontext()
         self._fast = _Kept()
+        self._fast_turn = _Turn(self._turn, self._fast_kept)
         self._look_turn = threading.Lock()
         self._identity: tuple[int, int] | None = None
         """Which file it is, whatever stands under its name later."""
         self._look = _Kept()
-        self._looks: deque[Any] = deque()
+        self._looks: deque[LookCursor] = deque()
 
     @cached_property
     def is_sqlite(self) -> bool:
@@ -75,7 +79,7 @@ class Database:
         Raises:
             StorageError: the database could not be read; the sentence says what to do.
         """
-        with self._faults(), Session(self.engine, expire_on_commit=False) as session:
+        with self._faults, Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -86,8 +90,8 @@ class Database:
             StorageError: nothing was written; the sentence says what to do.
         """
         with (
-            self._faults(),
-            self._own_turn(),
+            self._faults,
+            self._own_turn,
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -96,25 +100,8 @@ class Database:
     @contextmanager
     def write_connection(self) -> Iterator[Connection]:
         """As :meth:`write`, without the ORM: for migrations and bulk loads."""
-        with self._faults(), self._own_turn(), self._writer.begin() as connection:
+        with self._faults, self._own_turn, self._writer.begin() as connection:
             yield connection
-
-    @contextmanager
-    def _own_turn(self) -> Iterator[None]:
-        """Wait until no other thread of this process writes.
-
-        Where thirty threads ask SQLite for its lock again and again, it is luck who gets it, and some never do.
-        """
-        if not self.is_sqlite:
-            yield
-            return
-        if not self._turn.acquire(timeout=BUSY_TIMEOUT_SECONDS):
-            raise StorageError(SENTENCES["locked"])
-        try:
-            self._stay_with_the_file()
-            yield
-        finally:
-            self._turn.release()
 
     def _stay_with_the_file(self) -> None:
         """Write no further once another file stands under this name: SQLite itself would go on, into neither.
@@ -141,7 +128,7 @@ class Database:
 
         Nothing is converted: see :func:`stored` for times.
         """
-        with self._faults(), self._fast_connection() as connection:
+        with self._faults, self._fast_connection() as connection:
             cursor = FastCursor(connection.cursor(), is_sqlite=self.is_sqlite)
             if self.is_sqlite:
                 cursor.execute("BEGIN IMMEDIATE")
@@ -162,7 +149,7 @@ class Database:
         For what is asked before every message of every open page. Each statement stands alone: there is no
         transaction around several.
         """
-        with self._faults():
+        with self._faults:
             if self.file is not None:
                 with self._look_turn:  # its own connection: a look never waits for a write
                     yield FastCursor(self._kept(self._look).cursor(), is_sqlite=True)
@@ -170,27 +157,24 @@ class Database:
                 with self._reader.connect() as pooled:
                     yield FastCursor(pooled.connection.cursor(), is_sqlite=True)
             else:
-                with self._looker() as look:
+                look = self._kept_look()
+                try:
                     yield look
+                finally:
+                    if look.connection.closed or len(self._looks) >= _MOST_LOOKS:
+                        look.connection.close()
+                    else:
+                        self._looks.append(look)
 
-    @contextmanager
-    def _looker(self) -> Iterator[LookCursor]:
+    def _kept_look(self) -> LookCursor:
         """A kept connection of a database server, without a transaction.
 
         One out of the pool is asked first whether it still lives, and told its isolation level: three times the cost.
         """
         try:
-            connection = self._looks.pop()
+            return self._looks.pop()
         except IndexError:
-            connection = self._new_look()
-        look = LookCursor(connection, self._new_look)
-        try:
-            yield look
-        finally:
-            if look.connection.closed or len(self._looks) >= _MOST_LOOKS:
-                look.connection.close()
-            else:
-                self._looks.append(look.connection)
+            return LookCursor(self._new_look(), self._new_look)
 
     def _new_look(self) -> Any:
         pooled = self.engine.raw_connection()
@@ -200,21 +184,21 @@ class Database:
         connection.autocommit = True
         return connection
 
-    @contextmanager
-    def _fast_connection(self) -> Iterator[Any]:
+    def _fast_connection(self) -> AbstractContextManager[Any]:
         """A connection for :meth:`fast_write`: from the pool, or on SQLite one that is kept.
 
         To take one from the pool and give it back costs as much as the statements of a reservation.
         """
-        with self._own_turn():
-            if self.file is not None:
-                yield self._kept(self._fast)
-                return
-            pooled = self.engine.raw_connection()
-            try:
-                yield pooled
-            finally:
-                pooled.close()
+        return self._fast_turn if self.file is not None else self._pooled()
+
+    @contextmanager
+    def _pooled(self) -> Iterator[Any]:
+        with self._own_turn, closing(self.engine.raw_connection()) as connection:
+            yield connection
+
+    def _fast_kept(self) -> Any:
+        self._stay_with_the_file()
+        return self._kept(self._fast)
 
     def _kept(self, kept: _Kept) -> Any:
         if kept.is_stale:
@@ -233,11 +217,6 @@ class Database:
         driver = self.engine.dialect.dbapi
         return (driver.Error,) if driver else ()
 
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        with storage_faults(self._note_fault, self.driver_errors):
-            yield
-
     def _note_fault(self, fault: str) -> None:
         """Open every connection anew before its next use, where it could keep a fault whose cause is gone."""
         if fault in OF_THE_CONNECTION:
@@ -246,8 +225,8 @@ class Database:
 
     def stored(self, moment: datetime) -> str | datetime:
         """Return an aware moment as the driver keeps it: UTC without a zone, on SQLite as SQLAlchemy's text."""
-        plain = moment.astimezone(UTC).replace(tzinfo=None)
-        return plain.isoformat(" ", "microseconds") if self.is_sqlite else plain
+        utc = moment.astimezone(UTC)
+        return utc.isoformat(" ", "microseconds")[:26] if self.is_sqlite else utc.replace(tzinfo=None)
 
     def moment(self, value: str | datetime) -> datetime:
         """Undo :meth:`stored`."""
@@ -262,8 +241,31 @@ class Database:
         with self._look_turn:
             self._look.close()
         while self._looks:
-            self._looks.pop().close()
+            self._looks.pop().connection.close()
         self.engine.dispose()
+
+
+class _Turn(Generic[_T]):
+    """A block that waits until no other thread of this process writes, and begins with what ``begin`` returns.
+
+    Where thirty threads ask SQLite for its lock again and again, it is luck who gets it, and some never do.
+    """
+
+    def __init__(self, lock: threading.Lock, begin: Callable[[], _T]) -> None:
+        self._lock = lock
+        self._begin = begin
+
+    def __enter__(self) -> _T:
+        if not self._lock.acquire(timeout=BUSY_TIMEOUT_SECONDS):
+            raise StorageError(SENTENCES["locked"])
+        try:
+            return self._begin()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class _Kept:
@@ -287,7 +289,7 @@ class FastCursor:
 
     def execute(self, statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Run one statement."""
-        self._cursor.execute(statement if self._is_sqlite else _percent_style(statement), dict(parameters))
+        self._cursor.execute(statement if self._is_sqlite else _percent_style(statement), parameters or ())
 
     def execute_many(self, statement: str, parameters: Sequence[Mapping[str, Any]]) -> None:
         """Run one statement for each set of parameters."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -12,7 +11,7 @@ from mailcore.arguments import NOT_TEXT
 from mailcore.errors import ArgumentError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 SENTENCES = {
     "locked": "O banco de dados está ocupado com outra gravação. Nada foi perdido: espere alguns segundos "
@@ -40,30 +39,40 @@ OF_THE_CONNECTION = frozenset({"readonly", "full", "cannot_open", "corrupt", "un
 PostgreSQL tells a session once whether it may write."""
 
 
-@contextmanager
-def storage_faults(
-    note: Callable[[str], object] | None = None, driver_errors: tuple[type[Exception], ...] = ()
-) -> Iterator[None]:
-    """Turn what SQLAlchemy or a driver raises into a :class:`StorageError`; rule violations pass unchanged.
+class StorageFaults:
+    """Turns what SQLAlchemy or a driver raises in its block into a :class:`StorageError`; rule violations pass.
 
     The last place where a text that is none is seen, for what nothing before it looks at; it cannot name the field.
-
-    Args:
-        note: is told which fault it is, a key of :data:`SENTENCES`.
-        driver_errors: what the driver raises where SQLAlchemy does not stand in between.
+    A class, because reserving passes it thousands of times a second; one object serves all threads.
     """
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except DBAPIError as error:
-        raise _told(fault_in(str(error.orig), invalidated=error.connection_invalidated), note) from error.orig
-    except PoolTimeoutError as error:
-        raise _told("exhausted", note) from error
-    except UnicodeEncodeError:  # not chained: its text repeats what was handed over
-        raise ArgumentError(f"Um dos textos: {NOT_TEXT}") from None
-    except driver_errors as error:
-        raise _told(fault_in(str(error)), note) from error
+
+    def __init__(
+        self, note: Callable[[str], object] | None = None, driver_errors: tuple[type[Exception], ...] = ()
+    ) -> None:
+        """Be told of faults.
+
+        Args:
+            note: is told which fault it is, a key of :data:`SENTENCES`.
+            driver_errors: what the driver raises where SQLAlchemy does not stand in between.
+        """
+        self._note = note
+        self._driver_errors = driver_errors
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None or isinstance(error, IntegrityError):
+            return
+        if isinstance(error, DBAPIError):
+            fault = fault_in(str(error.orig), invalidated=error.connection_invalidated)
+            raise _told(fault, self._note) from error.orig
+        if isinstance(error, PoolTimeoutError):
+            raise _told("exhausted", self._note) from error
+        if isinstance(error, UnicodeEncodeError):  # not chained: its text repeats what was handed over
+            raise ArgumentError(f"Um dos textos: {NOT_TEXT}") from None
+        if isinstance(error, self._driver_errors):
+            raise _told(fault_in(str(error)), self._note) from error
 
 
 def _told(fault: str, note: Callable[[str], object] | None) -> StorageError:

@@ -18,8 +18,10 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    and_,
     text,
 )
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm.attributes import instance_dict
 
@@ -46,6 +48,8 @@ from mailcore.vocabulary import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -132,8 +136,12 @@ class Base(DeclarativeBase):
         The constructor instead notes each value as a change to be written, which takes ten times as long.
         """
         row = cls()
-        instance_dict(row).update(values)
+        row.take(values)
         return row
+
+    def take(self, values: Mapping[str, Any]) -> None:
+        """Take values that the database has already; to set them notes changes, as the constructor does."""
+        instance_dict(self).update(values)
 
     def __repr__(self) -> str:
         # From what is loaded: to show a row must not read the database.
@@ -652,6 +660,16 @@ class Batch(Base):
         {"sqlite_autoincrement": True},
     )
 
+    @hybrid_property
+    def waits_for_its_hour(self) -> bool:
+        """Whether it waits to begin at the hour it was given, and not for quota; in a query, the condition of that."""
+        return self.state is BatchState.WAITING and self.starts_at is not None and self.starts_at == self.waits_until
+
+    @waits_for_its_hour.inplace.expression
+    @classmethod
+    def _waits_for_its_hour(cls) -> ColumnElement[bool]:
+        return and_(cls.state == BatchState.WAITING, cls.starts_at.is_not(None), cls.starts_at == cls.waits_until)
+
 
 class BatchRecipient(Base):
     """One recipient of a batch, and what became of the message to it."""
@@ -719,6 +737,9 @@ class BatchFollowUp(Base):
     since: Mapped[datetime]
     step: Mapped[int] = mapped_column(default=0)
     next_at: Mapped[datetime]
+    first_row: Mapped[int | None]
+    """Between this row of the batch and :attr:`last_row` all its recipients are; unknown of old groups."""
+    last_row: Mapped[int | None]
 
     __table_args__ = (
         Index("uq_batch_follow_up", "batch_id", "provider_id", unique=True),

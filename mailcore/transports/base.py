@@ -159,6 +159,10 @@ class Delivery:
     delivered: int
     pending: int
     failed: tuple[FailedRecipient, ...] = ()
+    unsubscribed: tuple[str, ...] = ()
+    """Addresses that asked the service itself for no more of this."""
+    complained: tuple[str, ...] = ()
+    """Addresses that called it spam."""
 
 
 class TransportError(MailcoreError):

@@ -124,13 +124,13 @@ class ElasticBulkLine(BulkLine):
             elif bad and len(bad) < len(now):
                 for number in bad:
                     results[number] = ParcelResult.of(number, error)
-                kept = [(one, what) for one, what in zip(now, said, strict=True) if one.number not in bad]
-                waiting.append(([one for one, _ in kept], [what for _, what in kept]))
+                kept = [(each, what) for each, what in zip(now, said, strict=True) if each.number not in bad]
+                waiting.append(([each for each, _ in kept], [what for _, what in kept]))
             else:
-                results |= {one.number: _result(one.number, error) for one in now}
+                results |= {each.number: _result(each.number, error) for each in now}
         for left, _ in waiting:
             fault = TransportError(phase="message", cause="too_many_recipients")
-            results |= {one.number: ParcelResult.not_taken(one.number, fault) for one in left}
+            results |= {each.number: ParcelResult.not_taken(each.number, fault) for each in left}
         return results
 
     def _once(

@@ -54,7 +54,7 @@ MAX_RECIPIENTS = 50
 """Of one transactional message; more are answered with 413."""
 
 
-_MOST_ID = 255
+_MOST_ID, _LONGEST_ADDRESS = 255, 320
 MOST_RETRIES = 5
 """How often a request is made once more where the service says that it did not look at it."""
 
@@ -209,6 +209,7 @@ class ElasticEmailTransport(Transport):
         self._client.require_key("account")
         answer = self._client.get(
             f"/v4/emails/{quote(provider_id, safe='')}/status?showFailed=true&showErrors=true&showMessageIDs=true"
+            "&showUnsubscribed=true&showAbuse=true"
         )
         if answer.is_error:
             raise self._failure("http", "not_found_at_service" if answer.status == 404 else "", answer)
@@ -223,6 +224,8 @@ class ElasticEmailTransport(Transport):
             failed=tuple(self._failed(entry) for entry in failed if isinstance(entry, dict))
             if isinstance(failed, list)
             else (),
+            unsubscribed=_addresses(answer.get("Unsubscribed")),
+            complained=_addresses(answer.get("AbuseReports")),
         )
 
     def account_data(self, *, seconds: float = FIGURES_SECONDS) -> dict[str, Any]:
@@ -275,6 +278,11 @@ def _named(answer: dict[str, Any], names: Mapping[str, tuple[str, ...]]) -> dict
         for ours, theirs in names.items()
         if any(name in given for name in theirs)
     }
+
+
+def _addresses(given: object) -> tuple[str, ...]:
+    entries = given if isinstance(given, list) else []
+    return tuple(each for each in entries if isinstance(each, str) and "@" in each and len(each) <= _LONGEST_ADDRESS)
 
 
 def _is_sane(value: float | str) -> bool:

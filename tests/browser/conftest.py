@@ -22,6 +22,7 @@ import pytest
 
 from mailcore import Mailcore
 from mailcore.settings import Settings
+from mailcore.storage.tables import Base
 from tests.browser import warm
 from tests.browser.driver import TRAFFIC
 
@@ -39,6 +40,8 @@ CHROMIUM_ARGS = [
     "--disable-sync",
     # Drawing what moves costs more than all else on the screen.
     "--force-prefers-reduced-motion",
+    # A page is gone before its optimised code has paid for its compiling: a fifth of the renderer's CPU.
+    "--js-flags=--no-maglev --no-turbofan --single-threaded-gc",
 ]
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -51,9 +54,13 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def chromium_path() -> str:
-    """The path of an installed Chromium or Chrome; skips (or fails) the test when there is none."""
-    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+def chromium_path(*, headless: bool) -> str:
+    """The path of an installed Chromium or Chrome; skips (or fails) the test when there is none.
+
+    Without a window Debian's build for that alone is taken where it is installed: a page costs it a fifth less.
+    """
+    shell = ("chromium-headless-shell",) if headless else ()
+    for name in (*shell, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
         if path := shutil.which(name):
             return path
     unavailable("no Chromium found: install chromium (Debian: apt install chromium)")
@@ -71,10 +78,12 @@ _usual: list[int] = []
 
 
 def _usual_port() -> int:
-    """The same port again and again where it is free: the browser then knows the scripts that come from it."""
-    if not _usual:
-        _usual.append(free_port())
-    return free_port() if _usual[0] in _ports_in_use else _usual[0]
+    """The same ports again and again where they are free: the browser then knows the scripts that come from them."""
+    for port in _usual:
+        if port not in _ports_in_use:
+            return port
+    _usual.append(free_port())
+    return _usual[-1]
 
 
 @dataclass
@@ -86,7 +95,8 @@ class RunningApp:
     log_path: Path
     args: tuple[str, ...] = ()
     port: int = 0
-    _process: Any = field(default=None, repr=False)
+    _started: Any = field(default=None, repr=False)
+    _told: int = 0
 
     @property
     def url(self) -> str:
@@ -94,10 +104,21 @@ class RunningApp:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def _process(self) -> Any:
+        return None if self._started is None else self._started.process
+
+    @property
     def pid(self) -> int:
         assert self._process is not None, "the app is not running"
         pid: int = self._process.pid
         return pid
+
+    def begin_anew(self) -> None:
+        """For another test: running, with nothing kept of what the library said, and nothing printed yet."""
+        if self._process is None or not self._process.is_alive():
+            self.restart()
+        self._started.forget()
+        self._told = self.log_path.stat().st_size
 
     def start(self) -> None:
         """Start and wait until it answers; on a port taken meanwhile try another, unless one was given."""
@@ -106,7 +127,7 @@ class RunningApp:
             self.port = self.port if fixed else _usual_port() if attempt == 0 else free_port()
             _ports_in_use.add(self.port)
             arguments = [f"--server.port={self.port}", "--server.headless=true", *self.args]
-            self._process = warm.start(self.script, arguments, self.env, self.log_path)
+            self._started = warm.start(self.script, arguments, self.env, self.log_path)
             if self._healthy():
                 return
             self.stop()
@@ -127,8 +148,8 @@ class RunningApp:
         return False
 
     def output(self) -> str:
-        """Everything the process wrote so far, over restarts too."""
-        return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
+        """Everything the process wrote in the time of this test, over restarts too."""
+        return self.log_path.read_bytes()[self._told :].decode("utf-8", "replace") if self.log_path.exists() else ""
 
     def stop(self) -> None:
         """Terminate, then kill; quiet when it is not running."""
@@ -138,7 +159,7 @@ class RunningApp:
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join(STOP_SECONDS)
-            self._process = None
+            self._started = None
             _ports_in_use.discard(self.port)
 
     def restart(self) -> None:
@@ -192,7 +213,7 @@ def playwright_driver() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def playwright_browser(playwright_driver: Any) -> Iterator[Any]:
     """A headless Chromium shared by the session, for tests that need contexts of their own."""
-    browser = playwright_driver.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGS)
+    browser = playwright_driver.chromium.launch(executable_path=chromium_path(headless=True), args=CHROMIUM_ARGS)
     yield browser
     browser.close()
 
@@ -347,7 +368,7 @@ def _tab_of(driver: Any, folder: Path, *, headless: bool = True, env: Mapping[st
     # With a profile, which keeps the scripts it has compiled.
     context = driver.chromium.launch_persistent_context(
         folder,
-        executable_path=chromium_path(),
+        executable_path=chromium_path(headless=headless),
         args=CHROMIUM_ARGS,
         headless=headless,
         env=env,
@@ -392,17 +413,51 @@ def headed_page(headed_tab: Tab, page_frames: list[bytes], console_errors: list[
         yield page
 
 
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Mailcore]:
-    """The installation that :func:`app` shows, for looking and preparing from outside the browser."""
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
-    yield opened
-    opened.close()
+@dataclass(frozen=True)
+class Standing:
+    """An installation and its app, which test after test has to itself, empty."""
+
+    core: Mailcore
+    app: RunningApp
+
+    def empty(self) -> None:
+        """Take out every record; numbers of records go on, so that nobody takes one for one of before."""
+        # A test that has read the database's files has dropped SQLite's locks on them, which are of the process.
+        self.core.database.dispose()
+        with self.core.database.write() as session:
+            for table in reversed(Base.metadata.sorted_tables):
+                if table.name != "installation":
+                    session.execute(table.delete())
+        self.app.begin_anew()
+
+
+@pytest.fixture(scope="session")
+def elastic_port() -> int:
+    """Where the app of :func:`app` looks for Elastic Email; a test that needs it starts ``ElasticPeer(port=…)``."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory, elastic_port: int) -> Iterator[Standing]:
+    folder = tmp_path_factory.mktemp("standing")
+    url = f"http://127.0.0.1:{elastic_port}"
+    core = Mailcore(Settings(data_dir=folder / "data", keyring="database", elastic_email_url=url))
+    start, _ = _app_factory(folder)
+    env = {"MAILCORE_DATA_DIR": str(folder / "data"), "MAILCORE_KEYRING": "database", "MAILCORE_ELASTIC_EMAIL_URL": url}
+    app = start("app.py", env)
+    yield Standing(core, app)
+    app.stop()
+    core.close()
 
 
 @pytest.fixture
-def app(core: Mailcore, streamlit_server: StartApp) -> RunningApp:
+def core(standing: Standing) -> Mailcore:
+    """The installation that :func:`app` shows, without a record, for looking and preparing from outside the browser."""
+    standing.empty()
+    return standing.core
+
+
+@pytest.fixture
+def app(standing: Standing, core: Mailcore) -> RunningApp:
     """The app over :func:`core`; a file whose app needs other settings has an ``app`` of its own."""
-    return streamlit_server(
-        "app.py", {"MAILCORE_DATA_DIR": str(core.settings.data_dir), "MAILCORE_KEYRING": "database"}
-    )
+    return standing.app

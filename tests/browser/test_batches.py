@@ -21,7 +21,7 @@ from mailcore.vocabulary import BatchState, Security
 from tests.actors import ME
 from tests.peers.smtp_server import Say, SmtpPeer
 
-from .driver import expect, field, press, rows, settled
+from .driver import expect, field, go, list_rows, press, rows, settled
 from .test_double_clicks import twice, until_a_press_counts
 
 COUNT = 50
@@ -151,7 +151,7 @@ def test_fifty_from_a_spreadsheet(
         starts_at=datetime.now(UTC) + timedelta(days=2),
     )
     number = core.batches.create(later, start=True, actor=ME).id
-    page.goto(f"{url}/envio_em_lote?lote={number}")
+    go(page, f"{url}/envio_em_lote?lote={number}")
     for name, state, then in (
         ("Pausar", BatchState.PAUSED, "Pausado"),
         ("Retomar", BatchState.WAITING, "Aguardando cota"),
@@ -179,7 +179,16 @@ def test_fifty_from_a_spreadsheet(
     assert [
         listed[name] for name in ("Nome", "Servidor", "Estado", "Progresso", "Enviadas", "Recusadas", "Incertas")
     ] == [*("Aviso de novembro", "Loja", "Concluído", "50 de 50", "49", "1", "0")]
-    page.goto(f"{url}/supressoes")
+    settled(page)
+    list_rows(page).first.dblclick()
+    expect(page.get_by_role("heading", name="Depois")).to_be_visible()
+    press(page, "Todos os lotes")
+    expect(page.get_by_role("button", name="Novo lote")).to_be_visible()
+    settled(page)
+    list_rows(page).last.click()
+    press(page, "Abrir")
+    expect(page.get_by_role("heading", name="Aviso de novembro")).to_be_visible()
+    go(page, f"{url}/supressoes")
     expect(page.get_by_text("1 endereço", exact=True)).to_be_visible()
     (suppressed,) = rows(page)
     assert suppressed["Endereço"] == "cliente2@exemplo.com.br"

@@ -19,7 +19,7 @@ from tests.actors import ME
 from tests.peers.certificates import authority_pem
 from tests.peers.smtp_server import Say, SmtpPeer, Stall
 
-from .driver import choose, expect, field, fill_smtp, open_form, open_list, press, rows, select_row, settled, tab
+from .driver import choose, expect, field, fill_smtp, go, open_form, open_list, press, rows, select_row, settled, tab
 
 USER, PASSWORD, WRONG = "ana@exemplo.com.br", "Segrêdo-Único-4420", "Errada-Única-9931"
 GMAIL_535 = (
@@ -384,7 +384,7 @@ def test_whatever_is_pasted_is_explained_and_nothing_of_it_is_kept(page: Any, ap
 
 
 def open_trail(page: Any, url: str) -> None:
-    page.goto(f"{url}/alteracoes")
+    go(page, f"{url}/alteracoes")
     expect(page.get_by_role("heading", name="Alterações")).to_be_visible()
     settled(page)
 

@@ -16,6 +16,7 @@ from tests.actors import ME
 from tests.browser.conftest import RunningApp, StartApp
 from tests.browser.door_client import ANA, BIA, CAIO, PASSWORD, env_of, open_core, register
 from tests.browser.driver import expect, field, press, settled
+from tests.browser.every_page import in_the_dark
 
 FRESH = "outra frase que só a Bia diria"
 OVER = "Sua sessão terminou. O que foi digitado continua nesta tela."
@@ -67,6 +68,14 @@ def test_one_enters_with_the_keyboard_and_lands_where_one_wanted(app: RunningApp
     expect(page.get_by_role("heading", name="Envios")).to_be_visible()
     assert page.url == f"{app.url}/envios?periodo=Tudo"
     expect(page.get_by_text("Ana Souza", exact=True)).to_be_visible()
+    # Every page of an administrator is in sight beside the name, none behind Streamlit's "Mais 4".
+    settled(page)
+    pages = page.get_by_test_id("stTopNavLink")
+    assert pages.all_inner_texts()[0] == "Servidores de e-mail"
+    assert pages.count() == 13
+    name = page.get_by_test_id("stPopoverButton").bounding_box()
+    last = page.get_by_role("link", name="Ajuda", exact=True).bounding_box()
+    assert last["x"] + last["width"] <= name["x"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -189,6 +198,8 @@ def test_an_administrator_keeps_the_users(core: Mailcore, app: RunningApp, page:
 
     press(page, "Encerrar sessões")
     expect(page.get_by_role("dialog").get_by_text("Senha, de 127.0.0.1, desde")).to_be_visible()
+    # A dialog hangs outside the app's element: in the dark its captions were written for a light one.
+    in_the_dark(page, lambda: _can_be_read(page.get_by_role("dialog"), "1 sessão"))
     press(page.get_by_role("dialog"), "Cancelar")
     expect(page.get_by_role("dialog")).to_have_count(0)
     settled(page)
@@ -223,6 +234,13 @@ def test_the_menu_offers_what_the_role_may(app: RunningApp, page: Any, email: st
         expect(refused).to_have_count(int(not menu[name]))
         if not menu[name]:
             expect(page.get_by_text("Ana Souza")).to_be_visible()
+
+
+def _can_be_read(dialog: Any, caption: str) -> None:
+    colours = dialog.get_by_text(caption).evaluate(
+        """(el) => [getComputedStyle(el).color, getComputedStyle(el.closest('[role="dialog"]')).backgroundColor]"""
+    )
+    assert contrast(*colours) >= 4.5, colours
 
 
 def test_a_form_on_another_site_signs_nobody_in(app: RunningApp, page: Any) -> None:

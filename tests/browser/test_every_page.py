@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser.door_client import ANA, PASSWORD, env_of, open_core
-from tests.browser.driver import expect, field, list_rows, press, settled, tab
+from tests.browser.driver import expect, field, go, list_rows, press, settled, tab
 from tests.browser.every_page import BAD_LINK, LOOK, NASTY, axe, english_in, fill, in_the_dark
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
@@ -32,7 +32,7 @@ class Walk:
         self.faults: list[str] = []
 
     def go(self, path: str) -> None:
-        self.page.goto(f"{self.url}{path}")
+        go(self.page, f"{self.url}{path}")
         expect(self.page.get_by_role("heading", level=1)).to_be_visible()
         settled(self.page)
 

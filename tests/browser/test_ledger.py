@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -15,40 +15,21 @@ from pydantic import SecretStr
 from mailcore import Actor, Mailcore, Origin
 from mailcore.messages.compose import compose
 from mailcore.registry.drafts import ServerDraft
-from mailcore.settings import Settings
 from mailcore.vocabulary import Kind
 from tests.actors import ME
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
 
-from .driver import choose, expect, press, settled
+from .driver import choose, expect, go, press, settled
 
 KEY = "CHAVE-DE-TESTE"
 
 
-@pytest.fixture
-def elastic() -> Iterator[ElasticPeer]:
-    with ElasticPeer(failures={"nao@outro.example": {"Category": "NoMailbox", "Error": "no such user"}}) as peer:
+@pytest.fixture(autouse=True)
+def elastic(elastic_port: int) -> Iterator[ElasticPeer]:
+    failures = {"nao@outro.example": {"Category": "NoMailbox", "Error": "no such user"}}
+    with ElasticPeer(failures=failures, port=elastic_port) as peer:
         yield peer
-
-
-@pytest.fixture
-def core(tmp_path: Path, elastic: ElasticPeer) -> Iterator[Mailcore]:
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database", elastic_email_url=elastic.url))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
-    return streamlit_server(
-        "app.py",
-        {
-            "MAILCORE_DATA_DIR": str(core.settings.data_dir),
-            "MAILCORE_KEYRING": "database",
-            "MAILCORE_ELASTIC_EMAIL_URL": core.settings.elastic_email_url,
-        },
-    )
 
 
 def send(core: Mailcore, name: str, to: str, peer: SmtpPeer | None = None) -> int:
@@ -68,7 +49,7 @@ def send(core: Mailcore, name: str, to: str, peer: SmtpPeer | None = None) -> in
 
 
 def open_page(page: Any, url: str, query: str = "") -> None:
-    page.goto(f"{url}/envios{query}")
+    go(page, f"{url}/envios{query}")
     expect(page.get_by_role("heading", name="Envios")).to_be_visible()
     settled(page)
 
@@ -106,7 +87,8 @@ def test_only_what_was_asked_for(page: Any, app: Any, core: Mailcore) -> None:
         accepted = send(core, "Loja", "caio@outro.example", peer)
     open_page(page, app.url, "?resultado=Aceita")
     expect(page.get_by_text("1 envio", exact=True)).to_be_visible()
-    open_page(page, app.url, "?servidor=1")
+    bakery = next(server.id for server in core.all_servers() if server.name == "Padaria")
+    open_page(page, app.url, f"?servidor={bakery}")
     expect(page.get_by_text("1 envio", exact=True)).to_be_visible()
     press(page, "Só de Padaria: ver de todos")
     expect(page.get_by_text("2 envios")).to_be_visible()
@@ -119,7 +101,7 @@ def test_only_what_was_asked_for(page: Any, app: Any, core: Mailcore) -> None:
 def test_a_click_opens_a_row_which_says_by_what_it_was_sent(page: Any, app: Any, core: Mailcore) -> None:
     with SmtpPeer() as peer:
         send(core, "Loja", "caio@outro.example", peer)
-        server = core.servers.get(1)
+        (server,) = core.all_servers()
         message = compose(from_address="ana@exemplo.com.br", to=["bia@outro.example"], subject="Teste", text="Olá")
         tested = core.send(server, message, origin=Origin.TEST, actor=Actor("Bia Lima"))
     open_page(page, app.url)

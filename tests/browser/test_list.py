@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,42 +14,19 @@ from mailcore import Mailcore
 from mailcore.messages.compose import compose
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
-from mailcore.settings import Settings
 from mailcore.vocabulary import CheckState, Kind, Security, SendStatus
 from tests.actors import ME
 from tests.peers.smtp_server import SmtpPeer
 
-from .driver import choose, expect, field, list_rows, open_list, press, rows, select_row, settled
+from .driver import choose, expect, field, list_rows, open_list, press, rows, select_row, settled, tick
 
 PASSWORD = "Segredo-Único-7391"
 HEADINGS = ["Descrição", "Servidor", "Conta", "Cota hoje", "Último teste", "Ativo", "Padrão"]
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailcore]:
-    opened = Mailcore(Settings(data_dir=tmp_path_factory.mktemp("list") / "data", keyring="database"))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def running(installation: Mailcore, module_streamlit_server: Callable[..., Any]) -> Any:
-    env = {"MAILCORE_DATA_DIR": str(installation.settings.data_dir), "MAILCORE_KEYRING": "database"}
-    return module_streamlit_server("app.py", env)
-
-
 @pytest.fixture
-def core(installation: Mailcore) -> Mailcore:
-    """An empty registry, behind the app that runs for the whole module."""
-    with installation.database.write() as session:
-        for table in ("mail_server", "stored_secret", "change", "send", "usage", "account"):
-            session.execute(text(f"DELETE FROM {table}"))
-    return installation
-
-
-@pytest.fixture
-def url(running: Any, core: Mailcore) -> str:
-    return str(running.url)
+def url(app: Any) -> str:
+    return str(app.url)
 
 
 def register(core: Mailcore, name: str, **changes: Any) -> int:
@@ -288,7 +264,9 @@ def test_a_save_that_the_filters_hide_says_so(page: Any, url: str, core: Mailcor
     open_list(page, url, "?busca=a@x")
     choose(page, "Situação", "Ativos")
     list_rows(page).nth(0).dblclick()
-    page.locator("label").filter(has=page.get_by_role("checkbox", name="Ativo", exact=True)).click()
+    expect(field(page, "Descrição")).to_have_value("Ana")
+    settled(page)
+    tick(page, "Ativo", False)
     press(page, "Salvar")
     expect(page.get_by_text("“Ana” não aparece com estes filtros.")).to_be_visible()
     expect(page.get_by_text("2 de 3 servidores")).to_be_visible()

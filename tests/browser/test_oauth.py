@@ -19,7 +19,7 @@ from tests.peers.certificates import authority_pem
 from tests.peers.oauth_server import OAuthPeer, Registered
 from tests.peers.oauth_smtp import OAuthSmtpPeer
 
-from .driver import choose, expect, field, open_form, press, select_row, settled, tab
+from .driver import choose, expect, field, go, open_form, press, select_row, settled, tab
 
 ANA = "ana@exemplo.com.br"
 APP_SECRET = "s3gredo-do-aplicativo-8812"
@@ -55,7 +55,7 @@ def app(core: Mailcore, peer: OAuthPeer, streamlit_server: Callable[..., Any]) -
 
 
 def register_app(page: Any, url: str) -> None:
-    page.goto(f"{url}/aplicativos_oauth")
+    go(page, f"{url}/aplicativos_oauth")
     expect(page.get_by_role("heading", name="Aplicativos OAuth")).to_be_visible()
     expect(page.get_by_text("/oauth/retorno").first).to_be_visible()
     settled(page)

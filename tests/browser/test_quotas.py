@@ -25,14 +25,13 @@ from mailcore.quota.holds import SHORTEST_HOLD
 from mailcore.quota.locked_account import LockedAccount
 from mailcore.registry.drafts import ServerDraft
 from mailcore.sending.reservation import Reservations, SendOutcome, SendRequest
-from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import Kind, SameAddress, Security, SendStatus
 from tests.actors import ME
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 
-from .driver import choose, expect, field, open_form, open_list, press, rows, select_row, settled, tab
+from .driver import choose, expect, field, go, open_form, open_list, press, rows, select_row, settled, tab
 
 USER, PASSWORD, WRONG = "ana@exemplo.com.br", "Segrêdo-Único-7781", "Errada-Única-3307"
 KEY, SEND_ONLY_KEY = "CHAVE-4410-ABCDEF", "CHAVE-SO-ENVIA-8823"
@@ -48,28 +47,9 @@ def smtp() -> Iterator[SmtpPeer]:
 
 
 @pytest.fixture
-def elastic() -> Iterator[ElasticPeer]:
-    with ElasticPeer(keys={KEY}, send_only_keys={SEND_ONLY_KEY}) as peer:
+def elastic(elastic_port: int) -> Iterator[ElasticPeer]:
+    with ElasticPeer(keys={KEY}, send_only_keys={SEND_ONLY_KEY}, port=elastic_port) as peer:
         yield peer
-
-
-@pytest.fixture
-def core(tmp_path: Path, elastic: ElasticPeer) -> Iterator[Mailcore]:
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database", elastic_email_url=elastic.url))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
-    return streamlit_server(
-        "app.py",
-        {
-            "MAILCORE_DATA_DIR": str(core.settings.data_dir),
-            "MAILCORE_KEYRING": "database",
-            "MAILCORE_ELASTIC_EMAIL_URL": core.settings.elastic_email_url,
-        },
-    )
 
 
 # -- What a test begins with
@@ -129,7 +109,7 @@ def counted(core: Mailcore) -> dict[str, int]:
 
 
 def open_quotas(page: Any, url: str, query: str = "") -> None:
-    page.goto(f"{url}/cotas{query}")
+    go(page, f"{url}/cotas{query}")
     expect(page.get_by_role("heading", name="Cotas", exact=True)).to_be_visible()
     expect(page.get_by_test_id("stMetric").first).to_be_visible()
     settled(page)
@@ -155,7 +135,7 @@ def pick(page: Any, name: str) -> None:
 
 
 def open_test(page: Any, url: str, server: MailServer) -> None:
-    page.goto(f"{url}/enviar_teste?servidor={server.id}")
+    go(page, f"{url}/enviar_teste?servidor={server.id}")
     expect(field(page, "Para")).to_be_visible()
     settled(page)
 
@@ -400,7 +380,7 @@ def test_a_refusal_for_quota_holds_the_account_until_a_person_lifts_it(
     assert row_of(page, "Padaria")["Estado"] == "✓ Em ordem"
     assert card(page, "Bloqueadas") == "0"
 
-    page.goto(f"{app.url}/alteracoes")
+    go(page, f"{app.url}/alteracoes")
     expect(page.get_by_role("heading", name="Alterações")).to_be_visible()
     noted = rows(page)[0]
     assert (noted["Servidor"], noted["Campo"], noted["Para"]) == ("Padaria", "Bloqueio da conta", "liberada")
@@ -692,6 +672,7 @@ def test_an_analyst_sorts_undoes_counts_outcomes_and_links_to_a_period(
     assert all(re.fullmatch(r"\d\d/\d\d/\d{4}", day[0]) for day in of_shop)
     first = datetime.now(core.settings.zone).date() - timedelta(days=10)
     last = first + timedelta(days=2)
+    page.goto("about:blank")
     open_quotas(page, app.url, f"?servidor={shop.id}&de={first}&ate={last}")
     expect(page.get_by_role("heading", name=f"De {first:%d/%m/%Y} a {last:%d/%m/%Y}", exact=True)).to_be_visible()
     expect(page.get_by_text("Nada foi enviado neste período.")).to_be_visible()
@@ -828,7 +809,8 @@ def test_a_service_that_does_not_answer_does_not_hold_the_page_up(
 
     elastic.script["/v2/account/load"] = Stall()
     elastic.script["/v4/statistics"] = Stall()
-    server = register_service(core)
+    elastic.keys.add("CHAVE-SEM-RESPOSTA-1190")  # the figures of another key are known from before
+    server = register_service(core, "CHAVE-SEM-RESPOSTA-1190")
     open_quotas(page, app.url, f"?servidor={server.id}")
     expect(page.get_by_text("Lendo do serviço…")).to_be_visible()
     expect(page.get_by_role("heading", name="Últimos 30 dias")).to_be_visible()

@@ -47,6 +47,10 @@ def test_an_empty_registry_explains_itself(page: Any, app: Any) -> None:
     expect(page.get_by_text("Ainda não há servidores aqui")).to_be_visible()
     expect(page.get_by_role("grid")).to_have_count(0)
     expect(page.get_by_role("button", name="Alterar", exact=True)).to_be_disabled()
+    # The first act comes first; what needs a server stands below what explains one.
+    tops = [page.get_by_text("Ainda não há servidores aqui").bounding_box()["y"]]
+    tops += [page.get_by_role("button", name=name, exact=True).bounding_box()["y"] for name in ("Novo", "Alterar")]
+    assert tops[1] < tops[0] < tops[2]
     press(page, "Novo")
     expect(page.get_by_role("heading", name="Cadastro")).to_be_visible()
 

@@ -14,7 +14,7 @@ from mailcore.settings import Settings
 from tests.peers.brevo import BREVO_URL
 from tests.peers.brevo_server import BrevoPeer
 
-from .driver import choose, expect, field, open_form, open_list, press, settled, tab
+from .driver import choose, expect, field, go, open_form, open_list, press, settled, tab
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY, SENDER = "xkeysib-7731-ABCDEF", "ana@exemplo.com.br"
@@ -74,7 +74,7 @@ def test_from_an_empty_form_to_a_message_that_arrives(
     expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     open_list(page, app.url, "?tipo=SMTP")
     expect(page.get_by_text("0 de 1 servidor")).to_be_visible()
-    page.goto(f"{app.url}/cotas")
+    go(page, f"{app.url}/cotas")
     expect(page.get_by_text("Boletins").first).to_be_attached()  # in the canvas of the table
     settled(page)
     core = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))

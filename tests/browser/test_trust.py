@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from pydantic import SecretStr
 
 from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
-from mailcore.settings import Settings
 from mailcore.vocabulary import CheckState, Kind, Security
 from tests.actors import ME
 from tests.peers.elastic_server import ElasticPeer
@@ -23,29 +21,10 @@ from .driver import expect, field, open_list, press, select_row, settled
 USER, PASSWORD = "ana@exemplo.com.br", "Segrêdo-Único-4420"
 
 
-@pytest.fixture
-def elastic() -> Iterator[ElasticPeer]:
-    with ElasticPeer() as peer:
+@pytest.fixture(autouse=True)
+def elastic(elastic_port: int) -> Iterator[ElasticPeer]:
+    with ElasticPeer(port=elastic_port) as peer:
         yield peer
-
-
-@pytest.fixture
-def core(tmp_path: Path, elastic: ElasticPeer) -> Iterator[Mailcore]:
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database", elastic_email_url=elastic.url))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(core: Mailcore, streamlit_server: Callable[..., Any]) -> Any:
-    return streamlit_server(
-        "app.py",
-        {
-            "MAILCORE_DATA_DIR": str(core.settings.data_dir),
-            "MAILCORE_KEYRING": "database",
-            "MAILCORE_ELASTIC_EMAIL_URL": core.settings.elastic_email_url,
-        },
-    )
 
 
 def test_this_very_certificate_is_trusted_by_one_press(page: Any, app: Any, core: Mailcore) -> None:

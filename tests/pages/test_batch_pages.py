@@ -16,7 +16,7 @@ from mailcore.batches.new_batch import NewBatch
 from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
-from mailcore.vocabulary import BatchState, Security
+from mailcore.vocabulary import BatchState, RecipientStatus, Security
 from tests.actors import ME
 from tests.pages.drawn import as_shown, rows_of
 from ui.lote.result_file import to_csv, to_excel
@@ -25,11 +25,11 @@ LIST = "nome;e-mail\nBia;bia@x.br\nCaio;caio@x.br\n=1+1;dani@x.br"
 
 
 @pytest.fixture
-def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+def core(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
     st.cache_resource.clear()
-    with Mailcore(Settings(data_dir=tmp_path / "data", keyring="database")) as opened:
+    with Mailcore(Settings(data_dir=data_dir, keyring="database")) as opened:
         # Nobody listens there, and that is known at once.
         draft = ServerDraft(
             name="Loja",
@@ -150,6 +150,8 @@ def test_the_result_is_a_file_in_the_words_of_the_screen(core: Mailcore) -> None
     # What a list holds is no formula of ours.
     assert lines[3].split(";")[-2] == "'=1+1"
     assert to_excel(core, batch).startswith(b"PK")
+    # Nobody in that state: the headings all the same.
+    assert to_csv(core, batch, RecipientStatus.UNCERTAIN).decode("utf-8-sig").splitlines() == lines[:1]
 
 
 def test_suppressions_are_added_found_and_taken_out(core: Mailcore) -> None:

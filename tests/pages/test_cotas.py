@@ -22,11 +22,11 @@ EAST, WEST = "Pacific/Kiritimati", "Pacific/Niue"
 
 
 @pytest.fixture
-def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+def core(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
     st.cache_resource.clear()
-    with Mailcore(Settings(data_dir=tmp_path / "data", keyring="database")) as opened:
+    with Mailcore(Settings(data_dir=data_dir, keyring="database")) as opened:
         yield opened
     st.cache_resource.clear()
 

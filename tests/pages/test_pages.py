@@ -34,11 +34,11 @@ PASSWORD = "Segredo-3391"
 
 
 @pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+def installation(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
     st.cache_resource.clear()
-    yield Settings(data_dir=tmp_path / "data", keyring="database")
+    yield Settings(data_dir=data_dir, keyring="database")
     st.cache_resource.clear()
 
 

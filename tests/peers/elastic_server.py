@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 import threading
 import time
 from contextlib import suppress
@@ -95,12 +96,16 @@ class ElasticPeer:
     """What the statistics say besides what was sent here."""
     failures: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Recipient → what its delivery fails with: ``{"Category": …, "Error": …, "ErrorCode": …}``."""
+    unsubscribed: set[str] = field(default_factory=set)
+    complained: set[str] = field(default_factory=set)
     script: dict[str, Action | list[Action | None]] = field(default_factory=dict)
     together: threading.Barrier | None = None
     """So many requests have to be there before any of them is answered."""
+    port: int = 0
+    """Where it listens; 0 finds a free one."""
 
     def __post_init__(self) -> None:
-        self.host, self.port = "127.0.0.1", 0
+        self.host = "127.0.0.1"
         self.inbox: list[dict[str, Any]] = []
         """The bodies of the messages taken."""
         self.merged: list[dict[str, str]] = []
@@ -109,6 +114,7 @@ class ElasticPeer:
         self.connections = 0
         self._replays: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
         self._bodies: dict[str, Any] = {}
+        self._kept: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._server: QuietHTTPServer | None = None
@@ -119,26 +125,30 @@ class ElasticPeer:
         return f"http://{self.host}:{self.port}"
 
     def start(self) -> Self:
-        """Listen on a free port of 127.0.0.1."""
+        """Listen on 127.0.0.1."""
         peer = self
 
         class Handler(_Handler):
             pass
 
         Handler.peer = peer
-        self._server = QuietHTTPServer((self.host, 0), Handler)
+        self._server = QuietHTTPServer((self.host, self.port), Handler)
         self._server.daemon_threads = True
-        self._server.block_on_close = False  # kept-alive connections end with their client
+        self._server.block_on_close = False  # a stalled request may be at it for a moment yet
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def stop(self) -> None:
-        """Stop listening and let stalled requests go."""
+        """Stop listening, let stalled requests go and hang up: who kept a connection would ask a peer that is gone."""
         assert self._server is not None
         self._stopping.set()
         self._server.shutdown()
         self._server.server_close()
+        with self._lock:
+            for kept in self._kept:
+                with suppress(OSError):
+                    kept.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -183,10 +193,10 @@ class ElasticPeer:
         if request.path == "/v4/domains":
             return Answer(200, self.domains)
         if request.path.startswith("/v4/emails/") and request.path.partition("?")[0].endswith("/status"):
-            return self._status(key, request.path.split("/")[3])
+            return self._status(key, request.path.split("/")[3], request.path.partition("?")[2])
         return Answer(404, {"Error": "Not found"})
 
-    def _status(self, key: str, transaction: str) -> Answer:
+    def _status(self, key: str, transaction: str, query: str) -> Answer:
         """What became of a message: every recipient but those of :attr:`failures` has it."""
         for (owner, _), (_, answer) in self._replays.items():
             if owner == key and answer["TransactionID"] == transaction:
@@ -203,6 +213,15 @@ class ElasticPeer:
                         "FailedCount": len(failed),
                         "DeliveredCount": len(recipients) - len(failed),
                         "PendingCount": 0,
+                        # Only who asks for them is told.
+                        **{
+                            name: [one for one in recipients if one in left]
+                            for name, flag, left in (
+                                ("Unsubscribed", "showUnsubscribed=true", self.unsubscribed),
+                                ("AbuseReports", "showAbuse=true", self.complained),
+                            )
+                            if flag in query
+                        },
                     },
                 )
         return Answer(404, {"Error": "Not found"})
@@ -304,8 +323,15 @@ class _Handler(BaseHTTPRequestHandler):
     peer: ElasticPeer
 
     def setup(self) -> None:
-        self.peer.connections += 1
+        with self.peer._lock:
+            self.peer.connections += 1
+            self.peer._kept.add(self.request)
         super().setup()
+
+    def finish(self) -> None:
+        with self.peer._lock:
+            self.peer._kept.discard(self.request)
+        super().finish()
 
     def log_message(self, *args: Any) -> None:
         """Keep quiet: a log would hold keys."""

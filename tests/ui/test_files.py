@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 from mailcore import LedgerQuery, SendStatus, ServerDraft, compose
 from mailcore.storage.tables import Send
@@ -90,7 +92,12 @@ def test_the_quotas_file_is_in_words_and_leaves_empty_what_does_not_apply(core: 
     assert (shop["Contar por"], shop["Janela"], shop["Bloqueada até"]) == ("Destinatários", "24 horas corridas", "")
     frees = datetime.strptime(shop["Libera quando"], "%d/%m/%Y %H:%M").replace(tzinfo=core.settings.zone)
     assert abs(frees - datetime.now(UTC) - timedelta(hours=24)) < timedelta(minutes=3)
-    assert files.to_excel(core, quotas)[:2] == b"PK"
+    with ZipFile(BytesIO(files.to_excel(core, quotas))) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert '<autoFilter ref="A1:Q3"/>' in sheet
+    # Each column is as wide as what is in it: the account's key takes more than a figure.
+    account, of_servers, used, *_ = [float(width) for width in re.findall(r'<col [^>]*width="([\d.]+)"', sheet)]
+    assert account > 20 > of_servers > used > len("Usado")
 
 
 def test_the_pages_load_pandas_only_for_charts_and_files() -> None:

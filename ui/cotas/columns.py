@@ -122,6 +122,8 @@ def _forecast(quota: Quota, now: datetime, zone: ZoneInfo) -> str:
 def _at_service(figures: ServiceFigures | None, zone: ZoneInfo) -> str:
     if figures is None:
         return ""
+    if figures.sent_today.value is None and figures.daily_limit.value is None:
+        return "não foi possível ler"
     sent, limit = (_whole(figure.value) for figure in (figures.sent_today, figures.daily_limit))
     return f"{sent} de {limit} (lido {figures.read_at.astimezone(zone):%H:%M})"
 

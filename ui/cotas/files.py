@@ -94,7 +94,9 @@ def outcomes_table(core: Mailcore, by: str, query: LedgerQuery) -> pd.DataFrame:
     what = pd.to_datetime(frame["key"]).dt.date if by == "week" else frame["label"]
     columns = {OUTCOME_HEADINGS[by]: what}
     if by in ("server", "cause"):
-        columns["Número" if by == "server" else "Código"] = frame["key"]
+        columns["Número" if by == "server" else "Código"] = (
+            pd.to_numeric(frame["key"]) if by == "server" else frame["key"]
+        )
     if by == "cause":
         columns["Categoria"] = frame["category"].map(words.CATEGORY)
     columns |= {

@@ -17,7 +17,7 @@ from ui.listview.table import counted
 from ui.lote.form import forget_form
 from ui.lote.listing import forecast_sentence, open_new
 from ui.lote.message import show_message
-from ui.outcome import show_send
+from ui.outcome import OUTCOME, show_send
 from ui.question import confirm
 from ui.quota_warnings import show_quota_of
 from ui.session import BATCH_ASKED, BATCH_ROW, BATCH_TEST, BATCH_TEST_TO, LAST_RECIPIENT, SEND_KEY
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import Batch, MailServer
 
 
-def draft(core: Mailcore, batch: Batch) -> None:
-    """Draw all there is to look at before a batch starts, and what starts it."""
+def draft(core: Mailcore, batch: Batch) -> int | None:
+    """Draw all there is to look at before a batch starts, and what starts it; return the row of its last test."""
     try:
         server = core.servers.get(batch.server_id)
     except NotFoundError:
         st.error("O servidor deste lote foi apagado. Cancele o lote e faça outro.", icon=":material/error:")
-        return
+        return None
     with st.container(horizontal=True):
         st.button("Iniciar", key="lote_iniciar", type="primary", on_click=BATCH_ASKED.set, args=("start",))
         if st.button("Alterar", key="lote_alterar"):
@@ -43,9 +43,10 @@ def draft(core: Mailcore, batch: Batch) -> None:
     st.subheader("Prévia")
     row = _preview(core, batch)
     st.subheader("Enviar teste")
-    _test(core, batch, server, row)
+    tested = _test(core, batch, server, row)
     if BATCH_ASKED.get() == "start":
         _question(core, batch)
+    return tested
 
 
 def _change(core: Mailcore, batch: Batch) -> None:
@@ -79,7 +80,7 @@ def _preview(core: Mailcore, batch: Batch) -> int:
     return chosen
 
 
-def _test(core: Mailcore, batch: Batch, server: MailServer, row: int) -> None:
+def _test(core: Mailcore, batch: Batch, server: MailServer, row: int) -> int | None:
     """ "Enviar teste": the message of the row in the preview, to oneself; one message for one press."""
     last = LAST_RECIPIENT.get()
     BATCH_TEST_TO.start("" if last == server.from_address else last)
@@ -105,8 +106,11 @@ def _test(core: Mailcore, batch: Batch, server: MailServer, row: int) -> None:
         SEND_KEY.set(uuid4().hex)
         st.rerun()
     shown = BATCH_TEST.get()
-    if shown is not None and shown[0] == batch.id:
+    if shown is None or shown[0] != batch.id:
+        return None
+    with st.container(key=OUTCOME):
         show_send(*shown[1:])
+    return shown[1].id
 
 
 def _question(core: Mailcore, batch: Batch) -> None:

@@ -103,7 +103,12 @@ def _server(core: Mailcore) -> MailServer | None:
         return None
     if found.total > len(found.servers) or BATCH_SERVER_SEARCH.get():
         st.text_input(
-            "Buscar servidor", key=BATCH_SERVER_SEARCH.name, type="search", live="200ms", persist_state="session"
+            "Buscar servidor",
+            key=BATCH_SERVER_SEARCH.name,
+            type="search",
+            live="200ms",
+            placeholder="descrição, servidor, usuário, remetente",
+            persist_state="session",
         )
     options = {server.id: server for server in found.servers}
     default = core.servers.default()

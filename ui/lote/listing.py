@@ -37,14 +37,14 @@ TONES: dict[BatchState, Tone] = {
 _EVERY = 2.0
 _PAGES = Filters(page=BATCHES_PAGE)
 _COLUMNS = (
-    Column("name", "Nome", 170, 3),
-    Column("server", "Servidor", 120, 2),
-    Column("state", "Estado", 184),
-    Column("progress", "Progresso", 120, 1),
-    Column("sent", "Enviadas", 100, is_number=True),
-    Column("refused", "Recusadas", 110, is_number=True),
-    Column("uncertain", "Incertas", 96, is_number=True),
-    Column("forecast", "Previsão", 210, 1),
+    Column("name", "Nome", 200, 3),
+    Column("server", "Servidor", 130, 2, wraps=True),
+    Column("state", "Estado", 226),
+    Column("progress", "Progresso", 104, 0.5, wraps=True),
+    Column("sent", "Enviadas", 92, is_number=True),
+    Column("refused", "Recusadas", 108, is_number=True),
+    Column("uncertain", "Incertas", 88, is_number=True),
+    Column("forecast", "Previsão", 212, 0.5),
 )
 
 
@@ -61,12 +61,14 @@ def batches(core: Mailcore) -> None:
         )
         return
     is_moving = any(batch.state in UNDER_WAY for batch in found.batches)
-    st.fragment(_table, run_every=_EVERY if is_moving else None)(core, is_moving)
+    st.fragment(_table, run_every=_EVERY if is_moving else None)(core, is_moving, st.query_params.to_dict())
 
 
-def _table(core: Mailcore, was_moving: bool) -> None:
+def _table(core: Mailcore, was_moving: bool, drawn_for: dict[str, str]) -> None:
     found = core.batches.find(page=BATCHES_PAGE.get())
-    if was_moving and not any(batch.state in UNDER_WAY for batch in found.batches):
+    has_ended = was_moving and not any(batch.state in UNDER_WAY for batch in found.batches)
+    # One was opened: what is pressed in here runs no more than this.
+    if has_ended or st.query_params.to_dict() != drawn_for:
         st.rerun(scope="app")
     _draw(core, found)
 
@@ -102,16 +104,17 @@ def _cells(core: Mailcore, batch: Batch) -> list[str | Cell]:
     ]
 
 
-def starts_later(batch: Batch) -> bool:
-    """Whether a batch waits for its own hour, and not for quota."""
-    return batch.state is BatchState.WAITING and batch.starts_at is not None and batch.starts_at == batch.waits_until
-
-
 def goes_on(batch: Batch, zone: ZoneInfo) -> str:
     """ "começa em 27/11/2026 08:00", "continua em …": what stands beside the state of a batch that waits."""
     if batch.state is not BatchState.WAITING or batch.waits_until is None:
         return ""
-    return f"{'começa' if starts_later(batch) else 'continua'} em {date_time(batch.waits_until, zone)}"
+    return f"{'começa' if batch.waits_for_its_hour else 'continua'} em {date_time(batch.waits_until, zone)}"
+
+
+def state_of(batch: Batch, zone: ZoneInfo) -> str:
+    """ "**Aguardando cota** (continua em 27/11/2026 08:00)", as Markdown."""
+    later = goes_on(batch, zone)
+    return f"**{words.BATCH_STATE[batch.state]}**" + (f" ({later})" if later else "")
 
 
 def share_done(batch: Batch) -> float:

@@ -10,7 +10,7 @@ from mailcore.errors import NotFoundError
 from ui import words
 from ui.formats import date_time, plain
 from ui.listview.table import counted
-from ui.lote.listing import goes_on, open_list
+from ui.lote.listing import open_list, state_of
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -46,10 +46,8 @@ def heading(core: Mailcore, batch: Batch) -> None:
         st.header(plain(batch.name))
     st.set_page_config(page_title=f"{batch.name} — Envio em lote")
     who = f", de {plain(batch.who)}" if batch.who else ""
-    later = goes_on(batch, core.settings.zone)
-    state = f"**{words.BATCH_STATE[batch.state]}**" + (f" ({later})" if later else "")
     st.markdown(
-        f"{state} · {counted(batch.total, 'destinatário', 'destinatários')} · por "
+        f"{state_of(batch, core.settings.zone)} · {counted(batch.total, 'destinatário', 'destinatários')} · por "
         f"{plain(batch.server_name)} · {words.BATCH_KIND[batch.kind]} · criado em "
         f"{date_time(batch.created_at, core.settings.zone)}{who}"
     )

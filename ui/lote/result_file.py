@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1_000_000
 """What a sheet of Excel takes."""
+_HEADINGS = (
+    *("Linha", "Destinatário", "Situação", "Quando", "O que houve", "Resposta do servidor", "Servidor", "Message-ID"),
+    *("Número no serviço", "Situação (código)"),
+)
 _EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -62,7 +66,7 @@ def _table(core: Mailcore, batch: Batch, status: RecipientStatus | None) -> pd.D
     import pandas as pd
 
     columns = columns_of(batch)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for each, _ in zip(core.batches.result(batch.id, status=status), range(MOST_ROWS), strict=False):
         reason = reason_of(each)
         shown = shown_status(each)
@@ -83,4 +87,5 @@ def _table(core: Mailcore, batch: Batch, status: RecipientStatus | None) -> pd.D
                 **{f"Lista: {name}": value for name, value in fields_of(columns, each).items()},
             }
         )
-    return pd.DataFrame(rows)
+    # With headings also where no recipient is in this state.
+    return pd.DataFrame(rows, columns=[*_HEADINGS, *(f"Lista: {name}" for name in columns)])

@@ -17,7 +17,7 @@ from ui.formats import clock, date_time, number, plain
 from ui.listview.filters import Choice, Filters
 from ui.listview.table import Cell, Column, Tone, counted, nothing_found, pager, table
 from ui.lote import result_file
-from ui.lote.listing import UNDER_WAY, forecast_sentence, share_done, starts_later
+from ui.lote.listing import UNDER_WAY, forecast_sentence, share_done, state_of
 from ui.outcome import show_diagnosis
 from ui.person import may
 from ui.question import confirm
@@ -68,12 +68,13 @@ _TONES: dict[RecipientStatus, Tone] = {
 def progress(core: Mailcore, batch: Batch) -> None:
     """Draw how far it is; it moves by itself while it is under way, and the page follows when that ends."""
     is_moving = batch.state in UNDER_WAY
-    st.fragment(_progress, run_every=_EVERY if is_moving else None)(core, batch.id, batch.state)
+    st.fragment(_progress, run_every=_EVERY if is_moving else None)(core, batch.id, state_of(batch, core.settings.zone))
 
 
-def _progress(core: Mailcore, batch_id: int, drawn: BatchState) -> None:
+def _progress(core: Mailcore, batch_id: int, drawn: str) -> None:
+    """``drawn`` is what the head of the page says of its state."""
     batch = core.batches.get(batch_id)
-    if batch.state is not drawn:
+    if state_of(batch, core.settings.zone) != drawn:
         st.rerun(scope="app")
     st.progress(share_done(batch), f"{number(batch.total - batch.pending)} de {number(batch.total)}")
     with st.container(horizontal=True):
@@ -85,16 +86,15 @@ def _progress(core: Mailcore, batch_id: int, drawn: BatchState) -> None:
             ("Suprimidas", batch.suppressed),
             ("Na fila", batch.pending),
         ):
-            st.metric(label, number(count), width=150)
+            st.metric(label, number(count), border=True, width=150)
     _what_next(core, batch)
 
 
 def _what_next(core: Mailcore, batch: Batch) -> None:
     zone, now = core.settings.zone, datetime.now(UTC)
     if batch.state in UNDER_WAY:
-        if batch.waits_until is not None and batch.waits_until > now:
-            act = "Começa" if starts_later(batch) else "Continua"
-            st.markdown(f"{act} **{clock(batch.waits_until, now, zone)}**.")
+        if batch.state is BatchState.RUNNING and batch.waits_until is not None and batch.waits_until > now:
+            st.markdown(f"Continua **{clock(batch.waits_until, now, zone)}**.")
         told = forecast_sentence(core.batches.forecast(batch.id), batch.pending, zone)
         st.caption(f"Previsão: {told}." if told else "Sem previsão: a conta está bloqueada.")
     elif batch.finished_at is not None:

@@ -10,10 +10,12 @@ import streamlit as st
 from mailcore.errors import NotFoundError
 from mailcore.registry.order import QUOTA, SORTABLE, Order
 from mailcore.registry.search import PAGE_SIZE, ServerQuery
+from mailcore.rights import Right
 from ui import words
 from ui.formats import number, plain
 from ui.listview.filters import Choice, Filters, Search
 from ui.listview.table import counted, nothing_found, pager, table
+from ui.person import may
 from ui.servidores.actions import open_form
 from ui.servidores.columns import OTHERS, TABLE, cells, columns
 from ui.session import (
@@ -184,3 +186,22 @@ def _quotas(core: Mailcore, page: ServerPage) -> dict[str, Quota]:
     """How the account of each record on this page stands, by its key."""
     keys = sorted({server.account_key for server in page.servers})
     return {quota.account_key: quota for quota in core.quotas(account_keys=keys, one_record=True)} if keys else {}
+
+
+def explain_empty_list() -> None:
+    """Say what a server is and how the first one gets here; what is done with one stands below."""
+    st.info(
+        "Ainda não há servidores aqui. Um servidor de e-mail é por onde as mensagens saem: uma conta SMTP "
+        "(Gmail, Yahoo, UOL, a hospedagem do cliente…) ou uma conta da Elastic Email. "
+        + (
+            "Clique em **Novo** para registrar o primeiro; você vai precisar do endereço do servidor, do usuário e "
+            "da senha."
+            if may(Right.OPERATE)
+            else "Quem tem o papel de Suporte ou de Administrador registra o primeiro."
+        ),
+        icon=":material/mail:",
+    )
+    if may(Right.DELETE_OR_BULK):
+        st.page_link("pages/importar.py", label="Já tem uma lista? Importe um arquivo", icon=":material/upload_file:")
+    if may(Right.OPERATE):
+        st.caption("Depois, com um servidor selecionado na lista:")

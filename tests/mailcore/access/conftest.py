@@ -1,4 +1,4 @@
-"""Cheap hashes for tests that try hundreds of passwords; what the real ones cost has tests of its own."""
+"""Cheap hashes for tests that try hundreds of passwords; ``real_hashes`` marks those of what the real ones are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import pytest
 from mailcore.access import passwords
 
 
-@pytest.fixture
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if request.node.get_closest_marker("real_hashes"):
+        yield
+        return
     from argon2 import PasswordHasher
 
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

@@ -107,6 +107,7 @@ def test_who_is_inactive_or_has_no_password_gets_the_same_answer(core: Mailcore,
     assert last_refusal(core).reason == "wrong_pair"
 
 
+@pytest.mark.real_hashes
 def test_an_unknown_address_takes_as_long_and_both_less_than_half_a_second(access: Access) -> None:
     def seconds(email: str) -> float:
         times = []
@@ -121,7 +122,6 @@ def test_an_unknown_address_takes_as_long_and_both_less_than_half_a_second(acces
     assert 0.5 < known / unknown < 2
 
 
-@pytest.mark.usefixtures("cheap_hashes")
 def test_each_wrong_try_at_an_account_makes_the_next_wait_longer(core: Mailcore, access: Access) -> None:
     waits = []
     for number in range(throttle.FREE_TRIES_OF_ACCOUNT + 4):
@@ -138,7 +138,6 @@ def test_each_wrong_try_at_an_account_makes_the_next_wait_longer(core: Mailcore,
     assert found[-1] > found[0]
 
 
-@pytest.mark.usefixtures("cheap_hashes")
 def test_an_unknown_account_waits_like_a_known_one(access: Access) -> None:
     def tries_until_delayed(email: str) -> int:
         for number in range(50):
@@ -149,7 +148,6 @@ def test_an_unknown_account_waits_like_a_known_one(access: Access) -> None:
     assert tries_until_delayed(EMAIL) == tries_until_delayed("ninguem@exemplo.com.br")
 
 
-@pytest.mark.usefixtures("cheap_hashes")
 def test_the_right_password_waits_too_and_then_clears_the_account(core: Mailcore, access: Access) -> None:
     while not refused(access, EMAIL, WRONG).wait_seconds:
         pass
@@ -160,7 +158,6 @@ def test_the_right_password_waits_too_and_then_clears_the_account(core: Mailcore
     assert refused(access, EMAIL, WRONG).reason == "wrong_pair"
 
 
-@pytest.mark.usefixtures("cheap_hashes")
 def test_many_accounts_from_one_address_are_delayed(access: Access) -> None:
     reasons = [refused(access, f"p{number}@exemplo.com.br", WRONG).reason for number in range(23)]
     assert reasons.index("throttled") == throttle.FREE_TRIES_OF_ADDRESS
@@ -169,7 +166,6 @@ def test_many_accounts_from_one_address_are_delayed(access: Access) -> None:
     assert access.sign_in(EMAIL, PASSWORD, Visitor("203.0.113.9"))
 
 
-@pytest.mark.usefixtures("cheap_hashes")
 def test_an_account_of_ones_own_wipes_out_no_tries_at_others(access: Access) -> None:
     for number in range(30):
         if refused(access, f"p{number}@exemplo.com.br", WRONG).reason == "throttled":
@@ -181,14 +177,12 @@ def test_an_account_of_ones_own_wipes_out_no_tries_at_others(access: Access) -> 
     assert number < 25
 
 
-@pytest.mark.usefixtures("cheap_hashes")
 def test_a_network_of_ipv6_is_one_address(access: Access) -> None:
     visitors = [Visitor(f"2001:db8:1:2::{number:x}") for number in range(1, 24)]
     reasons = [refused(access, f"p{n}@exemplo.com.br", WRONG, one).reason for n, one in enumerate(visitors)]
     assert "throttled" in reasons
 
 
-@pytest.mark.usefixtures("cheap_hashes")
 def test_tries_at_once_are_all_counted(core: Mailcore, access: Access) -> None:
     start, reasons = threading.Barrier(12), []
 
@@ -204,7 +198,6 @@ def test_tries_at_once_are_all_counted(core: Mailcore, access: Access) -> None:
     assert reasons.count("wrong_pair") <= throttle.FREE_TRIES_OF_ACCOUNT
 
 
-@pytest.mark.usefixtures("cheap_hashes")
 def test_tries_are_forgotten_after_an_hour(core: Mailcore, access: Access) -> None:
     while not refused(access, EMAIL, WRONG).wait_seconds:
         pass

@@ -93,8 +93,9 @@ def test_out_of_quota_it_sleeps_until_the_window_frees_or_the_limit_is_raised(co
     assert (batch.state, batch.sent, batch.pending) == (BatchState.WAITING, 6, 4)
     reason = reason_of(batch)
     assert reason is not None
-    assert reason.code == "quota_full"
+    assert (reason.code, reason.title) == ("quota_full", "A cota desta conta acabou por agora, e o lote espera.")
     assert batch.waits_until is not None
+    assert not batch.waits_for_its_hour
     assert timedelta(hours=23) < batch.waits_until - datetime.now(UTC) <= timedelta(hours=24)
     consumer = core.batches.consumer(1)
     consumer.look(closely=True)
@@ -264,6 +265,7 @@ def test_a_server_that_changes_in_the_middle_stops_it_with_a_sentence(
     reason = reason_of(batch)
     assert reason is not None
     assert (batch.state, reason.code) == (BatchState.PAUSED, code)
+    assert "nada foi enviado" not in reason.title  # three were
     assert 3 <= batch.sent < 60
     assert_accounted_for(core, batch.id, delivered(peer))
 
@@ -290,7 +292,9 @@ def test_one_set_for_later_waits_and_says_so(core: Mailcore, peer: SmtpPeer) -> 
     server = at_peer(core, peer)
     later = datetime.now(UTC) + timedelta(hours=2)
     batch = started(core, server, 3, starts_at=later)
-    assert (batch.state, batch.waits_until) == (BatchState.WAITING, later)
+    assert (batch.state, batch.waits_until, batch.waits_for_its_hour) == (BatchState.WAITING, later, True)
+    with core.database.read() as session:
+        assert session.scalars(select(Batch.id).where(Batch.waits_for_its_hour)).all() == [batch.id]
     assert [(freed.at, freed.units) for freed in core.batches.forecast(batch.id)] == [(later, 3)]
     work(core)
     core.batches.consumer(1).look(closely=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from mailcore import Mailcore
 from mailcore.batches import pace
@@ -21,7 +21,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
 from mailcore.storage.tables import Batch, BatchFollowUp, MailServer, Send
 from mailcore.transports.elastic_bulk import AT_ONCE
-from mailcore.vocabulary import BatchState, Kind
+from mailcore.vocabulary import BatchKind, BatchState, Kind, SuppressionScope, SuppressionSource
 from tests.actors import ME
 from tests.mailcore.batches.sending import SENDER, address, assert_accounted_for, started, statuses, work
 from tests.peers.elastic_server import Answer, Drop, ElasticPeer
@@ -87,6 +87,62 @@ def test_a_thousand_go_in_a_call_and_its_failures_are_asked_for(
         assert sorted(send.recipients for send in told) == [address(7), address(9)]
         assert {send.follow_state for send in session.scalars(select(Send))} == {"complete"}
     assert core.quotas()[0].used == 1_200  # the service took them, and counts them
+
+
+def test_who_unsubscribes_at_the_service_gets_no_more_divulgacao(
+    core: Mailcore, server: MailServer, peer: ElasticPeer
+) -> None:
+    peer.unsubscribed = {address(0)}
+    batch = started(core, server, 4, kind=BatchKind.MARKETING)
+    work(core)
+    a_minute_passes(core)
+    core.batches._following.look()
+    # Days later, when every message has long arrived.
+    peer.unsubscribed |= {address(1), "1000"}
+    peer.complained = {address(2)}
+    a_minute_passes(core)
+    core.batches._following.look()
+    listed = core.suppressions.search().suppressions
+    assert {each.address for each in listed} == {address(0), address(1), address(2)}
+    assert {(each.scope, each.source) for each in listed} == {
+        (SuppressionScope.MARKETING, SuppressionSource.UNSUBSCRIBED)
+    }
+    assert core.batches.get(batch.id).sent == 4  # they have it, all the same
+    later = started(core, server, 4, kind=BatchKind.MARKETING)
+    work(core)
+    assert (core.batches.get(later.id).sent, core.batches.get(later.id).suppressed) == (1, 3)
+    invoices = started(core, server, 4)
+    work(core)
+    assert core.batches.get(invoices.id).sent == 4
+    # Invoices are asked about until they have an end, and Divulgação for two weeks.
+    with core.database.write() as session:
+        session.execute(update(BatchFollowUp).values(since=datetime.now(UTC) - timedelta(days=15)))
+    a_minute_passes(core)
+    core.batches._following.look()
+    with core.database.read() as session:
+        assert session.scalars(select(BatchFollowUp)).all() == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # whose plans are read
+def test_a_look_at_a_group_does_not_go_through_its_whole_batch(
+    core: Mailcore, server: MailServer, peer: ElasticPeer
+) -> None:
+    peer.failures = {address(2): {"Category": "NoMailbox", "Error": "550 5.1.1", "ErrorCode": 550}}
+    started(core, server, 4)
+    work(core)
+    a_minute_passes(core)
+    plans: list[str] = []
+
+    def explain(_: Any, cursor: Any, statement: str, values: Any, *__: Any) -> None:
+        if "send" in statement or "batch_recipient" in statement:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            plans.extend(row[3] for row in cursor.fetchall())
+
+    event.listen(core.database.engine, "before_cursor_execute", explain)
+    core.batches._following.look()
+    event.remove(core.database.engine, "before_cursor_execute", explain)
+    assert len(plans) >= 4
+    assert not [step for step in plans if "SCAN" in step or step.endswith("(batch_id=?)")], plans
 
 
 def test_a_lost_answer_is_uncertain_and_a_refused_call_is_not(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -125,10 +126,36 @@ def test_a_formula_gives_its_stored_value_and_an_error_is_a_fault() -> None:
         *((1234.5, "General", "1234,5"), (1234567, "#,##0", "1.234.567"), (-5.5, "#,##0.00;(#,##0.00)", "(5,50)")),
         *((5, "00000", "00005"), (0.1 + 0.2, "0.00", "0,30"), (2.5, "0", "3"), (1.5, "# ?/?", "1,5")),
         *((7, "0.###", "7"), (-12.5, "#,##0.00;[Red]-#,##0.00", "-12,50"), (1e15, "General", "1000000000000000")),
+        *((-3, "#,##0.00;;", "-3"), (-0.5, "0;(0)", "(1)"), (1e-7, "General", "0,0000001")),
+        *((1e30, "0.00", f"1{'0' * 30}"), (1e300, "General", f"1{'0' * 300}")),
     ],
 )
 def test_numbers_as_they_are_formatted(value: float, number_format: str, text: str) -> None:
     assert shown(value, number_format) == text
+
+
+@pytest.mark.parametrize(
+    ("whole", "damaged"),
+    [
+        (b"<v>7.5</v>", b"<v>abc</v>"),
+        (b"<v>7.5</v>", b"<v>7.5"),
+        (b'r="B3"', b'r="B3" s="99"'),
+        (b'r="B3"', b'r="??"'),
+        (b'<row r="3"', b'<row r="x"'),
+    ],
+    ids=["number", "end", "style", "cell", "row"],
+)
+def test_a_spreadsheet_that_is_damaged_inside_names_the_line(whole: bytes, damaged: bytes) -> None:
+    file = io.BytesIO()
+    book = zipfile.ZipFile(io.BytesIO(sheet(["email", "valor"], ["a@x.com.br", 5.5], ["b@x.com.br", 7.5])))
+    with zipfile.ZipFile(file, "w") as changed:
+        for name in book.namelist():
+            part = book.read(name)
+            is_sheet = name.endswith("sheet1.xml")
+            assert not is_sheet or whole in part
+            changed.writestr(name, part.replace(whole, damaged) if is_sheet else part)
+    with pytest.raises(ValidationError, match=r"linha 3: Não consegui ler a planilha daqui em diante\. Salve-a"):
+        read(file.getvalue())
 
 
 @pytest.mark.parametrize(

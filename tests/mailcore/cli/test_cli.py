@@ -63,13 +63,13 @@ class Ran:
 
 
 @pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def installation(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installation of its own for every test; its folder."""
     for name in [name for name in os.environ if name.startswith("MAILCORE_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
-    return tmp_path / "data"
+    return data_dir
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ KEYS = {
 
 
 @pytest.fixture
-def peer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SmtpPeer]:
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+def peer(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> Iterator[SmtpPeer]:
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
     with SmtpPeer(users={SENDER: PASSWORD}) as running:
         yield running

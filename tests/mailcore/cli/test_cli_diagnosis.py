@@ -96,13 +96,13 @@ class Ran:
 
 
 @pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def installation(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installation of its own for every test; its folder."""
     for name in [name for name in os.environ if name.startswith("MAILCORE_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
-    return tmp_path / "data"
+    return data_dir
 
 
 @pytest.fixture
@@ -582,6 +582,7 @@ def test_a_key_that_the_service_repeats_is_hidden(elastic: ElasticPeer, register
 # ---------------------------------------------------------------------- servers suggest
 
 
+@pytest.mark.empty_database
 def test_a_suggestion_needs_no_network_for_a_known_domain_and_no_database(installation: Path) -> None:
     ran = process("servers", "suggest", "ana@gmail.com", "--json")
     assert ran.code == 0
@@ -700,6 +701,7 @@ e a outra, em 24/11/2026 às 10:15, para 550 pessoas:
 """
 
 
+@pytest.mark.empty_database
 def test_a_reply_is_explained_without_a_database(installation: Path) -> None:
     ran = process("explain", "550 5.1.1 <bia@example.org>: Recipient address rejected", "--json")
     assert (ran.code, ran.err) == (0, "")

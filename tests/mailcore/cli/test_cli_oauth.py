@@ -28,10 +28,10 @@ APP_SECRET = "s3gredo-do-aplicativo"
 
 
 @pytest.fixture
-def peer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[OAuthPeer]:
+def peer(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> Iterator[OAuthPeer]:
     with OAuthPeer() as running:
         running.clients["app"] = Registered("app", secret=APP_SECRET, redirects=["http://localhost"])
-        monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+        monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
         monkeypatch.setenv("MAILCORE_KEYRING", "database")
         for name, value in running.settings.items():
             monkeypatch.setenv(f"MAILCORE_{name.upper()}", value)

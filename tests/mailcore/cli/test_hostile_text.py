@@ -40,8 +40,8 @@ OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e
 
 
 @pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+def installation(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
     with closing(open_mailcore()) as core:
         draft = ServerDraft(

@@ -31,10 +31,10 @@ EMAIL, PASSWORD = "ana@exemplo.com.br", "uma-frase-longa-e-rara-7731"
 
 @pytest.fixture
 def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, Any, str]]:
     """Run a command with ``--json``; return its exit code, its document and what it said besides."""
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
 
     def ran(*arguments: str, stdin: str = "") -> tuple[int, Any, str]:

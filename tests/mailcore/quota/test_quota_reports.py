@@ -222,6 +222,16 @@ def test_a_process_of_the_same_number_is_another_one(open_core: Callable[[], Mai
         assert session.get_one(Send, row.id).status is SendStatus.UNCERTAIN
 
 
+def test_a_day_of_a_server_in_two_accounts_is_told_as_one(core: Mailcore) -> None:
+    server = register(core, "Uma", daily_limit=10)
+    sent(core, server, 2, NOW)
+    with core.database.write() as session:
+        session.execute(update(MailServer).values(account_key="smtp:another"))
+    sent(core, core.servers.get(server.id), 3, NOW)
+    used = days(core.database, ZONE, now=NOW)
+    assert [(use.server_id, use.messages, use.recipients, use.external) for use in used] == [(server.id, 2, 5, 0)]
+
+
 # ---------------------------------------------------------------------- use made elsewhere
 
 

@@ -152,8 +152,8 @@ _DRAFTS = st.builds(
 
 
 @pytest.fixture
-def sqlite_core(tmp_path: Path) -> Any:
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
+def sqlite_core(data_dir: Path) -> Any:
+    opened = Mailcore(Settings(data_dir=data_dir, keyring="database"))
     yield opened
     opened.close()
 
@@ -281,6 +281,7 @@ def test_a_file_for_people_is_in_words_with_the_codes_beside_them(sqlite_core: M
         "ssl_tls",
     )
     assert (row["Ativo"], row["Último teste"], row["Observações"]) == ("sim", "Nunca testado", "'=1+1")
+    assert row["Autorização"] == ""  # with a password there is nothing to authorise
     assert row["Registrado em"] == stored[0].created_at.astimezone(ZONE).strftime("%d/%m/%Y %H:%M")
     # The word is what counts; a code left as it was changes nothing back.
     changed = to_people_csv(stored, ZONE).replace(";Paga;", ";Gratuita;")
@@ -609,11 +610,11 @@ def test_ten_thousand_records(core: Mailcore) -> None:
 
 
 @pytest.fixture
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def installation(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The library on the installation the commands run on."""
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
+    opened = Mailcore(Settings(data_dir=data_dir, keyring="database"))
     yield opened
     opened.close()
 
