@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.cadastro.form import Draft
-from ui.cadastro.values import is_unsaved, put_typed, shown_at_first, value_of_shown
+from ui.cadastro.values import put_typed, shown_at_first, typed_other_than, value_of_shown
 from ui.context import note
 from ui.drafts import NAME, end_draft, keep_draft
 from ui.session import FORM, component_value
@@ -39,7 +39,8 @@ def _found() -> None:
     draft = Draft(str(kept.get("form", "")), values, kept.get("base") == _base(form))
     if not values:
         return
-    if kept.get("left") or not draft.is_of_this_state or is_unsaved(form):
+    # After a restart the browser may still tell of the fields what they had before: that is the draft itself.
+    if kept.get("left") or not draft.is_of_this_state or typed_other_than(form, values):
         form.draft = draft
     else:
         put_typed(form, values)

@@ -81,6 +81,12 @@ def is_unsaved(form: ServerForm) -> bool:
     return draft_of_form(form) != _as_typed(form.start) or typed_secret(form) is not None or form.remove_secret
 
 
+def typed_other_than(form: ServerForm, values: Mapping[str, Any]) -> bool:
+    """Whether a field has something else typed than these values, as the widgets have them."""
+    start = _as_typed(form.start)
+    return any(value_of(form, name) not in (_starting_value(start, name), value) for name, value in values.items())
+
+
 def was_left(form: ServerForm) -> bool:
     """Whether this form was on screen and its page was left since: Streamlit has dropped its widgets."""
     return form.drawn and not form_field("kind").is_set()
