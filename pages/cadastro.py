@@ -5,7 +5,6 @@ import streamlit as st
 from ui.alteracoes import history
 from ui.cadastro.actions import (
     ask_before_leaving,
-    close,
     current_form,
     has_news,
     leave,
@@ -20,7 +19,7 @@ from ui.cadastro.drafts import keep, offer_draft
 from ui.cadastro.fields import authentication_fields, general_fields, point
 from ui.cadastro.form import AUTHENTICATION, GENERAL, field_key
 from ui.cadastro.values import is_unsaved
-from ui.context import faults, mailcore, notices
+from ui.context import faults, mailcore, notices, paint_first
 from ui.formats import plain
 from ui.navigation import enter_through_app
 from ui.session import FORM_TAB
@@ -29,24 +28,11 @@ from ui.shortcuts import shortcuts
 enter_through_app("cadastro")
 core = mailcore()
 form = current_form(core)
-if form.saved:
-    close()
 
 st.set_page_config(page_title=form.title)
 st.title(plain(form.title))
 cursor = point(form)
 notices()
-with st.container(key="cadastro_form"):
-    offer_draft(form)
-    general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=FORM_TAB.name, on_change="rerun")
-    with general:
-        general_fields(form)
-    with authentication:
-        authentication_fields(form)
-
-    if form.opened is not None:
-        history(core, form.opened.id)
-
 with st.bottom:
     # In sight from either tab and however far the fields are scrolled: right above the buttons, or beside the form.
     verdict = st.container(key="verdict")
@@ -60,17 +46,15 @@ with st.bottom:
         )
         st.button("Novo", key=form.button("new"), on_click=start_new, args=(form,))
         wants_test = st.button("Testar conexão", key=form.button("check"))
-        wants_out = st.button("Cancelar", key=form.button("cancel"))
+        st.button("Cancelar", key=form.button("cancel"), on_click=leave, args=(form,))
     st.caption("F1 abre a ajuda do campo em que você está.")
 
-if wants_out:
-    leave(form)
-with verdict:
-    show_problems(form)
-    show_conflict(core, form)
-    with faults():
-        test_connection(core, form, start=wants_test)
-ask_before_leaving(form)
+with (place := st.container(key="cadastro_form")):
+    offer_draft(form)
+    general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=FORM_TAB.name, on_change="rerun")
+is_first = not form.drawn
+with general:
+    general_fields(form)
 keep(form)
 shortcuts(
     {"F2": form.button("save"), "F3": form.button("save_and_continue"), "F5": form.button("new")},
@@ -80,3 +64,17 @@ shortcuts(
     focus_first="verdict" if has_news(form) else None,
     focus_token=f"{form.nonce}-{form.tries}",
 )
+if is_first and FORM_TAB.get() == GENERAL:
+    paint_first()  # what is in sight; the other tab's fields take the browser as long again
+with authentication:
+    authentication_fields(form)
+if form.opened is not None:
+    with place:
+        history(core, form.opened.id)
+
+with verdict:
+    show_problems(form)
+    show_conflict(core, form)
+    with faults():
+        test_connection(core, form, start=wants_test)
+ask_before_leaving(form)

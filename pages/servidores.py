@@ -11,15 +11,12 @@ from mailcore.rights import Right
 from ui.context import faults, mailcore, notices
 from ui.person import may
 from ui.quota_warnings import show_near_the_limit
-from ui.servidores.actions import leave_if_asked, switch, test_connection
+from ui.servidores.actions import change, duplicate, register, send_test, switch, test_connection
 from ui.servidores.deleting import delete_dialog
 from ui.servidores.listing import explain_empty_list, filters, selected_servers, server_page, server_table
 from ui.servidores.portfolio import show_attention, test_all
-from ui.session import DUPLICATE, EDIT, NEW, SEND
 from ui.shortcuts import shortcuts
 
-# Leaving comes before drawing: a press is known before its button is on the page again.
-leave_if_asked()
 core = mailcore()
 notices()
 
@@ -33,21 +30,21 @@ wants_check = wants_all = wants_delete = turns_on = turns_off = False
 none, not_one = not selected, len(selected) != 1
 if may(Right.OPERATE):
     with toolbar:
-        st.button("Novo", key=NEW.name, type="primary", help="F5")
+        st.button("Novo", key="new", type="primary", help="F5", on_click=register)
 if page is None:
     explain_empty_list()
     toolbar = st.container(horizontal=True)  # out of the way until there is a server to act on
 if may(Right.OPERATE):
     with toolbar:
-        st.button("Alterar", key=EDIT.name, disabled=not_one)
+        st.button("Alterar", key="edit", disabled=not_one, on_click=change)
         wants_delete = st.button("Apagar", key="delete", disabled=none)
         wants_check = st.button("Testar conexão", key="check", disabled=none)
-        st.button("Enviar teste", key=SEND.name, disabled=not_one)
+        st.button("Enviar teste", key="send", disabled=not_one, on_click=send_test)
 if may(Right.OPERATE) and page is not None:
     with toolbar:
         turns_on = st.button("Ativar", key="turn_on", disabled=all(server.is_active for server in selected))
         turns_off = st.button("Desativar", key="turn_off", disabled=not any(server.is_active for server in selected))
-        st.button("Duplicar", key=DUPLICATE.name, disabled=not_one)
+        st.button("Duplicar", key="duplicate", disabled=not_one, on_click=duplicate)
         wants_all = st.button("Testar todos", key="check_all")
 
 if page is not None:
@@ -61,4 +58,4 @@ with outcome, faults():
     test_all(core, start=wants_all)
 with faults():
     delete_dialog(core, selected, ask=wants_delete)
-shortcuts({"F5": NEW.name}, shows_above=("check", "check_all", "turn_on", "turn_off"))
+shortcuts({"F5": "new"}, shows_above=("check", "check_all", "turn_on", "turn_off"))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
 
 from mailcore.rights import Right
 from ui.person import asks_for_login, enter, may, say_not_allowed
-from ui.session import ENTERED
+from ui.session import ENTERED, LEAVING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streamlit.navigation.page import StreamlitPage
 
 
@@ -54,6 +57,17 @@ def _page(name: str, title: str) -> StreamlitPage:
     return st.Page(f"pages/{name}.py", title=title, url_path=name, visibility=shown)
 
 
+def go(page: str, query: Mapping[str, str] | None = None) -> None:
+    """Leave for a page, in the callback of a press: the page that is left is not run once more.
+
+    Where Streamlit does not know the pages before they are run, as in its AppTest, it is left in the run.
+    """
+    try:
+        st.switch_page(page, query_params=dict(query or {}))
+    except StreamlitPageNotFoundError:
+        LEAVING.set((page, dict(query or {})))
+
+
 def run(page: StreamlitPage) -> None:
     """Run a page, or say in its place that the role of who is here does not allow it."""
     right = _NEEDS.get(page.url_path, Right.SEE)
@@ -73,3 +87,5 @@ def enter_through_app(page: str) -> None:
         enter()
         navigation()
         st.switch_page(f"pages/{page}.py", query_params=st.query_params.to_dict())
+    if (leaving := LEAVING.take()) is not None:
+        st.switch_page(leaving[0], query_params=leaving[1])

@@ -88,6 +88,9 @@ ENTERED = Key("entered_through_app", False)
 NOTICES: Key[tuple[str, ...]] = Key("notices", ())
 """What the page before has to say on the next one, a sentence each."""
 
+LEAVING: Key[tuple[str, dict[str, str]] | None] = Key("leaving", None)
+"""The page that a press leads to, and its query, where only the run can go there."""
+
 # Who is here
 PERSON: Key[int] = Key("person", 0)
 """The user this browser session belongs to; 0 where no login is asked."""
@@ -125,8 +128,6 @@ LIST_COLUMNS: Key[list[str]] = Key("colunas", [])
 LIST_QUERY: Key[dict[str, str]] = Key("list_query", {})
 """The query string of the list as it was left: the form comes back to it."""
 SELECTED = Key("selected", Selection())
-OPENED: Key[int | None] = Key("opened_id", None)
-"""The record a person opened in the table, on the way to its form."""
 ONLY: Key[int | None] = Key("only_id", None)
 """The one record that the search has left, selected once."""
 SAVED: Key[int | None] = Key("saved_id", None)
@@ -137,8 +138,6 @@ LAST_CHECK: Key[ListCheck | None] = Key("list_check", None)
 PORTFOLIO_RUN: Key[Run | None] = Key("portfolio_run", None)
 CHOSEN_SUGGESTION: Key[tuple[int, Suggestion] | None] = Key("chosen_suggestion", None)
 """What a test of a record in the list proposed, on its way to the form."""
-NEW, EDIT, DUPLICATE, SEND = Key("new", False), Key("edit", False), Key("duplicate", False), Key("send", False)
-"""Buttons whose press is known before they are drawn."""
 
 # Cadastro
 FORM: Key[ServerForm | None] = Key("cadastro", None)
@@ -272,5 +271,5 @@ def form_field(name: str) -> Key[Any]:
 
 
 def component_value(name: str, value: str) -> Any:
-    """Return what a component of ours with this key told, or None."""
-    return st.session_state[name].get(value)
+    """Return what a component of ours with this key told, or None; of one that is not there too."""
+    return (st.session_state.get(name) or {}).get(value)

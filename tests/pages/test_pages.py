@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
 from pydantic import SecretStr
+from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 from streamlit.testing.v1 import AppTest
 
 from mailcore import Mailcore
@@ -18,6 +20,8 @@ from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 from tests.actors import ME
 from tests.pages.drawn import as_shown
+from ui import context
+from ui.session import SELECTED, Selection
 
 PAGES = {
     "pages/servidores.py": "Servidores de e-mail",
@@ -87,6 +91,43 @@ def test_after_a_save_the_session_holds_no_password(installation: Settings) -> N
     assert core.servers.secret(server) == SecretStr(PASSWORD)
     core.close()
     assert PASSWORD not in repr(app.session_state._state.filtered_state)
+
+
+def test_a_press_leads_away_and_back(installation: Settings) -> None:
+    register(installation, 1)
+    app = run("pages/servidores.py")
+    app.session_state[SELECTED.name] = Selection((1,))
+    app.run()
+    for button, title in (
+        ("edit", "Cadastro — Servidor 0"),
+        ("Cancelar", "Servidores de e-mail"),
+        ("send", "Enviar teste"),
+    ):
+        next(drawn for drawn in app.button if button in (drawn.key, drawn.label)).click().run()
+        assert not app.exception
+        assert as_shown(app.title[0].value) == title
+
+
+def test_what_is_in_sight_is_painted_before_the_other_tab_comes(
+    installation: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[set[str]] = []
+
+    def pause(_seconds: float) -> None:
+        here = get_script_run_ctx()
+        assert here is not None
+        drawn.append({str(key) for key in here.shared.widget_user_keys_this_run.snapshot()})
+
+    monkeypatch.setattr(context, "is_served", lambda: True)
+    monkeypatch.setattr(context, "time", SimpleNamespace(sleep=pause))
+    register(installation, 1)
+    app = run("pages/cadastro.py")
+    (before,) = drawn
+    assert {"field_from_address", "field_notes", "mailcore_shortcuts"} <= before
+    assert not before & {"field_port", "field_username"}
+    assert {field.key for field in app.text_input} >= {"field_port", "field_username"}
+    app.run()
+    assert len(drawn) == 1  # each opening waits once
 
 
 @pytest.mark.parametrize(

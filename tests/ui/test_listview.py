@@ -14,8 +14,8 @@ import streamlit as st
 from ui.formats import percent
 from ui.listview import period
 from ui.listview.period import CHOOSE, EVERYTHING, Period
-from ui.listview.table import in_order, turned
-from ui.session import Key
+from ui.listview.table import in_order, take_choice, turned
+from ui.session import Key, Selection
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 WORD, BEGINS, ENDS = Key("p", ""), Key[date | None]("b", None), Key[date | None]("e", None)
@@ -93,3 +93,17 @@ def test_numbers_are_sorted_as_numbers_and_what_is_missing_stands_last() -> None
 @pytest.mark.parametrize(("share", "text"), [(1.0, "100,0 %"), (0.99999, "99,9 %"), (0.987, "98,7 %"), (0.0, "0,0 %")])
 def test_a_share_in_words(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"), [({"ids": [7], "serial": 3}, (7,)), ({"ids": [7], "serial": 2}, (4,)), (None, (4,))]
+)
+def test_a_choice_that_comes_in_one_message_with_a_press_counts_for_it(
+    told: dict[str, object] | None, taken: tuple[int, ...]
+) -> None:
+    selection = Key("chosen", Selection())
+    selection.set(Selection((4,), 2))
+    if told is not None:
+        st.session_state["rows"] = {"selection": told}
+    take_choice("rows", selection)
+    assert selection.get().ids == taken

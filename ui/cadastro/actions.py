@@ -26,6 +26,7 @@ from ui.context import current_actor, note
 from ui.drafts import end_draft
 from ui.formats import date_time, plain
 from ui.jobs import watch
+from ui.navigation import go
 from ui.outcome import show_check
 from ui.session import (
     CHOSEN_SUGGESTION,
@@ -84,8 +85,9 @@ def _id_in_url(name: str) -> int | None:
 
 
 def save(core: Mailcore, form: ServerForm) -> None:
-    """ "Salvar": store what stands in the fields; the page then closes to the list."""
-    _store(core, form)
+    """ "Salvar": store what stands in the fields and close to the list, which needs no more run of this page."""
+    if _store(core, form):
+        close()
 
 
 def close() -> None:
@@ -93,7 +95,7 @@ def close() -> None:
     _end_draft()
     FORM.forget()
     forget()
-    st.switch_page("pages/servidores.py", query_params=LIST_QUERY.get())
+    go("pages/servidores.py", LIST_QUERY.get())
 
 
 def save_and_continue(core: Mailcore, form: ServerForm) -> None:

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState, get_script_run_ctx
 
 from mailcore.catalog.lookup import ProviderSuggestion, suggest
 from mailcore.catalog.mx import mx_hosts
@@ -148,10 +150,23 @@ def _known(address: str) -> ProviderSuggestion | None:
 
 @st.fragment(run_every=_POLL_SECONDS)
 def _look_again() -> None:
-    """Draw the form again once the DNS has answered or time is up; until then nothing but this runs."""
+    """Draw the form again where the DNS tells something; until then, and where it does not, nothing but this runs."""
     asked = MX_ASKED.get()
     if asked is None:
         return
     _, since, answer = asked
+    if _known(form_field("from_address").get() or ""):
+        st.rerun(scope="app")  # what is known concerns fields in both tabs
     if answer.done() or time.monotonic() - since >= _WAIT_SECONDS:
-        st.rerun(scope="app")
+        _stop_looking()
+
+
+def _stop_looking() -> None:
+    """Have the browser run this fragment no more. Streamlit (1.67) does so itself only with the next run of the page,
+    and to draw the whole form once more takes the browser a quarter of a second.
+    """
+    here = get_script_run_ctx()
+    if here is not None:
+        message = ForwardMsg()
+        message.stop_auto_rerun.fragment_ids.append(ThreadState.get().fragment_id or "")
+        here.enqueue(message)

@@ -201,6 +201,13 @@ def _selected(name: str, selection: Key[Selection]) -> None:
     selection.set(Selection(tuple(int(key) for key in told.get("ids", ())), int(told.get("serial", 0))))
 
 
+def take_choice(name: str, selection: Key[Selection]) -> None:
+    """Take in what was selected last, in the callback of a button: of what comes in one message, buttons come first."""
+    told = component_value(name, "selection") or {}
+    if int(told.get("serial", 0)) > selection.get().serial:
+        _selected(name, selection)
+
+
 def _opened(name: str, selection: Key[Selection] | None, on_open: Callable[[int], None]) -> None:
     told = component_value(name, "open")
     if not told:

@@ -12,10 +12,12 @@ import streamlit as st
 from ui.context import current_actor, note
 from ui.formats import plain
 from ui.jobs import watch
-from ui.listview.table import counted
+from ui.listview.table import counted, take_choice
+from ui.navigation import go
 from ui.outcome import show_check
+from ui.servidores.columns import TABLE
 from ui.servidores.portfolio import test_these
-from ui.session import CHECK_BEGUN, CHOSEN_SUGGESTION, DUPLICATE, EDIT, LAST_CHECK, NEW, OPENED, SELECTED, SEND
+from ui.session import CHECK_BEGUN, CHOSEN_SUGGESTION, LAST_CHECK, SELECTED
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -44,22 +46,37 @@ class ListCheck:
     result: CheckResult
 
 
-def leave_if_asked() -> None:
-    """Go where an opened row, "Novo", "Alterar", "Duplicar" or "Enviar teste" leads."""
-    selected = SELECTED.get().only
-    opened = OPENED.take()
-    if chosen := CHOSEN_SUGGESTION.get():
-        opened = chosen[0]
-    elif EDIT.get():
-        opened = selected
-    if opened is not None:
-        st.switch_page("pages/cadastro.py", query_params={"id": str(opened)})
-    if NEW.get():
-        st.switch_page("pages/cadastro.py")
-    if DUPLICATE.get() and selected is not None:
-        st.switch_page("pages/cadastro.py", query_params={"copia": str(selected)})
-    if SEND.get() and selected is not None:
-        st.switch_page("pages/enviar_teste.py", query_params={"servidor": str(selected)})
+def register() -> None:
+    """ "Novo": an empty form. Like all that leads away, from the press itself: the list is not run once more before."""
+    go("pages/cadastro.py")
+
+
+def change() -> None:
+    """ "Alterar": the form of the selected record."""
+    open_form(_selected())
+
+
+def open_form(server_id: int | None) -> None:
+    """Show the form of a record."""
+    if server_id is not None:
+        go("pages/cadastro.py", {"id": str(server_id)})
+
+
+def duplicate() -> None:
+    """ "Duplicar": a form that begins as a copy of the selected record."""
+    if (selected := _selected()) is not None:
+        go("pages/cadastro.py", {"copia": str(selected)})
+
+
+def send_test() -> None:
+    """ "Enviar teste": the page of it, with the selected record."""
+    if (selected := _selected()) is not None:
+        go("pages/enviar_teste.py", {"servidor": str(selected)})
+
+
+def _selected() -> int | None:
+    take_choice(TABLE, SELECTED)
+    return SELECTED.get().only
 
 
 def test_connection(core: Mailcore, selected: list[MailServer], *, start: bool) -> None:
@@ -88,6 +105,7 @@ def test_connection(core: Mailcore, selected: list[MailServer], *, start: bool) 
 def _choose(server_id: int, suggestion: Suggestion) -> None:
     """Take a suggestion along to the form: it is saved there, by the person."""
     CHOSEN_SUGGESTION.set((server_id, suggestion))
+    open_form(server_id)
 
 
 def switch(core: Mailcore, selected: list[MailServer], *, on: bool, off: bool) -> None:

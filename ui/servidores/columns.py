@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mailcore.quota.rules import Quota
     from mailcore.registry.drafts import ServerDraft
 
+TABLE = "servers"
+"""The key of the table."""
+
 _FIRST = (
     Column("name", "Descrição", 180, 3, sorts=True),
     Column("host", "Servidor", 150, 2.2, sorts=True),

@@ -16,7 +16,8 @@ from ui.formats import number, plain
 from ui.listview.filters import Choice, Filters, Search
 from ui.listview.table import counted, nothing_found, pager, table
 from ui.person import may
-from ui.servidores.columns import OTHERS, cells, columns
+from ui.servidores.actions import open_form
+from ui.servidores.columns import OTHERS, TABLE, cells, columns
 from ui.session import (
     LIST_ACCOUNT,
     LIST_CHECK,
@@ -28,7 +29,6 @@ from ui.session import (
     LIST_SEARCH,
     LIST_SITUATION,
     ONLY,
-    OPENED,
     SAVED,
     SELECTED,
     select,
@@ -160,7 +160,7 @@ def server_table(core: Mailcore, page: ServerPage, selected: list[MailServer], *
         others = [name for name in OTHERS if name in LIST_COLUMNS.get()]
         order = _order()
         table(
-            "servers",
+            TABLE,
             "Servidores de e-mail",
             columns(others),
             [(server.id, cells(server, quotas, others)) for server in page.servers],
@@ -168,7 +168,7 @@ def server_table(core: Mailcore, page: ServerPage, selected: list[MailServer], *
             total=page.matching,
             selection=SELECTED,
             several=True,
-            on_open=OPENED.set if opens else None,
+            on_open=open_form if opens else None,
             order=(order.by, order.is_descending),
             on_sort=_sort,
         )

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from mailcore.storage.database import Database
 
 _VERSIONS = Path(__file__).parent / "versions"
-HEAD = max(path.name[:4] for path in _VERSIONS.glob("[0-9][0-9][0-9][0-9]_*.py"))
+_KNOWN = frozenset(path.name[:4] for path in _VERSIONS.glob("[0-9][0-9][0-9][0-9]_*.py"))
+HEAD = max(_KNOWN)
 """The newest revision in ``versions/``: each file's name begins with its own (a test holds Alembic to it)."""
 
 _ADVISORY_LOCK = 0x6D61696C  # "mail": any number will do, as long as every instance uses the same
+_NEWER = "Este banco de dados foi criado por uma versão mais nova do programa. Atualize o programa antes de abri-lo."
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -56,6 +58,9 @@ def migrate(database: Database) -> bool:
         revision = current_revision(connection)
         if revision == HEAD:
             return False
+        # Before the copy: the program tries again every few seconds, and would fill the disk with copies.
+        if revision is not None and revision not in _KNOWN:
+            raise StorageError(_NEWER)
         if revision is not None and database.file is not None:
             _copy(database.file, revision)
         _upgrade(connection)
@@ -65,17 +70,11 @@ def migrate(database: Database) -> bool:
 def _upgrade(connection: Connection, revision: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
-    from alembic.util.exc import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, revision)
-    except CommandError as error:
-        raise StorageError(
-            "Este banco de dados foi criado por uma versão mais nova do programa. Atualize o programa antes de abri-lo."
-        ) from error
+    command.upgrade(config, revision)
 
 
 def _copy(file: Path, revision: str) -> Path:

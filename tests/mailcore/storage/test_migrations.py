@@ -139,8 +139,10 @@ def test_a_newer_database_is_a_sentence(open_core: Callable[[], Mailcore]) -> No
     core = open_core()
     with core.database.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    beside = set(core.settings.data_dir.iterdir())
     with pytest.raises(StorageError, match="versão mais nova"):
         open_core()
+    assert set(core.settings.data_dir.iterdir()) == beside  # no copy: the program tries again every few seconds
 
 
 def test_a_database_of_the_first_version_opens_with_its_data(settings: Settings) -> None:
