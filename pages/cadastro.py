@@ -22,7 +22,7 @@ from ui.cadastro.values import is_unsaved
 from ui.context import faults, mailcore, notices, paint_first
 from ui.formats import plain
 from ui.navigation import enter_through_app
-from ui.session import FORM_TAB
+from ui.session import FORM_TAB, LED_HERE
 from ui.shortcuts import shortcuts
 
 enter_through_app("cadastro")
@@ -52,10 +52,9 @@ with st.bottom:
 with (place := st.container(key="cadastro_form")):
     offer_draft(form)
     general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=FORM_TAB.name, on_change="rerun")
-is_first = not form.drawn
+led_here = LED_HERE.take()
 with general:
     general_fields(form)
-keep(form)
 shortcuts(
     {"F2": form.button("save"), "F3": form.button("save_and_continue"), "F5": form.button("new")},
     unsaved_guard=form.nonce,
@@ -64,7 +63,7 @@ shortcuts(
     focus_first="verdict" if has_news(form) else None,
     focus_token=f"{form.nonce}-{form.tries}",
 )
-if is_first and FORM_TAB.get() == GENERAL:
+if led_here and FORM_TAB.get() == GENERAL:
     paint_first()  # what is in sight; the other tab's fields take the browser as long again
 with authentication:
     authentication_fields(form)
@@ -78,3 +77,4 @@ with verdict:
     with faults():
         test_connection(core, form, start=wants_test)
 ask_before_leaving(form)
+keep(form)  # after all fields: what it finds in the tab runs the page again at once

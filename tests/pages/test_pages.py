@@ -121,7 +121,8 @@ def test_what_is_in_sight_is_painted_before_the_other_tab_comes(
     monkeypatch.setattr(context, "is_served", lambda: True)
     monkeypatch.setattr(context, "time", SimpleNamespace(sleep=pause))
     register(installation, 1)
-    app = run("pages/cadastro.py")
+    app = run("pages/servidores.py")
+    app.button(key="new").click().run()
     (before,) = drawn
     assert {"field_from_address", "field_notes", "mailcore_shortcuts"} <= before
     assert not before & {"field_port", "field_username"}
