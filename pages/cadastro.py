@@ -33,6 +33,19 @@ st.set_page_config(page_title=form.title)
 st.title(plain(form.title))
 cursor = point(form)
 notices()
+led_here = LED_HERE.take() and FORM_TAB.get() == GENERAL
+with st.container(key="cadastro_form"):
+    offer_draft(form)
+    general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=FORM_TAB.name, on_change="rerun")
+    with general:
+        general_fields(form)
+    if not led_here:
+        with authentication:
+            authentication_fields(form)
+
+    if form.opened is not None:
+        history(core, form.opened.id)
+
 with st.bottom:
     # In sight from either tab and however far the fields are scrolled: right above the buttons, or beside the form.
     verdict = st.container(key="verdict")
@@ -49,12 +62,13 @@ with st.bottom:
         st.button("Cancelar", key=form.button("cancel"), on_click=leave, args=(form,))
     st.caption("F1 abre a ajuda do campo em que você está.")
 
-with (place := st.container(key="cadastro_form")):
-    offer_draft(form)
-    general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=FORM_TAB.name, on_change="rerun")
-led_here = LED_HERE.take()
-with general:
-    general_fields(form)
+with verdict:
+    show_problems(form)
+    show_conflict(core, form)
+    with faults():
+        test_connection(core, form, start=wants_test)
+ask_before_leaving(form)
+keep(form)
 shortcuts(
     {"F2": form.button("save"), "F3": form.button("save_and_continue"), "F5": form.button("new")},
     unsaved_guard=form.nonce,
@@ -63,18 +77,7 @@ shortcuts(
     focus_first="verdict" if has_news(form) else None,
     focus_token=f"{form.nonce}-{form.tries}",
 )
-if led_here and FORM_TAB.get() == GENERAL:
+if led_here:
     paint_first()  # what is in sight; the other tab's fields take the browser as long again
-with authentication:
-    authentication_fields(form)
-if form.opened is not None:
-    with place:
-        history(core, form.opened.id)
-
-with verdict:
-    show_problems(form)
-    show_conflict(core, form)
-    with faults():
-        test_connection(core, form, start=wants_test)
-ask_before_leaving(form)
-keep(form)  # after all fields: what it finds in the tab runs the page again at once
+    with authentication:
+        authentication_fields(form)
