@@ -86,9 +86,9 @@ _FILTERS = Filters(
 _COLUMNS = (
     Column("at", "Quando", 146),
     Column("status", "Resultado", 128),
-    Column("server", "Servidor", 180, 3),
-    Column("recipients", "Para", 190, 3),
-    Column("who", "Quem", 150, 1),
+    Column("server", "Servidor", 180, 2.5),
+    Column("recipients", "Para", 190, 2),
+    Column("who", "Quem", 140, 1.4),
     Column("what", "O que houve", 220, 3),
 )
 

@@ -46,10 +46,10 @@ def suppressions(core: Mailcore) -> None:
     _FILTERS.draw()
     found = core.suppressions.search(text=SUPPRESSION_SEARCH.get() or "", page=SUPPRESSION_PAGE.get())
     if not found.matching:
-        nothing_found(
-            _FILTERS,
-            "Nenhum endereço aqui. Entram sozinhos os que o servidor diz que não existem e os de quem pede para sair.",
+        empty = (
+            "Nenhum endereço aqui. Entram sozinhos os que o servidor diz que não existem e os de quem pede para sair."
         )
+        nothing_found(_FILTERS, "Nenhum endereço combina com a busca." if _FILTERS.are_set() else empty)
         return
     table(
         "supressoes",

@@ -135,7 +135,7 @@ class Base(DeclarativeBase):
 
         The constructor instead notes each value as a change to be written, which takes ten times as long.
         """
-        row = cls()
+        row: Self = cls.__mapper__.class_manager.new_instance()
         row.take(values)
         return row
 

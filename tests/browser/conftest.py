@@ -13,9 +13,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, NoReturn
 
 import pytest
@@ -73,6 +74,15 @@ def free_port() -> int:
         return port
 
 
+def port_to_come_back_to() -> int:
+    """A free port below those that systems hand out to whoever wants any, so that it is still free later."""
+    while True:
+        port = SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 _ports_in_use: set[int] = set()
 _usual: list[int] = []
 
@@ -82,7 +92,7 @@ def _usual_port() -> int:
     for port in _usual:
         if port not in _ports_in_use:
             return port
-    _usual.append(free_port())
+    _usual.append(port_to_come_back_to())
     return _usual[-1]
 
 
@@ -434,7 +444,7 @@ class Standing:
 @pytest.fixture(scope="session")
 def elastic_port() -> int:
     """Where the app of :func:`app` looks for Elastic Email; a test that needs it starts ``ElasticPeer(port=…)``."""
-    return free_port()
+    return port_to_come_back_to()
 
 
 @pytest.fixture(scope="session")

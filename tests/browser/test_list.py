@@ -572,6 +572,12 @@ def test_the_width_of_the_window_is_used_up_to_1800(page: Any, url: str, core: M
         open_list(page, url)
         width = page.locator(".mailcore-rows").bounding_box()["width"]
         assert least <= width <= most
+    # So is it by a table beside which a detail may stand, where none does.
+    page.goto(f"{url}/cotas")
+    table = page.get_by_role("grid", name="Cotas")
+    expect(table).to_be_visible()
+    settled(page)
+    assert table.bounding_box()["width"] >= 1650
 
 
 def test_at_400_pixels_a_row_is_a_card_that_works(page: Any, url: str, core: Mailcore) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from .driver import settled
+
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 
@@ -17,11 +19,6 @@ BUTTONS = {"F2": "save", "F3": "save_and_continue", "F5": "new"}
 @pytest.fixture(scope="module")
 def app(module_streamlit_server: Callable[..., Any]) -> Any:
     return module_streamlit_server(SCRIPT)
-
-
-def settled(page: Any) -> None:
-    """Wait until no run of the script is under way."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
 
 
 def open_form(page: Any, app: Any, query: str = "") -> None:
@@ -71,6 +68,7 @@ def put_cursor(page: Any, place: str, nth: int = 0) -> tuple[str, Any] | None:
         return None
     if place == "grid":
         page.get_by_role("tab", name="Geral").click()
+        settled(page)  # a run that was still asked for would draw the grid anew and take the cursor out
         grid = page.locator(".st-key-grid")
         # The grid is a canvas under a scroller, which is what takes a click; it is clicked once it stands still.
         grid.locator(".dvn-scroller").click(position={"x": 200, "y": 60})

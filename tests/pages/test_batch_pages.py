@@ -168,4 +168,6 @@ def test_suppressions_are_added_found_and_taken_out(core: Mailcore) -> None:
         "pediu por telefone",
         "Todos os lotes",
     )
+    searched = page("supressoes", busca="ninguém")
+    assert [as_shown(each.value) for each in searched.info] == ["Nenhum endereço combina com a busca."]
     assert "Tirar da lista" in labels(app)

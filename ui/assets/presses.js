@@ -14,8 +14,6 @@ const placeOf = (event, button) => {
   const box = button.getBoundingClientRect();
   return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
 };
-const isBesideDialog = (target) =>
-  target.closest?.('[data-testid="stDialog"]') && !target.closest('[role="dialog"]');
 const on = (type, handler) => window.addEventListener(type, handler, { capture: true });
 
 export default function ({ parentElement }) {
@@ -37,11 +35,12 @@ export default function ({ parentElement }) {
       event.stopImmediatePropagation();
     } else last = { ...place, button, at: event.timeStamp };
   });
-  // The second click on a button that opened a dialog would close it again: it falls beside the dialog by then.
-  for (const type of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"]) {
+  // The second click means nothing else that stands there by then: the ground beside a dialog that the first one opened,
+  // which would close it again, or the row behind one that it closed, which would be selected.
+  for (const type of ["pointerdown", "mousedown", "pointerup", "mouseup", "click", "dblclick"]) {
     on(type, (event) => {
-      if (!last || event.timeStamp - last.at >= SECOND_CLICK) return;
-      if (!isNear({ x: event.clientX, y: event.clientY }) || !isBesideDialog(event.target)) return;
+      if (!last || event.timeStamp - last.at >= SECOND_CLICK || event.target.closest?.(buttons)) return;
+      if (!isNear({ x: event.clientX, y: event.clientY })) return;
       event.preventDefault();
       event.stopImmediatePropagation();
     });

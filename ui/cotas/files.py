@@ -106,7 +106,8 @@ def outcomes_table(core: Mailcore, by: str, query: LedgerQuery) -> pd.DataFrame:
         "Não entregues": frame["failed"],
         "Incertas": frame["uncertain"],
         "Barradas por regra": frame["barred"],
-        "Aceitação (%)": (100 * frame["acceptance"]).round(1),
+        # Rounded down, as the screen's: 100 is all of it.
+        "Aceitação (%)": (1000 * frame["acceptance"] + 1e-9) // 1 / 10,
     }
     return pd.DataFrame(columns)
 

@@ -37,14 +37,14 @@ TONES: dict[BatchState, Tone] = {
 _EVERY = 2.0
 _PAGES = Filters(page=BATCHES_PAGE)
 _COLUMNS = (
-    Column("name", "Nome", 200, 3),
+    Column("name", "Nome", 236, 3),
     Column("server", "Servidor", 130, 2, wraps=True),
     Column("state", "Estado", 226),
-    Column("progress", "Progresso", 104, 0.5, wraps=True),
+    Column("progress", "Progresso", 124, 0.5, wraps=True),
     Column("sent", "Enviadas", 92, is_number=True),
     Column("refused", "Recusadas", 108, is_number=True),
     Column("uncertain", "Incertas", 88, is_number=True),
-    Column("forecast", "Previsão", 212, 0.5),
+    Column("forecast", "Previsão", 140, 1, wraps=True),
 )
 
 
