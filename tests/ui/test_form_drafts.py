@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+import streamlit as st
+
 from mailcore.registry.drafts import ServerDraft
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, Security
 from ui.cadastro.form import ServerForm
-from ui.cadastro.values import shown_at_first, value_of_shown
+from ui.cadastro.values import shown_at_first, typed_other_than, value_of_shown
 
 DRAFT = ServerDraft(
     name="Padaria",
@@ -46,3 +49,10 @@ def test_no_password_is_among_what_is_kept() -> None:
 def test_what_no_field_shows_is_not_taken_in() -> None:
     for name, strange in (("is_paid", "Talvez"), ("kind", "fax"), ("ssl_mode", "x"), ("ssl", "sim"), ("name", 7)):
         assert value_of_shown(name, strange) is None
+
+
+def test_what_the_browser_tells_of_the_form_before_is_no_typing_in_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    form, draft = ServerForm(start=DRAFT), {"port": "2525", "notes": "outra"}
+    for port, is_other in (("2465", False), ("2525", False), ("587", True)):
+        monkeypatch.setattr(st, "session_state", {"field_port": port})
+        assert typed_other_than(form, draft) is is_other, port
