@@ -74,7 +74,7 @@ class Visitor:
     @contextmanager
     def page(self, origin: str | None = "", **headers: str) -> Iterator[ClientConnection]:
         """The WebSocket of an open page; ``origin=None`` sends none."""
-        cookie = "; ".join(f"{one.name}={one.value}" for one in self.session.cookies)
+        cookie = "; ".join(f"{each.name}={each.value}" for each in self.session.cookies)
         extra = {**({"Cookie": cookie} if cookie else {}), **headers}
         with connect(
             f"ws://127.0.0.1:{self.app.port}/_stcore/stream",

@@ -426,7 +426,7 @@ def test_the_proxys_word_lets_in_and_is_taken_back(proxied: RunningApp, tmp_path
     with open_core(tmp_path) as opened, visitor.page(**{"X-Mailcore-Proxy": SECRET, **named}) as socket:
         assert b"Bia Lima" in run_page(socket)
         user = opened.access.users.get(BIA, actor=ME)
-        assert {(one.door, one.address) for one in opened.access.users.sessions(user, actor=ME)} == {
+        assert {(each.door, each.address) for each in opened.access.users.sessions(user, actor=ME)} == {
             ("proxy", "203.0.113.9")
         }
         opened.access.users.edit(user, replace(draft_of(user), is_active=False), actor=ME)

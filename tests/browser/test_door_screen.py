@@ -210,7 +210,7 @@ def test_an_administrator_keeps_the_users(core: Mailcore, app: RunningApp, page:
     twice(page, page.get_by_role("dialog").get_by_role("button", name="OK", exact=True), 400)
     expect(page.get_by_text("“Davi Melo” foi apagado.")).to_be_visible()
     expect(page.get_by_role("button", name="Apagar", exact=True)).to_be_disabled()
-    assert "davi@exemplo.com.br" not in [one.email for one in core.access.users.everybody(actor=ME)]
+    assert "davi@exemplo.com.br" not in [each.email for each in core.access.users.everybody(actor=ME)]
     page.get_by_text("Entradas e recusas").click()
     expect(page.get_by_text("Usuário apagado").first).to_be_visible()
 

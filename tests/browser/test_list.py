@@ -383,7 +383,7 @@ def test_several_are_switched_off_and_on(page: Any, url: str, core: Mailcore) ->
     page.get_by_role("button", name="Ativar", exact=True).click()
     expect(page.get_by_text("2 servidores foram ativados.")).to_be_visible()
     changes = core.trail.read(server_id=ids[0]).changes
-    assert [(one.who, one.field) for one in changes[:2]] == [(changes[0].who, "is_active")] * 2
+    assert [(each.who, each.field) for each in changes[:2]] == [(changes[0].who, "is_active")] * 2
     assert changes[0].who
 
 
@@ -553,7 +553,7 @@ def test_nothing_is_cut_without_an_ellipsis_and_its_whole_text(page: Any, url: s
               .filter((one) => one.scrollWidth > one.clientWidth)
               .map((one) => [getComputedStyle(one).textOverflow, one.title === one.textContent])"""
         )
-        assert all(one == ["ellipsis", True] for one in cut)
+        assert all(each == ["ellipsis", True] for each in cut)
         assert bool(cut) == (width > 400)  # on a card there is room
         # Nothing sticks out of its cell either, nor out of the window.
         over = page.evaluate(

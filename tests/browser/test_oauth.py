@@ -167,7 +167,7 @@ def test_from_a_refused_password_to_a_record_that_works_by_what_the_screen_says(
     field(page, "ID do cliente").fill("app")
     press(page, "Salvar")
     expect(page.get_by_text("foi salvo.")).to_be_visible()
-    assert [one.client_id for one in core.servers.apps.all()] == ["app"]
+    assert [each.client_id for each in core.servers.apps.all()] == ["app"]
     # Back in the record: a code, typed on any other machine.
     (server,) = core.all_servers()
     open_form(page, app.url, server.id)

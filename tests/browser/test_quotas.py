@@ -579,7 +579,7 @@ def test_a_file_of_use_is_taken_whole_or_not_at_all(page: Any, app: Any, core: M
     expect(alert(page, "Linha 4: units: use um número inteiro a partir de 1.")).to_be_visible()
     expect(alert(page, "Linha 5: server_id: não há servidor com o número 99.")).to_be_visible()
     settled(page)
-    assert [one.used for one in core.quotas()] == [0, 0]
+    assert [each.used for each in core.quotas()] == [0, 0]
     tab(page, "Digitar")
     expect(field(page, "Unidades")).to_have_value("55")
     tab(page, "Arquivo CSV")
@@ -725,7 +725,7 @@ def test_the_form_names_the_account_that_is_chosen_now(page: Any, app: Any, core
     field(page, "Unidades").fill("4")
     press(page, "Registrar")
     expect(alert(page, "Registrado: 4 unidades")).to_be_visible()
-    assert {one.servers[0].name: one.used for one in core.quotas()} == {"Loja": 4, "Padaria": 0}
+    assert {each.servers[0].name: each.used for each in core.quotas()} == {"Loja": 4, "Padaria": 0}
 
 
 def test_a_double_click_enters_the_use_once(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:

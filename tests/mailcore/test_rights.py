@@ -331,9 +331,9 @@ def test_every_role_tries_every_act(core: Mailcore, role: Role) -> None:
 
 
 def _stored(core: Mailcore) -> object:
-    servers = [(one.id, one.version, one.last_check_state) for one in core.all_servers()]
-    people = [(one.id, one.email, one.role, one.is_active) for one in core.access.users.everybody(actor=ME)]
-    apps = [(one.id, one.name) for one in core.servers.apps.all()]
+    servers = [(each.id, each.version, each.last_check_state) for each in core.all_servers()]
+    people = [(each.id, each.email, each.role, each.is_active) for each in core.access.users.everybody(actor=ME)]
+    apps = [(each.id, each.name) for each in core.servers.apps.all()]
     return servers, people, apps, core.ledger.search(_ledger_query()).matching, core.access.events(actor=ME).matching
 
 

@@ -86,7 +86,7 @@ class BrevoTransport(Transport):
         text = message.mime.get_body(("plain",))
         content = {
             "sender": {"email": message.envelope_from},
-            **{name: [{"email": one} for one in getattr(message, name)] for name in ("to", "cc", "bcc")},
+            **{name: [{"email": each} for each in getattr(message, name)] for name in ("to", "cc", "bcc")},
             "subject": str(message.mime["Subject"] or ""),
             "textContent": text.get_content() if text else "",
             "headers": {"Message-ID": message.message_id, "idempotencyKey": idempotency_key},

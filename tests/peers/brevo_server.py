@@ -60,7 +60,7 @@ class BrevoPeer:
             return 200, {"email": "dona@exemplo.com.br", "companyName": "Padaria", "plan": [plan]}
         if (method, path) != ("POST", "/v3/smtp/email"):
             return 404, {"code": "not_found", "message": "Unknown route"}
-        recipients = [one["email"] for name in ("to", "cc", "bcc") for one in body.get(name, [])]
+        recipients = [each["email"] for name in ("to", "cc", "bcc") for each in body.get(name, [])]
         for address in recipients:
             if address in self.refuses:
                 status, code, words = self.refuses[address]

@@ -202,7 +202,7 @@ class ElasticPeer:
             if owner == key and answer["TransactionID"] == transaction:
                 body = self._bodies[transaction]
                 recipients = _addresses(body)
-                failed = [{"Address": one, **self.failures[one]} for one in recipients if one in self.failures]
+                failed = [{"Address": each, **self.failures[each]} for each in recipients if each in self.failures]
                 return Answer(
                     200,
                     {
@@ -215,7 +215,7 @@ class ElasticPeer:
                         "PendingCount": 0,
                         # Only who asks for them is told.
                         **{
-                            name: [one for one in recipients if one in left]
+                            name: [each for each in recipients if each in left]
                             for name, flag, left in (
                                 ("Unsubscribed", "showUnsubscribed=true", self.unsubscribed),
                                 ("AbuseReports", "showAbuse=true", self.complained),

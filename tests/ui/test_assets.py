@@ -75,4 +75,4 @@ def test_no_script_makes_html_of_text() -> None:
     rules = (ASSETS.parents[1] / ".oxlintrc.json").read_text("utf-8")
     for name in ("innerHTML", "outerHTML", "insertAdjacentHTML"):
         assert name in rules
-        assert all(name not in script(one) for one in SCRIPTS)
+        assert all(name not in script(each) for each in SCRIPTS)

@@ -47,7 +47,7 @@ def ask(app: Any, path: str, method: str = "GET", **headers: str) -> tuple[int, 
     scope = {"type": "http", "method": method, "path": path, "headers": sent}
     with start_blocking_portal() as loop:  # in a thread of its own: a browser test before this one leaves a loop here
         loop.call(app, scope, None, send)
-    return told[0]["status"], dict(told[0]["headers"]), b"".join(one.get("body", b"") for one in told[1:])
+    return told[0]["status"], dict(told[0]["headers"]), b"".join(each.get("body", b"") for each in told[1:])
 
 
 def test_a_script_is_compressed_once_and_kept() -> None:

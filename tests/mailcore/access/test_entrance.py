@@ -81,12 +81,12 @@ def test_one_changes_ones_own_password_and_every_other_session_ends(core: Mailco
     assert last_refusal(core).reason == "wrong_current"
     assert access.sessions.of_token(stolen) is not None
     token = access.change_password(entered, PASSWORD, fresh, HERE)
-    assert [access.sessions.of_token(one) is not None for one in (token, mine, stolen)] == [True, False, False]
+    assert [access.sessions.of_token(each) is not None for each in (token, mine, stolen)] == [True, False, False]
     assert not access.link_is_good(link)
     assert str(refused(access, EMAIL, PASSWORD)) == "E-mail ou senha não conferem."
     assert access.sign_in(EMAIL, fresh, HERE)
     assert ("password_set", "Ana (ana@exemplo.com.br)") in [
-        (one.event, one.by) for one in access.events(actor=ME).events
+        (each.event, each.by) for each in access.events(actor=ME).events
     ]
 
 
@@ -179,7 +179,7 @@ def test_an_account_of_ones_own_wipes_out_no_tries_at_others(access: Access) -> 
 
 def test_a_network_of_ipv6_is_one_address(access: Access) -> None:
     visitors = [Visitor(f"2001:db8:1:2::{number:x}") for number in range(1, 24)]
-    reasons = [refused(access, f"p{n}@exemplo.com.br", WRONG, one).reason for n, one in enumerate(visitors)]
+    reasons = [refused(access, f"p{n}@exemplo.com.br", WRONG, each).reason for n, each in enumerate(visitors)]
     assert "throttled" in reasons
 
 

@@ -183,7 +183,7 @@ def test_the_life_of_a_server(installation: Path, cli: Callable[..., Ran]) -> No
     assert abs((datetime.now(UTC) - created).total_seconds()) < 60
 
     assert cli("servers", "show", number, "--json").document == added.document
-    assert [one["id"] for one in cli("servers", "list", "--search", "LÓJA", "--json").document] == [number]
+    assert [each["id"] for each in cli("servers", "list", "--search", "LÓJA", "--json").document] == [number]
 
     renamed = cli("servers", "edit", number, "--name", "Loja nova", "--free", "--json")
     assert renamed.code == 0
@@ -201,7 +201,7 @@ def test_the_life_of_a_server(installation: Path, cli: Callable[..., Ran]) -> No
     assert run("servers", "delete", number, "--yes").document == {"deleted": number}
     assert cli("servers", "show", number, "--json").code == 2
 
-    assert not [one for one in ran if SECRET in one.out + one.err]
+    assert not [each for each in ran if SECRET in each.out + each.err]
     stored = b"".join(file.read_bytes() for file in installation.iterdir())
     assert SECRET.encode() not in stored
     assert SECRET.encode("utf-16-le") not in stored
@@ -366,7 +366,7 @@ def _commands(of: argparse.ArgumentParser, name: str = "") -> Iterator[list[str]
         if isinstance(action, argparse._SubParsersAction):
             for word, sub in action.choices.items():
                 full = f"{name} {word}".strip()
-                if not any(isinstance(one, argparse._SubParsersAction) for one in sub._actions):
+                if not any(isinstance(each, argparse._SubParsersAction) for each in sub._actions):
                     yield [full]
                 yield from _commands(sub, full)
 
@@ -549,12 +549,12 @@ def test_the_list_crosses_pages_and_says_what_it_left_out(cli: Callable[..., Ran
         for number in range(120):
             draft = ServerDraft(name=f"Loja {number:03}", host="a.example", from_address=USER, requires_auth=False)
             core.servers.create(draft, actor=ME)
-    names = [one["name"] for one in cli("servers", "list", "--limit", 120, "--json").document]
+    names = [each["name"] for each in cli("servers", "list", "--limit", 120, "--json").document]
     assert names == [f"Loja {number:03}" for number in range(120)]
     short = cli("servers", "list", "--json")
     assert len(short.document) == parser.DEFAULT_LIST_LIMIT
     assert "100 de 120" in short.err
-    assert [one["name"] for one in cli("servers", "list", "--limit", 3, "--json").document] == names[:3]
+    assert [each["name"] for each in cli("servers", "list", "--limit", 3, "--json").document] == names[:3]
     assert len(cli("servers", "list", "--limit", 60, "--json").document) == 60
     assert cli("servers", "list", "--kind", "elastic_email", "--json").document == []
     found = cli("servers", "list", "--search", "loja 11", "--limit", 50)

@@ -468,12 +468,12 @@ def test_all_active_servers_by_name_with_their_ids(
     register(peer, "--inactive", name="Parado")
     ran = process("servers", "check", "--all", "--json")
     assert (ran.code, ran.err) == (0, "")
-    assert [one["server_id"] for one in ran.document] == [first, last]
-    assert [list(one) for one in ran.document] == [["server_id", *CHECK_KEYS]] * 2
-    assert [list(states(one)) for one in ran.document] == [ELASTIC_STAGES, STAGES]
+    assert [each["server_id"] for each in ran.document] == [first, last]
+    assert [list(each) for each in ran.document] == [["server_id", *CHECK_KEYS]] * 2
+    assert [list(states(each)) for each in ran.document] == [ELASTIC_STAGES, STAGES]
     assert (peer.inbox, elastic.inbox) == ([], [])
     listed = cli("servers", "list", "--json").document
-    assert {one["name"]: one["last_check"]["state"] for one in listed} == {
+    assert {each["name"]: each["last_check"]["state"] for each in listed} == {
         "Abelha": "ok",
         "Parado": "never",
         "Zebra": "ok",
@@ -487,7 +487,7 @@ def test_one_that_fails_ends_in_4_and_the_others_are_checked_all_the_same(
         wrong, good = register(bad, name="A"), register(peer, name="B")
         ran = cli("servers", "check", "--all", "--json")
         assert (ran.code, ran.err) == (4, "")
-        assert [(one["server_id"], one["ok"]) for one in ran.document] == [(wrong, False), (good, True)]
+        assert [(each["server_id"], each["ok"]) for each in ran.document] == [(wrong, False), (good, True)]
         assert ran.document[0]["diagnosis"]["category"] == "auth"
         assert ran.document[1]["diagnosis"] is None
         assert len(bad.logins) == 1, "over all servers nothing is tried twice"
@@ -718,11 +718,11 @@ def test_each_reply_of_a_text_is_explained_once_in_its_order(cli: Cli) -> None:
     for text in (TWO_REPLIES, TWO_REPLIES.replace("\n", "\r\n"), TWO_REPLIES * 2):
         ran = cli("explain", text, "--json")
         assert ran.code == 0
-        assert [one["code"] for one in ran.document] == ["login_refused", "recipient_unknown"]
-        assert [one["reply"][:9] for one in ran.document] == ["535 5.7.8", "550 5.1.1"]
-        for one in ran.document:
-            assert one.pop("evidence")
-            is_diagnosis(one)
+        assert [each["code"] for each in ran.document] == ["login_refused", "recipient_unknown"]
+        assert [each["reply"][:9] for each in ran.document] == ["535 5.7.8", "550 5.1.1"]
+        for each in ran.document:
+            assert each.pop("evidence")
+            is_diagnosis(each)
 
 
 def test_standard_input_is_read_where_a_dash_stands(cli: Cli) -> None:
@@ -777,7 +777,7 @@ def test_the_provider_tells_whose_password_it_is(cli: Cli) -> None:
         provider: cli("explain", reply, "--provider", provider, "--json").document[0]
         for provider in ("gmail_free", "uol", "bol", "yahoo", "outlook_com_free", "terra")
     }
-    assert {provider: one["code"] for provider, one in told.items()} == {
+    assert {provider: each["code"] for provider, each in told.items()} == {
         "gmail_free": "gmail_login",
         "uol": "uol_login",
         "bol": "uol_login",
@@ -828,7 +828,7 @@ def test_a_password_pasted_along_is_not_repeated(cli: Cli, text: str) -> None:
     ids=["PLAIN", "LOGIN"],
 )
 def test_a_login_whose_base64_ends_in_an_equals_sign_hides_no_reply(cli: Cli, login: str) -> None:
-    assert [one["code"] for one in cli("explain", login, "--json").document] == ["login_refused"]
+    assert [each["code"] for each in cli("explain", login, "--json").document] == ["login_refused"]
 
 
 @pytest.mark.parametrize(
@@ -857,7 +857,7 @@ def test_a_whole_log_is_read_as_far_as_it_goes(cli: Cli) -> None:
     text = f"535 5.7.8 Error: authentication failed\n\n{filler * (MAX_TEXT // len(filler) + 50)}"
     assert len(text) > MAX_TEXT
     ran = cli("explain", "-", "--json", stdin=f"{text}\n550 5.1.1 user unknown\n")
-    assert [one["code"] for one in ran.document] == ["login_refused"]
+    assert [each["code"] for each in ran.document] == ["login_refused"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ _WITH_WORDS = [case for case in SMTP if case[0] in _IN_WORDS and case[1][0] in "
 
 
 def codes(text: str) -> list[str]:
-    return [one.diagnosis.code for one in explain(text)]
+    return [each.diagnosis.code for each in explain(text)]
 
 
 @pytest.mark.parametrize("case", _WITH_WORDS, ids=lambda case: case[1][:40])
@@ -57,7 +57,7 @@ def test_a_bounce_is_read_wrapped_at_any_width_and_quoted(case: Case, quote: str
     )
     pasted = "".join(f"{quote}{line}\n" for line in wrapped.splitlines())
     found = explain(pasted)
-    assert [(one.diagnosis.category, one.diagnosis.code) for one in found] == [(category, code)]
+    assert [(each.diagnosis.category, each.diagnosis.code) for each in found] == [(category, code)]
 
 
 def test_a_multi_line_reply_is_one() -> None:
@@ -213,7 +213,7 @@ def test_several_replies_come_in_order_and_once() -> None:
 
 def test_the_provider_is_told_by_the_host_beside() -> None:
     assert codes("smtps.uol.com.br respondeu: 535 5.7.8 Error: authentication failed") == ["uol_login"]
-    assert [one.diagnosis.code for one in explain("535 5.7.8 authentication failed", provider="icloud")] == [
+    assert [each.diagnosis.code for each in explain("535 5.7.8 authentication failed", provider="icloud")] == [
         "icloud_login"
     ]
 

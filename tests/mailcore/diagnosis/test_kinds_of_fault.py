@@ -357,8 +357,8 @@ def test_an_unknown_57x_is_not_given_advice_about_the_text(reply: str) -> None:
 
 # ---------------------------------------------------------------- many short wordings, several languages
 _WORDINGS = [
-    (one["reply"], one["accept"])
-    for one in map(json.loads, (Path(__file__).parent / "wordings.jsonl").read_text("utf-8").splitlines())
+    (each["reply"], each["accept"])
+    for each in map(json.loads, (Path(__file__).parent / "wordings.jsonl").read_text("utf-8").splitlines())
 ]
 
 

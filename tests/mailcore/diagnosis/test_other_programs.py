@@ -10,16 +10,16 @@ import pytest
 from mailcore.diagnosis.explain import explain
 
 PASTED = [
-    (one["text"], one["codes"])
+    (each["text"], each["codes"])
     for path in sorted((Path(__file__).parent / "pasted").glob("*.jsonl"))
-    for one in map(json.loads, path.read_text("utf-8").splitlines())
+    for each in map(json.loads, path.read_text("utf-8").splitlines())
 ]
 """(text, the diagnoses of which one is right; none where the text holds no reply)"""
 
 
 @pytest.mark.parametrize(("text", "codes"), PASTED, ids=[text[:60] for text, _ in PASTED])
 def test_what_other_programs_show_is_explained_once(text: str, codes: list[str]) -> None:
-    found = [one.diagnosis.code for one in explain(text)]
+    found = [each.diagnosis.code for each in explain(text)]
     if not codes:
         assert found == []
     else:
@@ -48,7 +48,7 @@ Diagnostic-Code: smtp; 550 5.1.1 <bia@example.org>: Recipient address rejected: 
    ----- Transcript of session follows -----
 <<< 550 5.1.1 <bia@example.org>: Recipient address rejected: User unknown
 """
-    assert [one.diagnosis.code for one in explain(bounce)] == ["recipient_unknown"]
+    assert [each.diagnosis.code for each in explain(bounce)] == ["recipient_unknown"]
 
 
 def test_two_recipients_are_two() -> None:
@@ -61,12 +61,12 @@ def test_the_same_reply_with_another_id_is_the_same() -> None:
         "550 5.4.5 Daily user sending limit exceeded. a12sm34567wrb.5 - gsmtp\n\n"
         "550 5.4.5 Daily user sending limit exceeded. b98sm76543wrb.6 - gsmtp"
     )
-    assert [one.diagnosis.code for one in explain(text)] == ["gmail_quota_day"]
+    assert [each.diagnosis.code for each in explain(text)] == ["gmail_quota_day"]
 
 
 def test_whose_reply_it_is_is_told_by_the_host_that_said_it() -> None:
     text = "smtp.gmail.com aceitou o login. Depois, smtps.uol.com.br respondeu: 535 5.7.8 Error: authentication failed"
-    assert [one.diagnosis.code for one in explain(text)] == ["uol_login"]
+    assert [each.diagnosis.code for each in explain(text)] == ["uol_login"]
 
 
 def test_several_hosts_beside_a_reply_name_nobody() -> None:

@@ -158,7 +158,7 @@ def test_every_diagnosis_has_a_text() -> None:
     assert {finding.code for finding in vocabulary().findings} <= set(texts())
     assert {code for said in vocabulary().codes.values() for code in said} <= set(texts())
     assert own_meanings.codes() <= set(texts())
-    assert {one.code for one in all_diagnoses()} == set(texts())
+    assert {each.code for each in all_diagnoses()} == set(texts())
     for code in ("uncertain", "inactive", "same_address"):
         assert diagnosis_for(code).title
     with pytest.raises(KeyError):
@@ -169,7 +169,7 @@ def test_every_provider_named_in_the_rules_is_in_the_catalogue() -> None:
     assert own_meanings.catalogue_ids() <= {provider.id for provider in providers()}
 
 
-@pytest.mark.parametrize("one", [one for one in all_diagnoses() if one.page], ids=lambda one: one.code)
+@pytest.mark.parametrize("one", [each for each in all_diagnoses() if each.page], ids=lambda one: one.code)
 def test_a_providers_page_is_a_secure_address(one: Diagnosis) -> None:
     assert re.fullmatch(r"https://[\w.-]+/[\w./?=&-]*", one.page)
 

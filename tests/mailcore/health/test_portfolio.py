@@ -44,9 +44,9 @@ def test_every_active_server_is_checked_and_its_state_noted(core: Mailcore) -> N
         idle = register(core, "C", good.port, is_active=False)
         told: list[Checked] = []
         checked = core.check_all(told.append)
-        assert [one.server.id for one in checked] == [a.id, b.id]
-        assert [one.ok for one in checked] == [True, False]
-        assert [(one.done, one.total) for one in told] == [(1, 2), (2, 2)]
+        assert [each.server.id for each in checked] == [a.id, b.id]
+        assert [each.ok for each in checked] == [True, False]
+        assert [(each.done, each.total) for each in told] == [(1, 2), (2, 2)]
         assert len(bad.logins) == 0, "scripted away: one AUTH came"
         assert bad.verbs().count("AUTH") == 1, "a portfolio check tries no second login"
         assert good.inbox == bad.inbox == []
@@ -77,7 +77,7 @@ def test_they_wait_side_by_side(core: Mailcore) -> None:
         together.wait()  # passes only if all eight are under way at once
         return CheckResult(True, [], None, datetime.now(UTC))
 
-    assert all(one.ok for one in check_all(servers, check))
+    assert all(each.ok for each in check_all(servers, check))
 
 
 def test_a_known_provider_gets_three_connections_of_one_account_at_most(core: Mailcore) -> None:

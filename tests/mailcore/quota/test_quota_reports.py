@@ -76,7 +76,7 @@ def naive(core: Mailcore, key: str, since: datetime, *, by_messages: bool = Fals
         external = session.scalars(select(ExternalUse).where(ExternalUse.account_key == key)).all()
     counted = [row for row in rows if row.counted and row.at > since]
     own = len(counted) if by_messages else sum(row.counted for row in counted)
-    return own + sum(one.units for one in external if one.at > since)
+    return own + sum(each.units for each in external if each.at > since)
 
 
 def test_every_figure_equals_a_count_over_the_raw_ledger(core: Mailcore) -> None:
@@ -98,15 +98,15 @@ def test_every_figure_equals_a_count_over_the_raw_ledger(core: Mailcore) -> None
     found = quotas(core.database, core.quota_settings, now=NOW)
     assert len(found) == 4
     midnight = datetime(2026, 11, 23, tzinfo=ZONE) - timedelta(microseconds=1)
-    for one in found:
-        name = one.servers[0].name
+    for quota in found:
+        name = quota.servers[0].name
         since = midnight if name == "Civil" else NOW - timedelta(hours=24)
-        expected = naive(core, one.account_key, since, by_messages=name == "Mensagens")
-        assert (name, one.used) == (name, expected)
-        alone = of(core, one.servers[0])
+        expected = naive(core, quota.account_key, since, by_messages=name == "Mensagens")
+        assert (name, quota.used) == (name, expected)
+        alone = of(core, quota.servers[0])
         assert (alone.used, sum(each.units for each in alone.frees)) == (expected, expected)
-        assert one.frees[0] == alone.frees[0]
-    shared = next(one for one in found if len(one.servers) == 2)
+        assert quota.frees[0] == alone.frees[0]
+    shared = next(each for each in found if len(each.servers) == 2)
     assert ({server.name for server in shared.servers}, shared.limit, shared.external) == ({"Uma", "Outra"}, 900, 17)
 
     by_day: dict[tuple[Any, int], int] = defaultdict(int)
@@ -118,8 +118,8 @@ def test_every_figure_equals_a_count_over_the_raw_ledger(core: Mailcore) -> None
             by_hour[local.date(), local.hour] += row.counted
     by_hour[(NOW - timedelta(hours=3)).astimezone(ZONE).date(), 11] += 17
     used = days(core.database, ZONE, now=NOW)
-    assert {(one.day, one.server_id): one.recipients for one in used if one.recipients} == dict(by_day)
-    assert sum(one.external for one in used) == 17
+    assert {(each.day, each.server_id): each.recipients for each in used if each.recipients} == dict(by_day)
+    assert sum(each.external for each in used) == 17
     assert {key: units for key, units in hours(core.database, ZONE, now=NOW).items() if units} == dict(by_hour)
 
 
@@ -190,7 +190,7 @@ def test_who_is_near_the_limit(core: Mailcore) -> None:
         sent(core, register(core, name, daily_limit=100), units, NOW - timedelta(hours=1))
     register(core, "Parada", daily_limit=100)
     found = near_the_limit(core.database, core.quota_settings, now=NOW)
-    assert [(one.servers[0].name, one.state) for one in found] == [("Cheia", "full"), ("Perto", "near")]
+    assert [(each.servers[0].name, each.state) for each in found] == [("Cheia", "full"), ("Perto", "near")]
 
 
 def test_a_safety_margin_is_left_unused(open_core: Callable[[], Mailcore], settings: Settings) -> None:
@@ -249,7 +249,7 @@ def test_an_entry_is_listed_and_undone_once(core: Mailcore) -> None:
     record(core.database, core.quota_settings, [old, new], actor=ME)
     roll_up(core.database)  # the older one is summed up with others
     listed = core.external_use(account_key=server.account_key)
-    shown = [(one.server_name, one.units, one.at, one.noted_by) for one in listed.entries]
+    shown = [(each.server_name, each.units, each.at, each.noted_by) for each in listed.entries]
     assert shown == [("Uma", each.units, each.at, ME.name) for each in (new, old)]
     assert (listed.matching, core.external_use(account_key="smtp:other").entries) == (2, [])
     assert core.reserve(server, 2).status is SendStatus.REJECTED_BY_RULE
@@ -258,7 +258,7 @@ def test_an_entry_is_listed_and_undone_once(core: Mailcore) -> None:
         with pytest.raises(NotFoundError, match="já foi desfeito"):
             core.undo_external_use(entry.id, actor=ME)
     assert core.external_use().matching == 0
-    assert sum(one.external for one in core.days()) == sum(core.hours().values()) == of(core, server, now).used == 0
+    assert sum(each.external for each in core.days()) == sum(core.hours().values()) == of(core, server, now).used == 0
     assert core.reserve(server, 2).status is SendStatus.STARTED
     noted = core.trail.read(server_id=server.id).changes[0]
     assert (noted.who, noted.server_name, noted.field) == (ME.name, "Uma", "external_use")
@@ -283,7 +283,7 @@ def test_a_file_is_read_whole_or_its_lines_are_named(core: Mailcore) -> None:
     server = register(core, "Uma")
     good = f"server_id;at;units\r\n{server.id};2026-11-23T09:00;5\r\n{server.id};2026-11-23 10:00-03:00;7\r\n"
     entries = read_csv(good.encode("utf-8-sig"), [server], core.quota_settings)
-    assert [(one.at, one.units) for one in entries] == [
+    assert [(each.at, each.units) for each in entries] == [
         (datetime(2026, 11, 23, 9, tzinfo=ZONE), 5),
         (datetime(2026, 11, 23, 10, tzinfo=ZONE), 7),
     ]

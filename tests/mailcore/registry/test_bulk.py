@@ -22,14 +22,14 @@ def register(core: Mailcore, name: str, **changes: object) -> MailServer:
 
 def trail(core: Mailcore, server: MailServer) -> list[tuple[object, ...]]:
     changes = core.trail.read(server_id=server.id).changes
-    return [(one.who, one.action, one.field, value_of(one.before), value_of(one.after)) for one in changes]
+    return [(each.who, each.action, each.field, value_of(each.before), value_of(each.after)) for each in changes]
 
 
 def test_several_go_with_their_secrets_and_the_oldest_left_becomes_the_default(core: Mailcore) -> None:
     first, second, third = register(core, "A", is_default=True), register(core, "B"), register(core, "C")
     assert core.servers.heir(first, second).id == third.id
     deleted = core.servers.delete_many([second.id, first.id, first.id], actor=ME)
-    assert [one.name for one in deleted.servers] == ["A", "B"]
+    assert [each.name for each in deleted.servers] == ["A", "B"]
     assert deleted.new_default.id == third.id
     for gone in (first, second):
         with pytest.raises(NotFoundError):
@@ -40,14 +40,14 @@ def test_several_go_with_their_secrets_and_the_oldest_left_becomes_the_default(c
     with core.database.read() as session:
         assert len(session.scalars(select(StoredSecret)).all()) == 1
     # B was never the default on the way: A's place went to who stays.
-    assert not [one for one in trail(core, second) if one[2] == "is_default"]
+    assert not [each for each in trail(core, second) if each[2] == "is_default"]
 
 
 def test_those_that_somebody_deleted_meanwhile_are_left_out(core: Mailcore) -> None:
     first, second = register(core, "A"), register(core, "B")
     core.servers.delete(first.id, actor=ME)
     deleted = core.servers.delete_many([first.id, second.id], actor=ME)
-    assert ([one.id for one in deleted.servers], deleted.new_default) == ([second.id], None)
+    assert ([each.id for each in deleted.servers], deleted.new_default) == ([second.id], None)
     assert core.servers.delete_many([first.id], actor=ME).servers == []
 
 
@@ -55,8 +55,8 @@ def test_several_are_switched_off_and_on_and_the_trail_names_who(core: Mailcore)
     first, second, off = register(core, "A"), register(core, "B"), register(core, "C", is_active=False)
     ids = [first.id, second.id, off.id]
     changed = core.servers.set_active(ids, is_active=False, actor=ME)
-    assert [one.id for one in changed] == [first.id, second.id]
-    assert not any(core.servers.get(one).is_active for one in ids)
+    assert [each.id for each in changed] == [first.id, second.id]
+    assert not any(core.servers.get(each).is_active for each in ids)
     assert trail(core, first)[0] == (ME.name, ChangeAction.CHANGED, "is_active", True, False)
     assert len(trail(core, off)) == 1
     assert core.servers.get(first.id).version == first.version + 1

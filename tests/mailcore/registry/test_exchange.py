@@ -308,7 +308,7 @@ def test_the_plan_says_what_changes_and_touches_nothing(core: Mailcore) -> None:
         f"id;name;port;is_default;daily_limit\n{loja.id};Loja Nova;465;;500\n{loja.id + 1};Quitanda;587;sim;\n",
     )
     assert planned.errors == ()
-    assert [one.line for one in planned.changed] == [2, 3]
+    assert [each.line for each in planned.changed] == [2, 3]
     changes = {(change.field, change.before, change.after) for change in planned.changed[0].changes}
     assert changes == {
         ("name", "Loja", "Loja Nova"),
@@ -403,9 +403,9 @@ def test_turning_the_login_off_drops_the_secret_and_a_new_login_wants_one(core: 
 
 def test_new_records_are_warned_of_without_a_password(core: Mailcore) -> None:
     planned = plan(core, HEADER + ";Com login;h.example;a@a.example;ana\n;Sem login;h.example;a@a.example;\n")
-    assert [(one.line, one.message.startswith("Falta a senha")) for one in planned.warnings] == [(2, True)]
+    assert [(each.line, each.message.startswith("Falta a senha")) for each in planned.warnings] == [(2, True)]
     elastic = plan(core, "name,kind,from_address,host\nE,Elastic Email,e@e.example,smtp.e.example\n")
-    assert [one.message for one in elastic.warnings] == [
+    assert [each.message for each in elastic.warnings] == [
         "Servidor: só vale para SMTP, e fica de fora.",
         "Falta a chave da API: digite-a no cadastro depois de importar.",
     ]
@@ -587,7 +587,7 @@ def test_apply_itself_holds_the_rules(core: Mailcore) -> None:
         )
     with pytest.raises(ValueError, match="twice"):
         core.servers.apply([(server, draft_of(server)), (server, draft_of(server))], actor=ME)
-    assert [one.name for one in all_servers(core.database)] == ["Loja"]
+    assert [each.name for each in all_servers(core.database)] == ["Loja"]
     assert core.servers.apply([], actor=ME) == []
 
 

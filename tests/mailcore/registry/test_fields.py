@@ -130,7 +130,7 @@ next(button for button in too_long.button if button.label == "Salvar e continuar
 seen["complaint"] = too_long.error[0].value
 
 def table(app):
-    (drawn,) = [one.proto for one in app.get("bidi_component") if one.proto.component_name == "mailcore_rows"]
+    (drawn,) = [each.proto for each in app.get("bidi_component") if each.proto.component_name == "mailcore_rows"]
     data = json.loads(drawn.bytes)
     headings = [column["label"] for column in data["columns"]]
     cells = [[cell if isinstance(cell, str) else cell["text"] for cell in row[1:]] for row in data["rows"]]
@@ -222,7 +222,7 @@ def walk(running: subprocess.Popen[str], program: Path, env: dict[str, str]) -> 
     )
     assert "--phone TEXTO" in cli("servers", "add", "--help")
     cli("servers", "edit", "1", "--phone", "uma\nduas", exit_code=2)
-    assert [one["id"] for one in json.loads(cli("--json", "servers", "list", "--search", "91234"))] == [1]
+    assert [each["id"] for each in json.loads(cli("--json", "servers", "list", "--search", "91234"))] == [1]
 
     # The screen: form, complaint, list, trail, search.
     done = subprocess.run(

@@ -73,21 +73,21 @@ KEYS = {
 @pytest.mark.parametrize("filters", [{}, {"is_paid": False}, {"text": "são"}], ids=str)
 def test_every_page_continues_the_order(registry: Mailcore, by: str, filters: dict[str, object]) -> None:
     up, down = (listed(registry, Order(by, is_descending), **filters) for is_descending in (False, True))
-    assert {one.id for one in up} == {one.id for one in down}
-    assert len({one.id for one in up}) == len(up) > 10
-    keys = [KEYS[by](one) for one in up]
+    assert {each.id for each in up} == {each.id for each in down}
+    assert len({each.id for each in up}) == len(up) > 10
+    keys = [KEYS[by](each) for each in up]
     if by == "notes" and not registry.database.is_sqlite:
         keys = [key[0] for key in keys]  # how PostgreSQL sorts letters is its own affair
     assert keys == sorted(keys)
     if by in ("username", "daily_limit", "notes"):  # what is empty stays at the end
-        full = [one for one in down if not KEYS[by](one)[0]]
+        full = [each for each in down if not KEYS[by](each)[0]]
         assert down[: len(full)] == full
         if by == "daily_limit":
-            assert [one.daily_limit for one in full] == sorted((one.daily_limit for one in full), reverse=True)
+            assert [each.daily_limit for each in full] == sorted((each.daily_limit for each in full), reverse=True)
     elif by != "limit_unit":
-        assert [KEYS[by](one) for one in down] == sorted(keys, reverse=True)
+        assert [KEYS[by](each) for each in down] == sorted(keys, reverse=True)
     for key in set(map(str, keys)):
-        same = [one.name_key for one in up if str(KEYS[by](one)) == key]
+        same = [each.name_key for each in up if str(KEYS[by](each)) == key]
         if by not in ("host", "last_check") and len(same) < len(up):
             assert same == sorted(same)
 
@@ -105,16 +105,16 @@ def test_by_what_is_used_of_the_quota(registry: Mailcore, is_descending: bool, f
     pick = random.Random(3)
     shares = {f"account {number}": pick.choice((0.25, 0.5, 1.0, 1.2)) for number in range(1, COUNT, 4)}
     found = listed(registry, Order(QUOTA, is_descending), shares, **filters)
-    share = [shares.get(one.account_key, 0.0) for one in found]
-    used = [one for one in share if one]
+    share = [shares.get(each.account_key, 0.0) for each in found]
+    used = [each for each in share if each]
     assert used == sorted(used, reverse=is_descending)
     assert len(used) > 3
-    limited = [one.daily_limit is not None for one in found if one.account_key not in shares]
+    limited = [each.daily_limit is not None for each in found if each.account_key not in shares]
     assert limited == sorted(limited, reverse=True)  # without a limit last
-    with_limit = [one for one in found if one.daily_limit is not None or one.account_key in shares]
-    places = [shares.get(one.account_key, 0.0) for one in with_limit]
+    with_limit = [each for each in found if each.daily_limit is not None or each.account_key in shares]
+    places = [shares.get(each.account_key, 0.0) for each in with_limit]
     assert places == sorted(places, reverse=is_descending)
-    unused = [one.name_key for one in with_limit if one.account_key not in shares]
+    unused = [each.name_key for each in with_limit if each.account_key not in shares]
     assert unused == sorted(unused)
 
 
@@ -125,19 +125,19 @@ def test_the_page_a_record_stands_on(registry: Mailcore, by: str, is_descending:
         query = ServerQuery(order=Order(by, is_descending), page_size=10, **filters)
         for place, server in list(enumerate(listed(registry, query.order, **filters)))[::17]:
             assert registry.servers.page_of(query, server) == place // 10 + 1
-    out = next(one for one in listed(registry, Order()) if "sao" not in fold(one.search_text))
+    out = next(each for each in listed(registry, Order()) if "sao" not in fold(each.search_text))
     assert registry.servers.page_of(ServerQuery(text="são"), out) is None
 
 
 def test_those_that_match_among_some(core: Mailcore) -> None:
     registry = filled(core)
     everybody = listed(registry, Order())
-    paid = [one for one in everybody if one.is_paid]
-    asked = [one.id for one in (*paid[:3], *[one for one in everybody if not one.is_paid][:3])]
+    paid = [each for each in everybody if each.is_paid]
+    asked = [each.id for each in (*paid[:3], *[each for each in everybody if not each.is_paid][:3])]
     found = registry.servers.that_match(ServerQuery(is_paid=True), [*reversed(asked), 99_999])
-    assert [one.id for one in found] == [one.id for one in paid[:3]]
+    assert [each.id for each in found] == [each.id for each in paid[:3]]
     registry.servers.delete(paid[0].id, actor=ME)
-    assert [one.id for one in registry.servers.that_match(ServerQuery(), [paid[0].id, paid[1].id])] == [paid[1].id]
+    assert [each.id for each in registry.servers.that_match(ServerQuery(), [paid[0].id, paid[1].id])] == [paid[1].id]
 
 
 @pytest.mark.parametrize("by", ["name", "host", "is_paid", "last_check", "is_active", "is_default"])

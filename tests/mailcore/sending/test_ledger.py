@@ -190,7 +190,7 @@ def test_odd_members_of_an_answer_do_no_harm(core: Mailcore, elastic: ElasticPee
     )
     followed = core.follow_up(sent.id)
     assert followed.send.follow_state == "in_progress"
-    assert [(one.address, one.code) for one in failures_of(followed.send)] == [("", 0)]
+    assert [(each.address, each.code) for each in failures_of(followed.send)] == [("", 0)]
 
 
 def test_a_send_by_smtp_cannot_be_followed(core: Mailcore) -> None:

@@ -57,7 +57,7 @@ def refusal(data: str | bytes) -> TransportError:
 def attached(content: dict[str, object]) -> list[tuple[str, str, bytes]]:
     found = content["Attachments"]
     assert isinstance(found, list)
-    return [(one["ContentType"], one["Name"], base64.b64decode(one["BinaryContent"])) for one in found]
+    return [(each["ContentType"], each["Name"], base64.b64decode(each["BinaryContent"])) for each in found]
 
 
 # ---------------------------------------------------------------------- the message

@@ -153,7 +153,7 @@ def test_a_closed_port_behind_an_unreachable_ipv6_is_a_closed_port(monkeypatch: 
         result = check(connection(peer, port=closed))
     assert result.diagnosis is not None
     assert result.diagnosis.code == "connect_refused"
-    assert [one.label for one in result.suggestions] == [f"Usar {peer.port} com STARTTLS"]
+    assert [each.label for each in result.suggestions] == [f"Usar {peer.port} com STARTTLS"]
 
 
 # ---------------------------------------------------------------------- the login
@@ -309,7 +309,7 @@ def test_the_name_in_the_certificate_is_offered_where_it_works(monkeypatch: pyte
         result = check(connection(peer, host="mail.exemplo.com.br"))
     assert result.diagnosis is not None
     assert (result.diagnosis.code, result.diagnosis.field) == ("tls_hostname", "host")
-    assert [one.values for one in result.suggestions] == [{"host": "another.example"}]
+    assert [each.values for each in result.suggestions] == [{"host": "another.example"}]
 
 
 def test_the_names_and_the_end_of_a_refused_certificate_are_said_of_a_send_too() -> None:

@@ -196,12 +196,12 @@ def test_the_command_line_does_everything_with_it(cli: Callable[..., Any], peer:
         2,
         "--host: só vale para um servidor smtp.\n",
     )
-    assert [one["id"] for one in cli("servers", "list", "--kind", "brevo")] == [added["id"]]
+    assert [each["id"] for each in cli("servers", "list", "--kind", "brevo")] == [added["id"]]
     assert [stage["name"] for stage in cli("servers", "check", "1")["stages"]] == ["http", "account", "plan"]
     assert cli("send", "--server", "1", "--to", "bia@x.example", "--text", "Olá")["status"] == "accepted"
     (quota,) = cli("quota", "--server", "1")
     assert (quota["used"], quota["limit"], quota["remaining"]) == (1, 5, 4)
-    assert "daily_limit" in {one["figure"] for one in quota["unavailable"]}
+    assert "daily_limit" in {each["figure"] for each in quota["unavailable"]}
     assert len(peer.inbox) == 1
 
 
