@@ -47,6 +47,10 @@ class Run:
             self.is_running, self.done, self.total, self._began = True, 0, 0, monotonic()
             threading.Thread(target=self._run, args=(core, actor), name="mailcore-test-all", daemon=True).start()
 
+    def put_away(self) -> None:
+        """Forget when it began: who presses again after closing the result means another run."""
+        self._began = -_SECOND_CLICK
+
     def _run(self, core: Mailcore, actor: Actor) -> None:
         try:
             self.checked, self.fault = core.check_all(self._hear, servers=self.servers, actor=actor), ""
@@ -120,13 +124,18 @@ def _show(run: Run) -> None:
         which += "" if working == 1 else f"{kind}s estão" if kind else " testados estão"
         st.success(f"{which} funcionando.", icon=":material/check:")
     with st.container(horizontal=True):
-        st.button("Fechar o resultado", key="portfolio_close", on_click=PORTFOLIO_RUN.forget)
+        st.button("Fechar o resultado", key="portfolio_close", on_click=_put_away, args=(run,))
     for tested in failed[:_MOST_SHOWN]:
         diagnosis = tested.result.diagnosis if tested.result else None
         field = diagnosis.field if diagnosis else None
         _link(tested.server.id, tested.server.name, diagnosis.title if diagnosis else tested.fault, field=field)
     if len(failed) > _MOST_SHOWN:
         st.caption(f"E mais {number(len(failed) - _MOST_SHOWN)}: filtre a lista por Último teste, Com falha.")
+
+
+def _put_away(run: Run) -> None:
+    run.put_away()
+    PORTFOLIO_RUN.forget()
 
 
 @st.cache_data(ttl=_ATTENTION_SECONDS, show_spinner=False)

@@ -410,7 +410,7 @@ def test_list_and_command_line_say_whose_oauth2_it_is(core: Mailcore, server: Ma
     assert cells(server, {}, ["auth"])[5] == "Microsoft OAuth2"
     file = to_people_csv(core.all_servers(), core.settings.zone)
     assert ";Microsoft OAuth2;oauth2;" in file
-    assert ";Não autorizado;none;" in file
+    assert ";Autorizado;authorized;" in file
     plan = core.plan_import(file.encode())
     assert (plan.errors, plan.unchanged) == ((), 1)
     saved = core.servers.update(
