@@ -62,10 +62,13 @@ _TURN = """(address) => {
 
 def go(page: Any, address: str) -> None:
     """Go to a page of the app; where another one is open, as "back" does: to load it anew costs much more."""
-    if page.url.startswith("http") and page.evaluate(_TURN, address):
-        settled(page)
-    else:
-        page.goto(address)
+    if page.url.startswith("http"):
+        # Streamlit's front end goes blank where its page changes while a dialog that was just closed is run once more.
+        page.evaluate(f"async () => {{ if (document.querySelector('[data-testid=\"stApp\"]')) await ({_SETTLED})(); }}")
+        if page.evaluate(_TURN, address):
+            settled(page)
+            return
+    page.goto(address)
 
 
 def open_list(page: Any, url: str, query: str = "") -> None:
