@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import time
 from datetime import UTC, datetime, timedelta
@@ -119,6 +120,10 @@ def _reading(settings: Settings) -> list[Figure]:
         core.days()
         core.hours()
 
+    # As in the app, whose pages put what they have loaded out of the collector's sight (see ui/context.py).
+    page()
+    gc.collect()
+    gc.freeze()
     whole = _seconds_each(page, 10)
     core.close()
     return [
