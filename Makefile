@@ -36,7 +36,7 @@ demo: export MAILCORE_KEYRING = database
 demo: $(VENV)/.app
 	$(BIN)/python -m demo
 
-# On every processor, half as many processes again; what was skipped is listed at the end with its reason.
+# On every processor; what was skipped is listed at the end with its reason.
 # Alone: make test PYTEST_ARGS="-n 0 -k word".  Property tests for longer: MAILCORE_HYPOTHESIS=thorough make test
 test: $(VENV)/.dev
 	@$(BIN)/python -m compileall -q mailcore ui pages demo

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """For ``-n auto``, half as many again as there are processors: a fifth of a worker's time is waiting for peers."""
+    """For ``-n auto``, as many as there are processors: with more, browsers wait for each other past a test's patience."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return processors + (processors + 1) // 2
+    return max(2, processors)
 
 
 def pytest_collection_finish() -> None:
