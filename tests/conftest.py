@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """For ``-n auto``, as many as there are processors: with more, browsers wait for each other past a test's patience."""
+    """For ``-n auto``, as many as there are processors: with more, browsers keep each other waiting too long."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(2, processors)
 
