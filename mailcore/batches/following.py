@@ -83,7 +83,7 @@ class Following:
                 delivery = transport_for(connection).delivery(found.provider_id)
             except NotFoundError:
                 delivery = None  # nobody is left to ask
-                found.since = datetime.now(UTC) - _FOR
+                found.since = datetime.now(UTC) - _LISTENS_FOR
             except (TransportError, SecretError):
                 delivery = None
             self._write(found, delivery)

@@ -115,8 +115,20 @@ def test_who_unsubscribes_at_the_service_gets_no_more_divulgacao(
     work(core)
     assert core.batches.get(invoices.id).sent == 4
     # Invoices are asked about until they have an end, and Divulgação for two weeks.
+    with core.database.read() as session:
+        assert {each.batch_id for each in session.scalars(select(BatchFollowUp))} >= {batch.id, later.id}
     with core.database.write() as session:
         session.execute(update(BatchFollowUp).values(since=datetime.now(UTC) - timedelta(days=15)))
+    a_minute_passes(core)
+    core.batches._following.look()
+    with core.database.read() as session:
+        assert session.scalars(select(BatchFollowUp)).all() == []
+
+
+def test_nobody_is_asked_of_a_server_that_is_gone(core: Mailcore, server: MailServer) -> None:
+    started(core, server, 2, kind=BatchKind.MARKETING)
+    work(core)
+    core.servers.delete(server.id, actor=ME)
     a_minute_passes(core)
     core.batches._following.look()
     with core.database.read() as session:
