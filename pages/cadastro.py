@@ -19,10 +19,10 @@ from ui.cadastro.drafts import keep, offer_draft
 from ui.cadastro.fields import authentication_fields, general_fields, point
 from ui.cadastro.form import AUTHENTICATION, GENERAL, field_key
 from ui.cadastro.values import is_unsaved
-from ui.context import faults, mailcore, notices, paint_first
+from ui.context import faults, mailcore, notices
 from ui.formats import plain
 from ui.navigation import enter_through_app
-from ui.session import FORM_TAB, LED_HERE
+from ui.session import FORM_TAB
 from ui.shortcuts import shortcuts
 
 enter_through_app("cadastro")
@@ -33,15 +33,13 @@ st.set_page_config(page_title=form.title)
 st.title(plain(form.title))
 cursor = point(form)
 notices()
-led_here = LED_HERE.take() and FORM_TAB.get() == GENERAL
 with st.container(key="cadastro_form"):
     offer_draft(form)
     general, authentication = st.tabs([GENERAL, AUTHENTICATION], key=FORM_TAB.name, on_change="rerun")
     with general:
         general_fields(form)
-    if not led_here:
-        with authentication:
-            authentication_fields(form)
+    with authentication:
+        authentication_fields(form)
 
     if form.opened is not None:
         history(core, form.opened.id)
@@ -77,7 +75,3 @@ shortcuts(
     focus_first="verdict" if has_news(form) else None,
     focus_token=f"{form.nonce}-{form.tries}",
 )
-if led_here:
-    paint_first()  # what is in sight; the other tab's fields take the browser as long again
-    with authentication:
-        authentication_fields(form)

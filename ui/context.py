@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit import runtime
 
 from ui.formats import plain
 from ui.session import NOTICES
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
     from mailcore.actor import Actor
 
 _log = logging.getLogger(__name__)
-
-_PAINT_FIRST_SECONDS = 0.2
-"""Longer than a browser is busy with drawing some twenty fields; nobody is at what comes later by then."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -104,17 +99,6 @@ def page_faults(page: str) -> Iterator[None]:
         )
     else:
         _spare_collections(page)
-
-
-def paint_first() -> None:
-    """Have the browser paint what it was sent up to here; it draws at once what comes in one go."""
-    if is_served():
-        time.sleep(_PAINT_FIRST_SECONDS)
-
-
-def is_served() -> bool:
-    """Whether a browser may be at the other end; a script that is run by a test is not served at all."""
-    return runtime.exists() and type(runtime.get_instance()) is runtime.Runtime  # a test has a mock there
 
 
 def note(*sentences: str) -> None:

@@ -9,7 +9,7 @@ from streamlit.errors import StreamlitPageNotFoundError
 
 from mailcore.rights import Right
 from ui.person import asks_for_login, enter, may, say_not_allowed
-from ui.session import ENTERED, LEAVING, LED_HERE
+from ui.session import ENTERED, LEAVING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,6 @@ def go(page: str, query: Mapping[str, str] | None = None) -> None:
 
     Where Streamlit does not know the pages before they are run, as in its AppTest, it is left in the run.
     """
-    LED_HERE.set(True)
     try:
         st.switch_page(page, query_params=dict(query or {}))
     except StreamlitPageNotFoundError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit import config
+from streamlit import config, runtime
 
 from mailcore.access.doors import is_local_address
 from mailcore.access.trail import Visitor
@@ -144,7 +144,6 @@ def _refuse_without_door(doors: frozenset[Door]) -> None:
 
 
 def _is_local() -> bool:
-    """Whether only this computer can reach the script."""
-    from ui.context import is_served
-
-    return not is_served() or is_local_address(str(config.get_option("server.address") or ""))
+    """Whether only this computer can reach the script; one that is run by a test is not served at all."""
+    is_served = runtime.exists() and type(runtime.get_instance()) is runtime.Runtime  # a test has a mock there
+    return not is_served or is_local_address(str(config.get_option("server.address") or ""))

@@ -90,8 +90,6 @@ NOTICES: Key[tuple[str, ...]] = Key("notices", ())
 
 LEAVING: Key[tuple[str, dict[str, str]] | None] = Key("leaving", None)
 """The page that a press leads to, and its query, where only the run can go there."""
-LED_HERE = Key("led_here", False)
-"""A press on another page led to the one that is run: the browser shows nothing of it yet."""
 
 # Who is here
 PERSON: Key[int] = Key("person", 0)

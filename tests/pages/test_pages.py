@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import streamlit as st
 from pydantic import SecretStr
-from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 from streamlit.testing.v1 import AppTest
 
 from mailcore import Mailcore
@@ -20,7 +18,6 @@ from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 from tests.actors import ME
 from tests.pages.drawn import as_shown
-from ui import context
 from ui.session import SELECTED, Selection
 
 PAGES = {
@@ -106,29 +103,6 @@ def test_a_press_leads_away_and_back(installation: Settings) -> None:
         next(drawn for drawn in app.button if button in (drawn.key, drawn.label)).click().run()
         assert not app.exception
         assert as_shown(app.title[0].value) == title
-
-
-def test_what_is_in_sight_is_painted_before_the_other_tab_comes(
-    installation: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: list[set[str]] = []
-
-    def pause(_seconds: float) -> None:
-        here = get_script_run_ctx()
-        assert here is not None
-        drawn.append({str(key) for key in here.shared.widget_user_keys_this_run.snapshot()})
-
-    monkeypatch.setattr(context, "is_served", lambda: True)
-    monkeypatch.setattr(context, "time", SimpleNamespace(sleep=pause))
-    register(installation, 1)
-    app = run("pages/servidores.py")
-    app.button(key="new").click().run()
-    (before,) = drawn
-    assert {"field_from_address", "field_notes", "mailcore_shortcuts"} <= before
-    assert not before & {"field_port", "field_username"}
-    assert {field.key for field in app.text_input} >= {"field_port", "field_username"}
-    app.run()
-    assert len(drawn) == 1  # each opening waits once
 
 
 @pytest.mark.parametrize(
