@@ -15,12 +15,12 @@ from mailcore.messages.merge import ALLOWED_FILTERS
 from mailcore.registry.search import ServerQuery
 from mailcore.vocabulary import BatchKind
 from ui import words
-from ui.context import current_actor
 from ui.formats import plain
 from ui.jobs import watch
 from ui.lote.complaints import complaints
 from ui.lote.listing import open_list, open_one
 from ui.lote.recipients import plan_of, recipients
+from ui.person import current_actor
 from ui.session import (
     BATCH_COLUMN,
     BATCH_DAY,
