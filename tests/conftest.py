@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import keyring
@@ -35,6 +36,30 @@ def pytest_xdist_auto_num_workers() -> int:
     """For ``-n auto``, as many as there are processors: with more, browsers keep each other waiting too long."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(2, processors)
+
+
+_IN_ONE_PROCESS = {
+    "a mail server or a door, started once": re.compile(r"/test_(real_mtas|door|door_openid|door_screen)\.py::"),
+    "a browser with a window, opened once": re.compile(r"/browser/\w+\.py::test_headed_"),
+}
+"""Tests that go to one test process together, for what they share costs more than they do."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For ``--dist loadgroup``: xdist itself finds no group in what pytest 9.2 calls a test."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Together(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            # One group a file of the first sort; of the second, one for all files.
+            for name, pattern in _IN_ONE_PROCESS.items():
+                if found := pattern.search(nodeid):
+                    return found[1] if pattern.groups else name
+            return nodeid
+
+    return Together(config, log)
 
 
 def pytest_collection_finish() -> None:
