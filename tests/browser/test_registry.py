@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pydantic import SecretStr
 
 from mailcore import Mailcore
@@ -394,8 +393,7 @@ def test_a_dropped_network_and_a_locked_database_lose_nothing(page: Any, app: An
     assert core.servers.secret(stored(core)[1]).get_secret_value() == PASSWORD
 
 
-@pytest.mark.xdist_group("headed")  # one browser with a window for all of them
-def test_in_a_window_the_keys_neither_reload_nor_search_the_page(
+def test_headed_keys_neither_reload_nor_search_the_page(
     headed_page: Any, press_real_key: Callable[[Any, str], None], app: Any, core: Mailcore
 ) -> None:
     page = headed_page

@@ -138,7 +138,6 @@ def test_each_key_presses_its_button_and_takes_the_typing_along(page: Any, app: 
                 close_dialog(page)
 
 
-@pytest.mark.xdist_group("headed")
 def test_headed_real_keys_neither_reload_nor_find_and_modifiers_stay_with_the_browser(
     headed_page: Any, app: Any, press_real_key: Callable[..., None]
 ) -> None:
@@ -213,7 +212,6 @@ def test_headed_real_keys_neither_reload_nor_find_and_modifiers_stay_with_the_br
         opened(page)
 
 
-@pytest.mark.xdist_group("headed")
 def test_headed_browser_does_reload_and_find_without_the_component(
     headed_page: Any, app: Any, press_real_key: Callable[..., None]
 ) -> None:
