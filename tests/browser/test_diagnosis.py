@@ -444,11 +444,14 @@ def test_the_trail_is_searched_and_keeps_what_was_deleted(page: Any, app: Any, c
 def test_the_form_shows_the_changes_of_its_own_record_alone(page: Any, app: Any, core: Mailcore) -> None:
     server_id = register(core, "Padaria")
     register(core, "Quitanda")
+    page.set_viewport_size({"width": 1920, "height": 900})
     open_form(page, app.url, server_id)
     field(page, "Nome do remetente").fill("não salvo ainda")
+    place = page.locator("h1").bounding_box()
     page.get_by_text("Histórico de alterações").click()
     expect(page.get_by_text("1 alteraç")).to_be_visible()
     assert [row["O que"] for row in rows(page)] == ["Registrado"]
+    assert page.locator("h1").bounding_box() == place  # the form does not move under one's hands
     expect(field(page, "Nome do remetente")).to_have_value("não salvo ainda")
 
 

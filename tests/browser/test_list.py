@@ -368,6 +368,17 @@ def test_several_are_deleted_by_name_and_the_history_stays(page: Any, url: str, 
     expect(page.get_by_text("Selecionado")).to_have_count(0)
 
 
+_UNDER_NEWS = """() => {
+  const news = document.querySelector('[data-testid="stToast"]').getBoundingClientRect();
+  return [...document.querySelectorAll('[data-testid="stAppViewContainer"] :is(button, input, a)')].filter((control) => {
+    const at = control.getBoundingClientRect();
+    return !control.closest('[data-testid="stToast"]') && at.width && at.right > news.left && at.left < news.right
+      && at.bottom > news.top && at.top < news.bottom;
+  }).map((control) => control.outerHTML.slice(0, 200));
+}"""
+"""What can be pressed and is under what was just said."""
+
+
 def test_several_are_switched_off_and_on(page: Any, url: str, core: Mailcore) -> None:
     ids = [register(core, name) for name in ("Ana", "Bia", "Caio")]
     open_list(page, url)
@@ -376,6 +387,7 @@ def test_several_are_switched_off_and_on(page: Any, url: str, core: Mailcore) ->
     expect_selected(page, "Ana", "Bia")
     press(page, "Desativar")
     expect(page.get_by_text("2 servidores foram desativados.")).to_be_visible()
+    assert page.evaluate(_UNDER_NEWS) == []
     expect(page.get_by_role("button", name="Desativar", exact=True)).to_be_disabled()
     assert [core.servers.get(server_id).is_active for server_id in ids] == [False, False, True]
     assert [row["Ativo"] for row in rows(page)] == ["Não", "Não", "Sim"]
