@@ -12,10 +12,10 @@ from mailcore.messages.addresses import split_addresses
 from mailcore.messages.compose import compose
 from mailcore.sending.ledger import diagnosis_of
 from mailcore.vocabulary import Origin
-from ui.context import current_actor
 from ui.formats import plain
 from ui.jobs import watch
 from ui.outcome import OUTCOME, show_send
+from ui.person import current_actor
 from ui.quota_warnings import offer_paid_server
 from ui.server_choice import found_servers, in_words
 from ui.session import (

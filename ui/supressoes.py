@@ -11,11 +11,11 @@ from mailcore.errors import ValidationError
 from mailcore.rights import Right
 from mailcore.vocabulary import SuppressionScope
 from ui import words
-from ui.context import current_actor, note
+from ui.context import note
 from ui.formats import date_time, plain
 from ui.listview.filters import Filters, Search
 from ui.listview.table import Cell, Column, counted, nothing_found, pager, table
-from ui.person import may
+from ui.person import current_actor, may
 from ui.session import (
     SUPPRESSION_NONCE,
     SUPPRESSION_PAGE,

@@ -10,7 +10,7 @@ import streamlit as st
 from mailcore.errors import MailcoreError
 from mailcore.messages.compose import from_eml
 from mailcore.vocabulary import Origin
-from ui.context import current_actor, note
+from ui.context import note
 from ui.formats import date_time, number, plain
 from ui.jobs import watch
 from ui.listview.table import counted
@@ -19,6 +19,7 @@ from ui.lote.listing import forecast_sentence, open_new
 from ui.lote.message import show_message
 from ui.lote.opened import say_server_is_gone, server_of
 from ui.outcome import OUTCOME, show_send
+from ui.person import current_actor
 from ui.question import confirm
 from ui.quota_warnings import show_quota_of
 from ui.session import BATCH_ASKED, BATCH_ROW, BATCH_TEST, BATCH_TEST_TO, LAST_RECIPIENT, SEND_KEY

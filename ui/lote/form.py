@@ -14,12 +14,12 @@ from mailcore.errors import ValidationError
 from mailcore.messages.merge import ALLOWED_FILTERS
 from mailcore.vocabulary import BatchKind
 from ui import words
-from ui.context import current_actor
 from ui.formats import plain
 from ui.jobs import watch
 from ui.lote.complaints import complaints
 from ui.lote.listing import open_list, open_one
 from ui.lote.recipients import plan_of, recipients
+from ui.person import current_actor
 from ui.server_choice import found_servers, in_words
 from ui.session import (
     BATCH_COLUMN,

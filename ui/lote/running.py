@@ -12,7 +12,7 @@ from mailcore.batches.reading import reason_of, shown_status
 from mailcore.rights import Right
 from mailcore.vocabulary import BatchState, RecipientStatus
 from ui import words
-from ui.context import current_actor, note
+from ui.context import note
 from ui.formats import clock, date_time, number, plain
 from ui.listview.filters import Choice, Filters
 from ui.listview.table import Cell, Column, Tone, counted, nothing_found, pager, table
@@ -20,7 +20,7 @@ from ui.lote import result_file
 from ui.lote.listing import UNDER_WAY, forecast_sentence, share_done, state_of
 from ui.lote.opened import say_server_is_gone, server_of
 from ui.outcome import show_diagnosis
-from ui.person import may
+from ui.person import current_actor, may
 from ui.question import confirm
 from ui.session import BATCH_ASKED, BATCH_RECIPIENTS_PAGE, BATCH_STATUS
 
