@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -43,6 +44,30 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_configure() -> None:
     """Give pytest's own folders their place; the processes of xdist get theirs from this one."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", scratch())
+
+
+_IN_ONE_PROCESS = {
+    "a mail server or a door, started once": re.compile(r"/test_(real_mtas|door|door_openid|door_screen)\.py::"),
+    "a browser with a window, opened once": re.compile(r"/browser/\w+\.py::test_headed_"),
+}
+"""Tests that go to one test process together, for what they share costs more than they do."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For ``--dist loadgroup``: xdist itself finds no group in what pytest 9.2 calls a test."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Together(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            # One group a file of the first sort; of the second, one for all files.
+            for name, pattern in _IN_ONE_PROCESS.items():
+                if found := pattern.search(nodeid):
+                    return found[1] if pattern.groups else name
+            return nodeid
+
+    return Together(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -50,6 +50,7 @@ def suppressions(core: Mailcore) -> None:
             "Nenhum endereço aqui. Entram sozinhos os que o servidor diz que não existem e os de quem pede para sair."
         )
         nothing_found(_FILTERS, "Nenhum endereço combina com a busca." if _FILTERS.are_set() else empty)
+        _FILTERS.remember()
         return
     table(
         "supressoes",
