@@ -424,12 +424,15 @@ def test_the_trail_says_who_changed_what_from_what_to_what(
     field(page, "Buscar").fill("")
     expect(page.get_by_text(f"{len(shown) + 3} alterações", exact=True)).to_be_visible()
 
-    # A form shows the changes of its own record alone.
+    # A form shows the changes of its own record alone, and does not move under one's hands.
+    page.set_viewport_size({"width": 1920, "height": 900})
     open_form(page, app.url, other)
     field(page, "Nome do remetente").fill("não salvo ainda")
+    place = page.locator("h1").bounding_box()
     page.get_by_text("Histórico de alterações").click()
     expect(page.get_by_text("1 alteraç")).to_be_visible()
     assert [row["O que"] for row in rows(page)] == ["Registrado"]
+    assert page.locator("h1").bounding_box() == place
     expect(field(page, "Nome do remetente")).to_have_value("não salvo ainda")
     no_traceback(page, app)
 

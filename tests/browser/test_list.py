@@ -322,6 +322,18 @@ def test_enviar_teste_takes_the_selected_record_along(page: Any, url: str, core:
 # -- Several rows
 
 
+_UNDER_NEWS = """() => {
+  const news = document.querySelector('[data-testid="stToast"]').getBoundingClientRect();
+  const controls = document.querySelectorAll('[data-testid="stAppViewContainer"] :is(button, input, a)');
+  return [...controls].filter((control) => {
+    const at = control.getBoundingClientRect();
+    return !control.closest('[data-testid="stToast"]') && at.width && at.right > news.left && at.left < news.right
+      && at.bottom > news.top && at.top < news.bottom;
+  }).map((control) => control.outerHTML.slice(0, 200));
+}"""
+"""What can be pressed and is under what was just said."""
+
+
 def test_ctrl_and_shift_select_several_which_are_switched_off_and_on_and_a_plain_click_one(
     page: Any, url: str, core: Mailcore
 ) -> None:
@@ -355,6 +367,7 @@ def test_ctrl_and_shift_select_several_which_are_switched_off_and_on_and_a_plain
     expect_selected(page, "Servidor 0", "Servidor 1")
     press(page, "Desativar")
     expect(page.get_by_text("2 servidores foram desativados.")).to_be_visible()
+    assert page.evaluate(_UNDER_NEWS) == []
     expect(page.get_by_role("button", name="Desativar", exact=True)).to_be_disabled()
     assert [core.servers.get(server_id).is_active for server_id in ids] == [False] * 2 + [True] * 6
     assert [row["Ativo"] for row in rows(page)] == ["Não"] * 2 + ["Sim"] * 6
