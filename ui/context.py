@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from mailcore.actor import Actor
 
 _log = logging.getLogger(__name__)
+
+first_page = threading.Event()
+"""Set once a page of this process has been drawn."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -99,6 +103,7 @@ def page_faults(page: str) -> Iterator[None]:
         )
     else:
         _spare_collections(page)
+        first_page.set()
 
 
 def note(*sentences: str) -> None:
