@@ -24,7 +24,7 @@ from sqlalchemy import TypeDecorator
 from mailcore.arguments import need, need_count, need_moment
 from mailcore.errors import ArgumentError
 from mailcore.installation import Mailcore
-from mailcore.quota import reports
+from mailcore.quota import reports, series
 from mailcore.registry.fields import FIELD, FIELDS, Sort
 from mailcore.sending.ledger import LedgerQuery
 from mailcore.storage.tables import MailServer
@@ -118,7 +118,7 @@ def quotas(core: Mailcore, found: Sequence[Quota] | None = None) -> pd.DataFrame
 
 def usage(
     core: Mailcore,
-    days: int = reports.CHART_DAYS,
+    days: int = series.CHART_DAYS,
     *,
     server_ids: Sequence[int] | None = None,
     until: date | None = None,

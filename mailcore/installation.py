@@ -18,9 +18,10 @@ from mailcore.batches.suppressions import Suppressions
 from mailcore.batches.unsubscribing import Unsubscribing
 from mailcore.health.portfolio import PORTFOLIO_SECONDS, attention, ignore_checked
 from mailcore.health.service_figures import FiguresCache
-from mailcore.quota import external_use, holds, reports
-from mailcore.quota.reports import CHART_DAYS, QuotaQuery
+from mailcore.quota import external_use, holds, reports, series
+from mailcore.quota.reports import QuotaQuery
 from mailcore.quota.rules import QuotaSettings
+from mailcore.quota.series import CHART_DAYS
 from mailcore.registry.servers import Servers
 from mailcore.rights import Right
 from mailcore.secrets.store import SecretStore
@@ -52,8 +53,8 @@ if TYPE_CHECKING:
     from mailcore.health.portfolio import Attention, Checked
     from mailcore.messages.compose import OutgoingMessage
     from mailcore.quota.external_use import Entry, EntryPage
-    from mailcore.quota.reports import DayUse
     from mailcore.quota.rules import Quota
+    from mailcore.quota.series import DayUse
     from mailcore.registry.drafts import ServerDraft
     from mailcore.registry.exchange import ImportPlan
     from mailcore.registry.named_in_text import Explained
@@ -315,12 +316,12 @@ class Mailcore:
     def days(
         self, days: int = CHART_DAYS, *, server_ids: Sequence[int] | None = None, until: date | None = None
     ) -> list[DayUse]:
-        """Return the use of each day; see :func:`mailcore.quota.reports.days`."""
-        return reports.days(self.database, self.settings.zone, days=days, server_ids=server_ids, until=until)
+        """Return the use of each day; see :func:`mailcore.quota.series.days`."""
+        return series.days(self.database, self.settings.zone, days=days, server_ids=server_ids, until=until)
 
     def hours(self, *, account_keys: Sequence[str] | None = None) -> dict[tuple[date, int], int]:
-        """Return the use of each hour; see :func:`mailcore.quota.reports.hours`."""
-        return reports.hours(self.database, self.settings.zone, account_keys=account_keys)
+        """Return the use of each hour; see :func:`mailcore.quota.series.hours`."""
+        return series.hours(self.database, self.settings.zone, account_keys=account_keys)
 
     def read_external_use(self, data: bytes) -> list[Entry]:
         """Read a file of use made elsewhere; see :func:`mailcore.quota.external_use.read_csv`."""

@@ -25,7 +25,8 @@ asked = asked_for()
 tested = None
 with faults():
     if asked == "novo" and may(Right.DELETE_OR_BULK):
-        new_batch(core)
+        with st.container(key="lote_form"):
+            new_batch(core)
     elif (batch := opened(core, asked)) is None:
         batches(core)
     else:

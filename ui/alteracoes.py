@@ -97,9 +97,9 @@ def _what(change: Change) -> tuple[str, str, str, str]:
     """What was done, to which field, from what, to what."""
     if change.field in BATCH_ACT:
         # No field of the record: the value names the batch and how many recipients.
-        batch = _after(change)
-        word = "destinatário" if batch.endswith(": 1") else "destinatários"
-        return BATCH_ACT[change.field], "", "", f"{batch} {word}"
+        batch, _, count = _after(change).rpartition(": ")
+        word = "destinatário" if count == "1" else "destinatários"
+        return BATCH_ACT[change.field], "", "", f"{batch}: {count} {word}"
     return ACTION[change.action], _FIELDS.get(change.field, change.field), _before(change), _after(change)
 
 

@@ -15,8 +15,9 @@ from mailcore.labels import OAUTH_MODE, OAUTH_PROVIDER
 from mailcore.oauth.apps import LABELS, AppDraft, draft_of
 from mailcore.vocabulary import OAuthMode
 from ui.cadastro.oauth import redirect_address
-from ui.context import current_actor, note
+from ui.context import note
 from ui.formats import plain
+from ui.person import current_actor
 from ui.session import APPS_EDITING, APPS_ERRORS, APPS_NONCE, APPS_REMOVING, Key
 
 if TYPE_CHECKING:

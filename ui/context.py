@@ -16,7 +16,6 @@ from ui.session import NOTICES
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
-    from mailcore.actor import Actor
 
 _log = logging.getLogger(__name__)
 
@@ -54,13 +53,6 @@ def mailcore() -> Mailcore:
     except MailcoreError:
         _log.exception("tidying failed")  # the page at hand need not suffer for it
     return core
-
-
-def current_actor() -> Actor:
-    """Return who is at this screen; see :func:`ui.person.current_actor`."""
-    from ui.person import current_actor as who_is_here
-
-    return who_is_here()
 
 
 @contextmanager

@@ -10,14 +10,14 @@ import streamlit as st
 from mailcore.errors import NotFoundError, ValidationError
 from mailcore.messages.addresses import split_addresses
 from mailcore.messages.compose import compose
-from mailcore.registry.search import ServerQuery
 from mailcore.sending.ledger import diagnosis_of
 from mailcore.vocabulary import Origin
-from ui.context import current_actor
 from ui.formats import plain
 from ui.jobs import watch
 from ui.outcome import OUTCOME, show_send
+from ui.person import current_actor
 from ui.quota_warnings import offer_paid_server
+from ui.server_choice import found_servers, in_words
 from ui.session import (
     LAST_RECIPIENT,
     SELECTED,
@@ -43,30 +43,16 @@ _FIELDS = {"to": "Para", "subject": "Assunto", "text": "Mensagem"}
 def choose_server(core: Mailcore) -> MailServer | None:
     """Draw the choice of the server; the one in the URL, else the default, stands there first."""
     chosen = _from_url(core) or _selected(core) or core.servers.default()
-    found = core.servers.search(ServerQuery(text=SEND_SEARCH.get() or ""))
-    if found.total == 0:
-        st.info("Ainda não há servidores registrados.", icon=":material/mail:")
-        st.page_link("pages/cadastro.py", label="Registrar um servidor", icon=":material/add:")
+    options = found_servers(core, SEND_SEARCH, only_active=False, persists=False)
+    if not options:
         return None
-    if found.total > len(found.servers) or SEND_SEARCH.get():
-        st.text_input(
-            "Buscar servidor",
-            key=SEND_SEARCH.name,
-            type="search",
-            live="200ms",
-            placeholder="descrição, servidor, usuário, remetente",
-        )
-    options = {server.id: server for server in found.servers}
     if chosen is not None and not SEND_SEARCH.get():
         options = {chosen.id: chosen} | options
-    if not options:
-        st.warning("Nenhum servidor combina com a busca.")
-        return None
     server_id = st.selectbox(
         "Servidor",
         list(options),
         index=0,
-        format_func=lambda key: f"{options[key].name} — {options[key].from_address}",
+        format_func=lambda key: in_words(options[key]),
         key=f"send_server_{chosen.id if chosen else 0}_{SEND_SEARCH.get() or ''}",
         filter_mode="contains",
     )

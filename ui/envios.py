@@ -33,7 +33,7 @@ from ui.session import (
     LEDGER_RECIPIENT,
     LEDGER_SERVER,
     LEDGER_SERVER_NAME,
-    Selection,
+    select,
 )
 
 if TYPE_CHECKING:
@@ -124,15 +124,18 @@ def filters(core: Mailcore) -> LedgerQuery:
 
 
 def _begin_with_url(core: Mailcore) -> None:
-    asked = st.query_params
+    asked, anew = st.query_params, _FILTERS.are_led_elsewhere()
+    if anew:
+        LEDGER_SERVER.forget()
+        select(LEDGER_OPENED)
     wanted = asked.get("servidor", "")
     if wanted.isdecimal() and len(wanted) < 10 and not LEDGER_SERVER.is_set():
         try:
             LEDGER_SERVER.set(core.servers.get(int(wanted)))
         except NotFoundError:
             st.warning("O servidor deste endereço não existe mais; os envios dele continuam nesta lista.")
-    if (send := asked.get("envio", "")).isdecimal() and len(send) < 17:
-        LEDGER_OPENED.start(Selection((int(send),)))
+    if (send := asked.get("envio", "")).isdecimal() and len(send) < 17 and (anew or not LEDGER_PERIOD.is_set()):
+        select(LEDGER_OPENED, int(send))
 
 
 def _all_servers() -> None:

@@ -17,8 +17,8 @@ from mailcore.registry.exchange import (
     to_people_csv,
 )
 from mailcore.registry.exchange_file import MAX_BYTES
-from ui.context import current_actor
 from ui.importar_plan import servers
+from ui.person import current_actor
 from ui.session import (
     IMPORT_CHANGED_PAGE,
     IMPORT_CREATED_PAGE,

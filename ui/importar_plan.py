@@ -73,7 +73,8 @@ def _sentences(plan: ImportPlan, remarks: Iterable[Remark]) -> None:
     for remark in remarks:
         lines.setdefault((remark.column, remark.message), []).append(remark.line)
     shown = [
-        f"- **{_where(plan, where, column)}**: {plain(message)}"
+        # A field's own complaint begins with its name, which is the column's too.
+        f"- **{_where(plan, where, column)}**: {plain(message.removeprefix(f'{column}: '))}"
         for (column, message), where in list(lines.items())[:_MOST_SENTENCES]
     ]
     st.markdown("\n".join(shown))

@@ -14,6 +14,7 @@ from mailcore.errors import MailcoreError, NotAllowedError, SignInRefusedError
 from mailcore.rights import ROLE_LABELS
 from mailcore.settings import Door
 from ui.assets import style
+from ui.context import library, mailcore
 from ui.door import tickets
 from ui.door.knock import TICKET, base_path
 from ui.formats import plain
@@ -32,8 +33,6 @@ def enter() -> None:
 
     Where nobody who may be here is, say so and end the run.
     """
-    from ui.context import mailcore
-
     mailcore()  # where it cannot be opened, this says why
     try:
         entered = _entered()
@@ -68,8 +67,6 @@ def person_menu() -> None:
 
 def _leave() -> None:
     """End the session; then Streamlit's own way out leads to the door's page, where the cookie goes."""
-    from ui.context import library
-
     entered = _entered()
     if entered is not None:
         visitor = Visitor(st.context.ip_address or "", st.context.headers.get("User-Agent", ""))
@@ -101,8 +98,6 @@ def may(right: Right) -> bool:
 
 def say_not_allowed(title: str, right: Right) -> None:
     """In place of a page that a role may not see: that it may not, and who can help."""
-    from ui.context import library
-
     st.title(title)
     helpers = library().access.users.helpers(right)
     whom = f" Fale com {', '.join(plain(each) for each in helpers[:_MOST_HELPERS])}." if helpers else ""
@@ -115,8 +110,6 @@ def asks_for_login() -> bool:
 
 
 def _entered() -> Entered | None:
-    from ui.context import library
-
     access = library().access
     ticket = tickets.find(st.context.headers.get(TICKET, ""))
     if ticket is not None:

@@ -88,6 +88,10 @@ ENTERED = Key("entered_through_app", False)
 NOTICES: Key[tuple[str, ...]] = Key("notices", ())
 """What the page before has to say on the next one, a sentence each."""
 
+VIEWS: Key[tuple[tuple[float, dict[str, str]], ...]] = Key("views", ())
+"""What a list has written into the address lately, and when (monotonic seconds); the last is what is on screen."""
+VIEW_CHANGED = Key("view_changed", False)
+"""Whether the message at hand changes a filter."""
 LEAVING: Key[tuple[str, dict[str, str]] | None] = Key("leaving", None)
 """The page that a press leads to, and its query, where only the run can go there."""
 

@@ -11,11 +11,11 @@ from mailcore.errors import ValidationError
 from mailcore.rights import Right
 from mailcore.vocabulary import SuppressionScope
 from ui import words
-from ui.context import current_actor, note
+from ui.context import note
 from ui.formats import date_time, plain
 from ui.listview.filters import Filters, Search
 from ui.listview.table import Cell, Column, counted, nothing_found, pager, table
-from ui.person import may
+from ui.person import current_actor, may
 from ui.session import (
     SUPPRESSION_NONCE,
     SUPPRESSION_PAGE,
@@ -50,6 +50,7 @@ def suppressions(core: Mailcore) -> None:
             "Nenhum endereço aqui. Entram sozinhos os que o servidor diz que não existem e os de quem pede para sair."
         )
         nothing_found(_FILTERS, "Nenhum endereço combina com a busca." if _FILTERS.are_set() else empty)
+        _FILTERS.remember()
         return
     table(
         "supressoes",

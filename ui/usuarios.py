@@ -13,10 +13,11 @@ from mailcore.access import trail
 from mailcore.access.users import LINK_HOURS, UserDraft, draft_of
 from mailcore.errors import MailcoreError
 from mailcore.rights import ROLE_LABELS, Role
-from ui.context import current_actor, note
+from ui.context import note
 from ui.door.knock import base_path
 from ui.formats import date_time, number, plain
 from ui.listview.table import Cell, Column, counted, table
+from ui.person import current_actor
 from ui.session import ENTRIES_PAGE, USERS_ASKED, USERS_LINK, USERS_SELECTED, select
 
 if TYPE_CHECKING:

@@ -11,18 +11,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text, update
+from sqlalchemy import bindparam, text, update
 
 from mailcore.quota.rules import Count, FreedUnits
 from mailcore.storage.tables import Account, Batch, DailyUsage, ExternalUse, MailServer, Send, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import BindParameter, Result
+    from sqlalchemy.orm import Session
+
     from mailcore.quota.locked_account import LockedAccount
     from mailcore.quota.rules import QuotaRule
     from mailcore.storage.database import Database
 
+_IN: BindParameter[Any] = bindparam("accounts", expanding=True)
 SLOT_SECONDS = 300
 HOUR_SECONDS = 3_600
 FINE_FOR = timedelta(hours=50)
@@ -183,3 +189,11 @@ def rename_account(database: Database, server_id: int, old: str, new: str) -> No
         for table in (Send, Usage, DailyUsage, ExternalUse, Batch):
             ours = table.server_id == server_id, table.account_key == old
             session.execute(update(table).where(*ours).values(account_key=new))
+
+
+def result_for(session: Session, statement: str, values: Mapping[str, Any], keys: Sequence[Any] | None) -> Result[Any]:
+    """Run a statement; where ``keys`` are given, for these alone: they stand in it as ``IN :accounts``."""
+    prepared = text(statement)
+    if keys is not None:
+        prepared, values = prepared.bindparams(_IN), {**values, "accounts": list(keys)}
+    return session.execute(prepared, values)

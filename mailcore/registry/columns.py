@@ -8,7 +8,8 @@ from sqlalchemy import Boolean, Integer, String, Text
 from sqlalchemy.orm import mapped_column
 
 from mailcore.registry.fields import FIELDS, Field, Sort
-from mailcore.storage.tables import MailServer, text_enum
+from mailcore.storage.tables import MailServer
+from mailcore.storage.tables.base import text_enum
 
 
 def add_columns() -> None:

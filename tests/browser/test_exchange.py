@@ -45,7 +45,9 @@ def test_a_file_with_an_error_is_corrected_and_imported_once(
     open_page(page, app.url)
     choose_file(page, "servidores.csv", bad.encode("cp1252"))
     expect(page.get_by_text("O arquivo tem um erro, e nada dele será importado.")).to_be_visible()
-    complaint = "Linha 3, coluna E-mail do remetente: E-mail do remetente: falta o domínio"
+    size = len(bad.encode("cp1252"))
+    expect(page.get_by_test_id("stFileUploader").get_by_text(f"{size} B", exact=True)).to_be_visible()
+    complaint = "Linha 3, coluna E-mail do remetente: falta o domínio"
     expect(page.get_by_text(complaint)).to_be_visible()
     expect(page.get_by_role("button", name="Importar", exact=True)).to_be_disabled()
 

@@ -20,7 +20,7 @@ import mailcore
 from mailcore import ArgumentError, LedgerQuery, SendStatus, ServerDraft, frames
 from mailcore.cli import main
 from mailcore.cli.as_json import send_document
-from mailcore.quota.reports import days, hours
+from mailcore.quota.series import days, hours
 from mailcore.registry.document import server_document
 from mailcore.storage.tables import Send
 from mailcore.vocabulary import Kind, QuotaState

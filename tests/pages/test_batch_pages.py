@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from streamlit.testing.v1 import AppTest
 from mailcore import LedgerQuery, Mailcore
 from mailcore.batches.new_batch import NewBatch
 from mailcore.batches.recipients_file import RecipientsFile
-from mailcore.registry.drafts import ServerDraft
+from mailcore.registry.drafts import ServerDraft, draft_of
 from mailcore.settings import Settings
+from mailcore.storage.tables import Batch
 from mailcore.vocabulary import BatchState, RecipientStatus, Security
 from tests.actors import ME
 from tests.pages.drawn import as_shown, rows_of
@@ -171,3 +173,60 @@ def test_suppressions_are_added_found_and_taken_out(core: Mailcore) -> None:
     searched = page("supressoes", busca="ninguém")
     assert [as_shown(each.value) for each in searched.info] == ["Nenhum endereço combina com a busca."]
     assert "Tirar da lista" in labels(app)
+    # A link to what was searched for in vain says the same again.
+    assert searched.query_params["busca"] == "ninguém"
+    searched.text_input(key="supressoes_busca").set_value("bia")
+    assert searched.run().query_params["busca"] == "bia"
+    searched.text_input(key="supressoes_busca").set_value("zé")
+    assert searched.run().query_params["busca"] == "zé"
+
+
+def test_a_batch_whose_server_is_gone_offers_what_can_still_be_done(core: Mailcore) -> None:
+    draft, paused, done = make(core), make(core, start=True), make(core, start=True)
+    core.batches._worker.work()
+    core.batches.pause(paused, actor=ME)
+    with core.database.write() as session:
+        batch = session.get_one(Batch, done)
+        batch.state, batch.failed, batch.uncertain, batch.pending = BatchState.DONE, 1, 1, 0
+    repeats = {"Tentar de novo as que falharam", "Tentar de novo as incertas"}
+    assert "Retomar" in labels(page(lote=str(paused)))
+    assert repeats <= labels(page(lote=str(done)))
+    core.servers.delete(core.all_servers()[0].id, actor=ME)
+
+    app = page(lote=str(paused))
+    assert "Retomar" not in labels(app)
+    assert "O servidor deste lote foi apagado. Cancele o lote e faça outro" in as_shown(app.error[0].value)
+    app = press(app, "Cancelar lote")
+    assert app.button(key="lote_dialogo_yes")
+    assert not repeats & labels(page(lote=str(done)))
+    app = page(lote=str(draft))
+    assert "O servidor deste lote foi apagado." in as_shown(app.error[0].value)
+    assert {"Alterar", "Cancelar lote"} <= labels(app)
+    assert "Iniciar" not in labels(app)
+
+
+def test_a_new_batch_says_why_there_is_no_server_to_choose(core: Mailcore) -> None:
+    app = page(novo="1")
+    assert "Buscar servidor" not in {each.label for each in app.text_input}
+    server = core.all_servers()[0]
+    core.servers.update(server, replace(draft_of(server), is_active=False, is_default=False), actor=ME)
+    app = page(novo="1")
+    assert [as_shown(each.value) for each in app.info] == [
+        "Não há servidor ativo para enviar. Ative um no cadastro dele."
+    ]
+    assert not app.warning
+    core.servers.delete(server.id, actor=ME)
+    assert "Ainda não há servidores registrados." in as_shown(page(novo="1").info[0].value)
+
+
+def test_the_trail_counts_a_batchs_recipients_in_its_own_number(core: Mailcore) -> None:
+    make(core, name="Onze: 1")
+    new = NewBatch(
+        server_id=core.all_servers()[0].id,
+        recipients=RecipientsFile("e-mail\nbia@x.br", "a.csv"),
+        subject="x",
+        text="x",
+    )
+    core.batches.create(new, actor=ME)
+    said = [row["Para"].partition(": ")[2] for row in rows_of(page("alteracoes"))]
+    assert said[:2] == ["1 destinatário", "1”: 3 destinatários"]

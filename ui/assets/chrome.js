@@ -109,6 +109,8 @@ const patterns = [
   [/^1 option available\.$/, "1 opção."],
   [/^(\d+) options available\.$/, "$1 opções."],
   [/^([\d.,]+) ?([kMG]?B) per file/, "$1 $2 por arquivo"],
+  // The size of a chosen file: "227.0B", "146.3KB".
+  [/^(\d+)\.(\d)([KMG]?B)$/, (_, whole, tenth, unit) => `${whole}${tenth === "0" ? "" : `,${tenth}`} ${unit}`],
   [/^(.*), selected$/s, "$1, escolhido"],
   [/^(day|month|year), (.*)$/s, (_, part, name) => `${MOMENT[part]}, ${name}`],
   [/^Choose date, (.*)$/s, "Escolher o dia, $1"],

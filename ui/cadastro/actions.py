@@ -22,12 +22,13 @@ from mailcore.registry.fields import FIELD, LABELS, SECRET_BOUND
 from ui import words
 from ui.cadastro.form import GENERAL, ServerForm, Tested, copy_form, open_form
 from ui.cadastro.values import draft_of_form, fill, forget, is_unsaved, put, typed_secret, was_left
-from ui.context import current_actor, note
+from ui.context import note
 from ui.drafts import end_draft
 from ui.formats import date_time, plain
 from ui.jobs import watch
 from ui.navigation import go
 from ui.outcome import show_check
+from ui.person import current_actor
 from ui.session import (
     CHOSEN_SUGGESTION,
     FORM,

@@ -21,9 +21,10 @@ from mailcore.oauth.providers import providers
 from mailcore.vocabulary import OAuthMode, OAuthState
 from ui.assets import packed, part
 from ui.cadastro.values import draft_of_form
-from ui.context import current_actor, library
+from ui.context import library
 from ui.door.knock import base_path
 from ui.formats import plain
+from ui.person import current_actor
 from ui.session import OAUTH_PASTED
 
 if TYPE_CHECKING:

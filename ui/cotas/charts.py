@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mailcore.quota.reports import HEAT_DAYS
+from mailcore.quota.series import HEAT_DAYS
 from mailcore.vocabulary import LimitUnit, QuotaState
 from ui.cotas import files
 from ui.cotas.columns import SEVERITY

@@ -10,10 +10,9 @@ from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.health.service_figures import has_figures
 from mailcore.rights import Right
 from ui import words
-from ui.context import current_actor
 from ui.cotas.columns import name_of
 from ui.formats import date_time, number, plain
-from ui.person import may
+from ui.person import current_actor, may
 
 if TYPE_CHECKING:
     from mailcore import Mailcore

@@ -12,13 +12,12 @@ import streamlit as st
 from mailcore.errors import MailcoreError, ValidationError
 from mailcore.quota.external_use import PAGE_SIZE, Entry, template_csv
 from mailcore.rights import Right
-from ui.context import current_actor
 from ui.cotas import files
 from ui.downloads import download_buttons
 from ui.formats import date_time, number, plain
 from ui.listview.filters import Filters
 from ui.listview.table import Cell, Column, counted, pager, table
-from ui.person import may
+from ui.person import current_actor, may
 from ui.session import EXTERNAL_DONE, EXTERNAL_NONCE, EXTERNAL_PAGE, EXTERNAL_SELECTED, Selection
 
 if TYPE_CHECKING:

@@ -31,7 +31,6 @@ from ui.session import (
     QUOTA_SELECTED,
     QUOTA_SORT,
     QUOTA_STATE,
-    Selection,
     select,
 )
 
@@ -84,13 +83,16 @@ class View:
 
 def filters() -> None:
     """Draw the filters, as the query string has them at first, and take from it what it says of the rest."""
-    asked = st.query_params
-    if not QUOTA_SORT.is_set():
+    asked, anew = st.query_params, _FILTERS.are_led_elsewhere()
+    if anew:
+        select(QUOTA_SELECTED)
+    if anew or not QUOTA_SORT.is_set():
         order = asked.get("ordem", "")
         QUOTA_SORT.set(order if order.removeprefix("-") in SORTABLE else "")
-    if (server := asked.get("servidor", "")).isdecimal() and len(server) < 10:
-        QUOTA_SELECTED.start(Selection((int(server),)))
-    PERIOD.begin(asked)
+    server = asked.get("servidor", "")
+    if server.isdecimal() and len(server) < 10 and (anew or not QUOTA_SEARCH.is_set()):
+        select(QUOTA_SELECTED, int(server))
+    PERIOD.begin(asked, anew=anew)
     _FILTERS.draw()
 
 

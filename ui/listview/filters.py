@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import streamlit as st
+
+from ui.session import VIEW_CHANGED, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 _LONGEST = 200
 """Characters of an address that are taken for a search."""
+_LATE = 1.0
+"""Seconds that a message may need from a busy browser."""
+_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +35,10 @@ class Search:
     width: int = 330
     live: str = "200ms"
 
-    def begin(self, address: Mapping[str, str]) -> None:
-        """Take what the address says, where nothing is typed yet."""
-        self.key.start(address.get(self.parameter, "")[:_LONGEST])
+    def begin(self, address: Mapping[str, str], *, anew: bool = False) -> None:
+        """Take what the address says, where nothing is typed yet or ``anew``."""
+        if anew or not self.key.is_set():
+            self.key.set(address.get(self.parameter, "")[:_LONGEST])
 
     def draw(self, on_change: Callable[[], None]) -> None:
         """Draw the field."""
@@ -70,9 +77,9 @@ class Choice:
         """Return what the chosen word stands for."""
         return self.options[self.key.get() or self.standard]
 
-    def begin(self, address: Mapping[str, str]) -> None:
-        """Take what the address says, where nothing is chosen yet."""
-        if not self.key.is_set():
+    def begin(self, address: Mapping[str, str], *, anew: bool = False) -> None:
+        """Take what the address says, where nothing is chosen yet or ``anew``."""
+        if anew or not self.key.is_set():
             wanted = address.get(self.parameter, "")
             self.key.set(wanted if wanted in self.options else self.standard)
 
@@ -100,7 +107,9 @@ class Choice:
 class Filter(Protocol):
     """What :class:`Filters` asks of each of its parts."""
 
-    def begin(self, address: Mapping[str, str]) -> None: ...
+    @property
+    def key(self) -> Key[Any]: ...
+    def begin(self, address: Mapping[str, str], *, anew: bool = False) -> None: ...
     def draw(self, on_change: Callable[[], None]) -> None: ...
     def asked(self) -> dict[str, str]: ...
     def clear(self) -> None: ...
@@ -118,20 +127,40 @@ class Filters:
 
     def draw(self) -> DeltaGenerator:
         """Draw the filters, as the address has them at first; return their row, for what else belongs there."""
-        address = st.query_params
+        address, anew = st.query_params, self.are_led_elsewhere()
         for part in self._parts:
-            part.begin(address)
+            part.begin(address, anew=anew)
         number = address.get("pagina", "1")
-        self.page.start(int(number) if number.isdecimal() and 0 < len(number) < 7 else 1)
+        if anew or not self.page.is_set():
+            self.page.set(int(number) if number.isdecimal() and 0 < len(number) < 7 else 1)
+        VIEW_CHANGED.forget()
+        if anew:
+            VIEWS.forget()  # the browser knows where it is: nothing older is under way
         row = st.container(horizontal=True, vertical_alignment="bottom")  # wraps on a narrow screen
         with row:
             for part in self._parts:
                 part.draw(self.to_first_page)
         return row
 
+    def are_led_elsewhere(self) -> bool:
+        """Whether the browser is at another view of this list than it was left at: by Back, Forward or a link.
+
+        A message that was under way while the address was written bears an older one, and means what is on screen.
+        """
+        views = VIEWS.get()
+        if not views or VIEW_CHANGED.get() or not self._parts[0].key.is_set():
+            return False
+        address, now = st.query_params.to_dict(), monotonic()
+        replaced_at = [when for when, _ in views[1:]]
+        is_late = any(
+            address == view and now - when < _LATE for (_, view), when in zip(views[:-1], replaced_at, strict=True)
+        )
+        return address != views[-1][1] and not is_late
+
     def to_first_page(self) -> None:
         """Begin at the first page: of other rows the old number means nothing."""
         self.page.set(1)
+        VIEW_CHANGED.set(True)
 
     def are_set(self) -> bool:
         """Whether any filter leaves rows out."""
@@ -152,4 +181,7 @@ class Filters:
         view = {name: text for name, text in (view | more).items() if text}
         if st.query_params.to_dict() != view:
             st.query_params.from_dict(view)
+        views, now = VIEWS.get(), monotonic()
+        if not views or views[-1][1] != view:
+            VIEWS.set((*(each for each in views[-_KEPT:] if now - each[0] < _LATE or each is views[-1]), (now, view)))
         return view

@@ -51,9 +51,9 @@ class Period:
     """Some of "Hoje", "Últimos 7 dias", "Últimos 30 dias", "Últimos 90 dias", :data:`EVERYTHING`, :data:`CHOOSE`."""
     standard: str
 
-    def begin(self, address: Mapping[str, str]) -> None:
-        """Take what the address says, where nothing is chosen yet; a day is written 2026-11-23."""
-        if self.key.is_set():
+    def begin(self, address: Mapping[str, str], *, anew: bool = False) -> None:
+        """Take what the address says, where nothing is chosen yet or ``anew``; a day is written 2026-11-23."""
+        if self.key.is_set() and not anew:
             return
         first, last = _day(address.get("de", "")), _day(address.get("ate", ""))
         wanted = CHOOSE if first or last else address.get("periodo", "")

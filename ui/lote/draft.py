@@ -7,17 +7,19 @@ from uuid import uuid4
 
 import streamlit as st
 
-from mailcore.errors import MailcoreError, NotFoundError
+from mailcore.errors import MailcoreError
 from mailcore.messages.compose import from_eml
 from mailcore.vocabulary import Origin
-from ui.context import current_actor, note
+from ui.context import note
 from ui.formats import date_time, number, plain
 from ui.jobs import watch
 from ui.listview.table import counted
 from ui.lote.form import forget_form
 from ui.lote.listing import forecast_sentence, open_new
 from ui.lote.message import show_message
+from ui.lote.opened import say_server_is_gone, server_of
 from ui.outcome import OUTCOME, show_send
+from ui.person import current_actor
 from ui.question import confirm
 from ui.quota_warnings import show_quota_of
 from ui.session import BATCH_ASKED, BATCH_ROW, BATCH_TEST, BATCH_TEST_TO, LAST_RECIPIENT, SEND_KEY
@@ -29,16 +31,17 @@ if TYPE_CHECKING:
 
 def draft(core: Mailcore, batch: Batch) -> int | None:
     """Draw all there is to look at before a batch starts, and what starts it; return the row of its last test."""
-    try:
-        server = core.servers.get(batch.server_id)
-    except NotFoundError:
-        st.error("O servidor deste lote foi apagado. Cancele o lote e faça outro.", icon=":material/error:")
-        return None
+    server = server_of(core, batch)
     with st.container(horizontal=True):
-        st.button("Iniciar", key="lote_iniciar", type="primary", on_click=BATCH_ASKED.set, args=("start",))
+        if server is not None:
+            st.button("Iniciar", key="lote_iniciar", type="primary", on_click=BATCH_ASKED.set, args=("start",))
+        # With another server, where this one is gone.
         if st.button("Alterar", key="lote_alterar"):
             _change(core, batch)
         st.button("Cancelar lote", key="lote_cancelar", on_click=BATCH_ASKED.set, args=("cancel",))
+    if server is None:
+        say_server_is_gone()
+        return None
     _forecast(core, batch, server)
     st.subheader("Prévia")
     row = _preview(core, batch)

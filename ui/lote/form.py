@@ -12,15 +12,15 @@ from mailcore.batches.new_batch import NewBatch, NewFile
 from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.errors import ValidationError
 from mailcore.messages.merge import ALLOWED_FILTERS
-from mailcore.registry.search import ServerQuery
 from mailcore.vocabulary import BatchKind
 from ui import words
-from ui.context import current_actor
 from ui.formats import plain
 from ui.jobs import watch
 from ui.lote.complaints import complaints
 from ui.lote.listing import open_list, open_one
 from ui.lote.recipients import plan_of, recipients
+from ui.person import current_actor
+from ui.server_choice import found_servers, in_words
 from ui.session import (
     BATCH_COLUMN,
     BATCH_DAY,
@@ -96,21 +96,9 @@ def new_batch(core: Mailcore) -> None:
 
 
 def _server(core: Mailcore) -> MailServer | None:
-    found = core.servers.search(ServerQuery(text=BATCH_SERVER_SEARCH.get(), is_active=True))
-    if found.total == 0 and not BATCH_SERVER_SEARCH.get():
-        st.info("Não há servidor ativo para enviar. Registre um primeiro.", icon=":material/mail:")
-        st.page_link("pages/cadastro.py", label="Registrar um servidor", icon=":material/add:")
+    options = found_servers(core, BATCH_SERVER_SEARCH, only_active=True, persists=True)
+    if not options:
         return None
-    if found.total > len(found.servers) or BATCH_SERVER_SEARCH.get():
-        st.text_input(
-            "Buscar servidor",
-            key=BATCH_SERVER_SEARCH.name,
-            type="search",
-            live="200ms",
-            placeholder="descrição, servidor, usuário, remetente",
-            persist_state="session",
-        )
-    options = {server.id: server for server in found.servers}
     default = core.servers.default()
     if default is not None and default.is_active and not BATCH_SERVER_SEARCH.get():
         options = {default.id: default} | options
@@ -119,14 +107,12 @@ def _server(core: Mailcore) -> MailServer | None:
     server_id = st.selectbox(
         "Servidor",
         list(options),
-        format_func=lambda key: f"{options[key].name} — {options[key].from_address}",
+        format_func=lambda key: in_words(options[key]),
         key=BATCH_SERVER.name,
         filter_mode="contains",
         persist_state="session",
     )
     complaints("server")
-    if server_id is None:
-        st.warning("Nenhum servidor combina com a busca.")
     return options.get(server_id) if server_id else None
 
 

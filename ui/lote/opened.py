@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from mailcore.diagnosis.replies import diagnosis_for, of_batch
 from mailcore.errors import NotFoundError
 from ui import words
 from ui.formats import date_time, plain
@@ -14,7 +15,7 @@ from ui.lote.listing import open_list, state_of
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
-    from mailcore.storage.tables import Batch
+    from mailcore.storage.tables import Batch, MailServer
 
 HEADING = "lote_titulo"
 """The head of an opened batch: where the eyes go first, wherever the button stood that opened it."""
@@ -35,6 +36,20 @@ def opened(core: Mailcore, asked: str) -> Batch | None:
     except NotFoundError as error:
         st.warning(plain(str(error)))
         return None
+
+
+def server_of(core: Mailcore, batch: Batch) -> MailServer | None:
+    """Return the server of a batch, without which nothing more can be sent; None where it was deleted."""
+    try:
+        return core.servers.get(batch.server_id)
+    except NotFoundError:
+        return None
+
+
+def say_server_is_gone() -> None:
+    """Say that the batch can send nothing more, and what to do instead."""
+    gone = of_batch(diagnosis_for("server_gone"))
+    st.error(plain(f"{gone.title} {gone.remedy}"), icon=":material/error:")
 
 
 def heading(core: Mailcore, batch: Batch) -> None:

@@ -12,14 +12,15 @@ from mailcore.batches.reading import reason_of, shown_status
 from mailcore.rights import Right
 from mailcore.vocabulary import BatchState, RecipientStatus
 from ui import words
-from ui.context import current_actor, note
+from ui.context import note
 from ui.formats import clock, date_time, number, plain
 from ui.listview.filters import Choice, Filters
 from ui.listview.table import Cell, Column, Tone, counted, nothing_found, pager, table
 from ui.lote import result_file
 from ui.lote.listing import UNDER_WAY, forecast_sentence, share_done, state_of
+from ui.lote.opened import say_server_is_gone, server_of
 from ui.outcome import show_diagnosis
-from ui.person import may
+from ui.person import current_actor, may
 from ui.question import confirm
 from ui.session import BATCH_ASKED, BATCH_RECIPIENTS_PAGE, BATCH_STATUS
 
@@ -112,24 +113,28 @@ def acts(core: Mailcore, batch: Batch) -> None:
     """Draw what can be done to it now, and the question that was asked for."""
     if not may(Right.DELETE_OR_BULK):
         return
+    can_send = server_of(core, batch) is not None
     with st.container(horizontal=True):
         if batch.state in UNDER_WAY:
             _button("Pausar", "pause", partial(core.batches.pause, batch.id), f"“{batch.name}” está em pausa.")
-        if batch.state is BatchState.PAUSED:
+        if batch.state is BatchState.PAUSED and can_send:
             _button("Retomar", "resume", partial(core.batches.resume, batch.id), f"“{batch.name}” continua.", main=True)
         if batch.state in UNDER_WAY or batch.state is BatchState.PAUSED:
             st.button("Cancelar lote", key="lote_cancelar", on_click=BATCH_ASKED.set, args=("cancel",))
-        if batch.state is not BatchState.CANCELLED and batch.failed + batch.refused:
+        may_repeat = can_send and batch.state is not BatchState.CANCELLED
+        if may_repeat and batch.failed + batch.refused:
             st.button(
                 "Tentar de novo as que falharam",
                 key="lote_repetir",
                 on_click=BATCH_ASKED.set,
                 args=("retry_failed",),
             )
-        if batch.state is not BatchState.CANCELLED and batch.uncertain:
+        if may_repeat and batch.uncertain:
             st.button(
                 "Tentar de novo as incertas", key="lote_incertas", on_click=BATCH_ASKED.set, args=("retry_uncertain",)
             )
+    if batch.state is BatchState.PAUSED and not can_send and reason_of(batch) is None:
+        say_server_is_gone()
     questions(core, batch)
 
 

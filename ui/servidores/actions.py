@@ -9,12 +9,13 @@ from uuid import uuid4
 
 import streamlit as st
 
-from ui.context import current_actor, note
+from ui.context import note
 from ui.formats import plain
 from ui.jobs import watch
 from ui.listview.table import counted, take_choice
 from ui.navigation import go
 from ui.outcome import show_check
+from ui.person import current_actor
 from ui.servidores.columns import TABLE
 from ui.servidores.portfolio import test_these
 from ui.session import CHECK_BEGUN, CHOSEN_SUGGESTION, LAST_CHECK, SELECTED

@@ -28,7 +28,7 @@ _FIRST = (
     Column("host", "Servidor", 150, 2.2, sorts=True),
     Column("is_paid", "Conta", 80, sorts=True),
     Column("quota", "Cota hoje", 142, 0.6, is_number=True, sorts=True),
-    Column("last_check", "Último teste", 284, 1, wraps=True, sorts=True),
+    Column("last_check", "Último teste", 300, 1.6, wraps=True, sorts=True),
 )
 _LAST = (
     Column("is_active", "Ativo", 72, sorts=True),

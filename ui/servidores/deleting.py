@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mailcore.registry.search import ServerQuery
-from ui.context import current_actor, note
+from ui.context import note
 from ui.formats import number, plain
 from ui.listview.table import counted
+from ui.person import current_actor
 from ui.question import confirm
 from ui.session import DELETING, SELECTED, select
 

@@ -63,11 +63,12 @@ FILTERS = Filters(
 
 def filters(core: Mailcore) -> ServerQuery:
     """Draw the filters; return what they ask for, turned to the page where a record just saved stands."""
-    if not LIST_SEARCH.is_set():  # whoever comes to the page begins with what its address says
+    anew = FILTERS.are_led_elsewhere()
+    if anew or not LIST_SEARCH.is_set():  # whoever comes to the page begins with what its address says
         asked = st.query_params.get("ordem", "")
         LIST_ORDER.set(asked if asked.removeprefix("-") in SORTABLE else "")
     with FILTERS.draw():
-        _choose_columns()
+        _choose_columns(anew=anew)
     query = ServerQuery(
         text=LIST_SEARCH.get() or "",
         kind=_KIND.chosen(),
@@ -80,10 +81,11 @@ def filters(core: Mailcore) -> ServerQuery:
     return _turned_to_saved(core, query)
 
 
-def _choose_columns() -> None:
+def _choose_columns(*, anew: bool) -> None:
     """ "Colunas": which fields the table shows besides the usual ones."""
     asked = st.query_params.get("colunas", "").split(",")
-    LIST_COLUMNS.start([name for name in OTHERS if name in asked])
+    if anew or not LIST_COLUMNS.is_set():
+        LIST_COLUMNS.set([name for name in OTHERS if name in asked])
     with st.popover("Colunas", icon=":material/view_column:"):
         st.pills(
             "Mostrar também",

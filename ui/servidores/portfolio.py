@@ -11,8 +11,8 @@ import streamlit as st
 
 from mailcore.errors import MailcoreError
 from mailcore.health.portfolio import Attention, Checked
-from ui.context import current_actor
 from ui.formats import date_time, number, plain
+from ui.person import current_actor
 from ui.session import PORTFOLIO_RUN
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from mailcore.audit import value_of
 from mailcore.errors import HeldError, NotFoundError, ValidationError
 from mailcore.health.service_figures import FiguresCache
 from mailcore.quota.external_use import Entry, read_csv, record, template_csv
-from mailcore.quota.reports import QuotaQuery, days, hours, near_the_limit, quotas, runs_out_at
+from mailcore.quota.reports import QuotaQuery, near_the_limit, quotas, runs_out_at
 from mailcore.quota.rules import Quota
+from mailcore.quota.series import days, hours
 from mailcore.quota.usage import rename_account, roll_up
 from mailcore.registry.drafts import ServerDraft, draft_of
 from mailcore.sending import housekeeping
