@@ -370,11 +370,13 @@ def test_several_are_deleted_by_name_and_the_history_stays(page: Any, url: str, 
 
 _UNDER_NEWS = """() => {
   const news = document.querySelector('[data-testid="stToast"]').getBoundingClientRect();
-  return [...document.querySelectorAll('[data-testid="stAppViewContainer"] :is(button, input, a)')].filter((control) => {
+  const isUnder = (control) => {
     const at = control.getBoundingClientRect();
     return !control.closest('[data-testid="stToast"]') && at.width && at.right > news.left && at.left < news.right
       && at.bottom > news.top && at.top < news.bottom;
-  }).map((control) => control.outerHTML.slice(0, 200));
+  };
+  const controls = document.querySelectorAll('[data-testid="stApp"] :is(button, input, a)');
+  return [...controls].filter(isUnder).map((control) => control.outerHTML.slice(0, 200));
 }"""
 """What can be pressed and is under what was just said."""
 
