@@ -19,6 +19,8 @@ from typing import NoReturn
 import psycopg
 import pytest
 
+from tests.scratch import scratch
+
 
 def unavailable(reason: str) -> NoReturn:
     """Skip the test, or fail it where PostgreSQL is required."""
@@ -47,7 +49,7 @@ def running_cluster() -> Iterator[str]:
 @contextmanager
 def own_cluster() -> Iterator[tuple[str, Callable[[], None]]]:
     """The same, and what restarts it as after a crash: every connection ends, nothing is finished first."""
-    folder = Path(tempfile.mkdtemp(prefix="mailcore-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="mailcore-pg-", dir=scratch()))
     owner = _owner(folder)
     data, bin_dir, port = folder / "data", binaries(), _free_port()
 

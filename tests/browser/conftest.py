@@ -22,8 +22,10 @@ from typing import Any, NoReturn
 import pytest
 
 from mailcore import Mailcore
+from mailcore.access import passwords
 from mailcore.settings import Settings
 from mailcore.storage.tables import Base
+from tests.actors import CHEAP_HASHES
 from tests.browser import warm
 from tests.browser.driver import TRAFFIC
 
@@ -46,6 +48,14 @@ CHROMIUM_ARGS = [
 ]
 START_SECONDS = 60
 STOP_SECONDS = 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cheap_hashes() -> Iterator[None]:
+    """As in the running apps (tests/frozen.py)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", lambda: CHEAP_HASHES)
+        yield
 
 
 def unavailable(reason: str) -> NoReturn:

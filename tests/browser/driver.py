@@ -106,8 +106,14 @@ def tick(page: Any, label: str, value: bool) -> None:
     settled(page)
 
 
+_DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 def choose(page: Any, label: str, option: str) -> None:
-    page.get_by_role("combobox", name=label, exact=True).click()
+    box = page.get_by_role("combobox", name=label, exact=True)
+    box.scroll_into_view_if_needed()
+    page.evaluate(_DRAWN)  # a list of choices closes where the page is still scrolling
+    box.click()
     page.get_by_role("option", name=option, exact=True).click()
     settled(page)
 
@@ -159,3 +165,17 @@ def fill_smtp(page: Any, name: str, host: str, port: int, *, sender: str, passwo
     field(page, "Porta envio").fill(str(port))
     if ca_pem:
         field(page, "Certificado da autoridade (PEM)").fill(ca_pem)
+
+
+def is_whole_in_sight(page: Any, locator: Any) -> bool:
+    """Whether nothing of it lies outside the window, or of a box that scrolls, or under something else."""
+    seen: bool = locator.evaluate(
+        """(el) => {
+          const box = el.getBoundingClientRect();
+          const inside = box.top >= 0 && box.left >= 0 && box.bottom <= innerHeight && box.right <= innerWidth;
+          const on = (x, y) => el.contains(document.elementFromPoint(x, y));
+          const corners = on(box.left + 3, box.top + 3) && on(box.left + 3, box.bottom - 3);
+          return inside && el.scrollHeight <= el.clientHeight + 1 && corners;
+        }"""
+    )
+    return seen

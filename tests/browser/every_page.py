@@ -76,16 +76,21 @@ _THEMED = """(before) => getComputedStyle(document.querySelector('[data-testid="
   document.getAnimations().every((moving) => moving.playState !== "running")"""
 
 
+def turn(page: Any) -> None:
+    """Turn from light colours to dark ones or back, until they are there whole."""
+    before, is_dark = page.evaluate(
+        "[getComputedStyle(document.querySelector('[data-testid=\"stApp\"]')).backgroundColor,"
+        " matchMedia('(prefers-color-scheme: dark)').matches]"
+    )
+    page.emulate_media(color_scheme="light" if is_dark else "dark")
+    page.wait_for_function(_THEMED, arg=before)
+
+
 def in_the_dark(page: Any, look: Callable[[], None]) -> None:
     """Look at what is on screen in dark colours, once they are there whole."""
-    colour = "getComputedStyle(document.querySelector('[data-testid=\"stApp\"]')).backgroundColor"
-    before = page.evaluate(colour)
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function(_THEMED, arg=before)
+    turn(page)
     look()
-    dark = page.evaluate(colour)
-    page.emulate_media(color_scheme="light")
-    page.wait_for_function(_THEMED, arg=dark)
+    turn(page)
 
 
 def english_in(said: list[str]) -> list[str]:

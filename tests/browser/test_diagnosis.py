@@ -113,13 +113,9 @@ def test_a_wrong_password_shows_the_steps_the_reason_and_the_field_to_open(
     expect(page.get_by_role("tab", name="Autenticação")).to_have_attribute("aria-selected", "true")
     expect(field(page, "Senha")).to_be_focused()
     expect(field(page, "Senha")).to_have_value("")
-    no_trace_of(WRONG, app, page_frames)
-    assert starttls.inbox == []
-
-
-def test_in_the_form_the_reason_opens_its_field_by_itself(page: Any, app: Any, starttls: SmtpPeer) -> None:
-    open_form(page, app.url)
-    fill_smtp(page, "Padaria", "127.0.0.1", starttls.port, sender=USER, password=WRONG, ca_pem=authority_pem())
+    settled(page)
+    # In the form the reason opens its field by itself.
+    field(page, "Senha").fill(WRONG)
     tab(page, "Geral")
     press(page, "Testar conexão")
     expect(page.get_by_text("Campo a conferir: Senha")).to_be_visible()
@@ -127,6 +123,8 @@ def test_in_the_form_the_reason_opens_its_field_by_itself(page: Any, app: Any, s
     expect(field(page, "Senha")).to_be_focused()
     expect(field(page, "Senha")).to_have_value(WRONG)
     no_traceback(page, app)
+    no_trace_of(WRONG, app, page_frames)
+    assert starttls.inbox == []
 
 
 # -- a suggestion
@@ -202,6 +200,15 @@ def test_the_address_of_a_known_provider_fills_the_form(page: Any, app: Any, cor
     open_form(page, app.url)
     field(page, "Descrição").fill("Ana")
     field(page, "Observações").fill("é a conta da loja")
+    # Of nobody known nothing is offered, and a typed port stays until an offer is pressed.
+    field(page, "E-mail do remetente").press_sequentially("ana@nenhum.example")
+    settled(page)
+    expect(page.get_by_role("button", name=re.compile("Preencher com os dados"))).to_have_count(0)
+    no_traceback(page, app)
+    tab(page, "Autenticação")
+    field(page, "Porta envio").fill("2525")
+    tab(page, "Geral")
+    field(page, "E-mail do remetente").fill("")
     field(page, "E-mail do remetente").press_sequentially("ana@gmail.com")
     fill_in = page.get_by_role("button", name="Preencher com os dados do Gmail")
     expect(fill_in).to_be_visible()
@@ -209,6 +216,9 @@ def test_the_address_of_a_known_provider_fills_the_form(page: Any, app: Any, cor
     expect(page.get_by_text("crie uma senha de app")).to_be_visible()
     expect(field(page, "E-mail do remetente")).to_be_focused()
     expect(field(page, "Servidor")).to_have_value("")
+    tab(page, "Autenticação")
+    expect(field(page, "Porta envio")).to_have_value("2525")
+    tab(page, "Geral")
     fill_in.click()
     expect(field(page, "Servidor")).to_have_value("smtp.gmail.com")
     expect(fill_in).to_have_count(0)
@@ -234,27 +244,6 @@ def test_the_address_of_a_known_provider_fills_the_form(page: Any, app: Any, cor
     no_traceback(page, app)
 
 
-def test_nobody_known_is_offered_nothing_and_a_typed_port_stays_until_the_offer_is_pressed(page: Any, app: Any) -> None:
-    open_form(page, app.url)
-    field(page, "E-mail do remetente").press_sequentially("ana@nenhum.example")
-    settled(page)
-    expect(page.get_by_role("button", name=re.compile("Preencher com os dados"))).to_have_count(0)
-    no_traceback(page, app)
-    tab(page, "Autenticação")
-    field(page, "Porta envio").fill("2525")
-    tab(page, "Geral")
-    field(page, "E-mail do remetente").fill("ana@gmail.com")
-    fill_in = page.get_by_role("button", name="Preencher com os dados do Gmail")
-    expect(fill_in).to_be_visible()
-    tab(page, "Autenticação")
-    expect(field(page, "Porta envio")).to_have_value("2525")
-    tab(page, "Geral")
-    fill_in.click()
-    expect(field(page, "Servidor")).to_have_value("smtp.gmail.com")
-    tab(page, "Autenticação")
-    expect(field(page, "Porta envio")).to_have_value("465")
-
-
 # -- Testar todos
 
 
@@ -262,12 +251,26 @@ def test_all_are_tested_in_sight_and_those_that_fail_lead_to_their_record(
     page: Any, app: Any, core: Mailcore, starttls: SmtpPeer
 ) -> None:
     register(core, "Boa", starttls.port)
+    # The result can be put away and had again.
+    open_list(page, app.url)
+    press(page, "Testar todos")
+    expect(page.get_by_text("O servidor ativo está funcionando.")).to_be_visible()
+    press(page, "Fechar o resultado")
+    expect(page.get_by_text("O servidor ativo está funcionando.")).to_have_count(0)
+    starttls.script["AUTH"] = Say("535 5.7.8 no")
+    settled(page)
+    press(page, "Testar todos")
+    expect(page.get_by_text("0 funcionando e 1 com problema")).to_be_visible()
+    assert stored(core)["Boa"].last_check_state is CheckState.FAILED
+    starttls.script.clear()
+    press(page, "Fechar o resultado")
+    expect(page.get_by_text("0 funcionando e 1 com problema")).to_have_count(0)
+    settled(page)
     refused = register(core, "Recusada", starttls.port, password=WRONG)
     register(core, "Parada", starttls.port, is_active=False)
     stalled = SmtpPeer(security="starttls", users={USER: PASSWORD}, script={"GREETING": Stall()}).start()
     try:
         register(core, "Muda", stalled.port)
-        open_list(page, app.url)
         press(page, "Testar todos")
         expect(page.get_by_text("Testando todos os servidores ativos: 2 de 3")).to_be_visible()
     finally:
@@ -288,22 +291,6 @@ def test_all_are_tested_in_sight_and_those_that_fail_lead_to_their_record(
     no_traceback(page, app)
 
 
-def test_the_result_of_all_can_be_put_away_and_had_again(
-    page: Any, app: Any, core: Mailcore, starttls: SmtpPeer
-) -> None:
-    register(core, "Boa", starttls.port)
-    open_list(page, app.url)
-    press(page, "Testar todos")
-    expect(page.get_by_text("O servidor ativo está funcionando.")).to_be_visible()
-    press(page, "Fechar o resultado")
-    expect(page.get_by_text("O servidor ativo está funcionando.")).to_have_count(0)
-    starttls.script["AUTH"] = Say("535 5.7.8 no")
-    settled(page)
-    press(page, "Testar todos")
-    expect(page.get_by_text("0 funcionando e 1 com problema")).to_be_visible()
-    assert stored(core)["Boa"].last_check_state is CheckState.FAILED
-
-
 # -- Explicar um erro
 
 
@@ -315,26 +302,13 @@ def open_explainer(page: Any, url: str) -> Any:
     return box
 
 
-def test_a_pasted_refusal_is_explained_and_leads_to_its_server(page: Any, app: Any, core: Mailcore) -> None:
+def test_whatever_is_pasted_is_explained_leads_to_its_server_and_is_not_kept(
+    page: Any, app: Any, core: Mailcore
+) -> None:
+    register(core, "Padaria")
     gmail = {"host": "smtp.gmail.com", "port": 465, "security": Security.SSL_TLS, "ca_pem": ""}
     register(core, "Loja", **gmail, username="loja@gmail.com", from_address="loja@gmail.com")
     ana = register(core, "Ana", **gmail, username="ana@gmail.com", from_address="ana@gmail.com")
-    box = open_explainer(page, app.url)
-    box.fill(f"Login de ana@gmail.com em smtp.gmail.com falhou:\n{GMAIL_535}")
-    press(page, "Explicar")
-    expect(page.get_by_test_id("stAlert").get_by_text("O Google recusou o usuário ou a senha.")).to_be_visible()
-    expect(page.get_by_text("O Google só aceita senha de app em programas.")).to_be_visible()
-    expect(page.get_by_text("use uma senha de app, criada na conta Google")).to_be_visible()
-    expect(page.get_by_role("link", name="https://support.google.com/accounts/answer/185833")).to_be_visible()
-    expect(page.get_by_role("link", name=re.compile("cadastro de Loja"))).to_have_count(0)
-    page.get_by_role("link", name="Abrir o cadastro de Ana").click()
-    expect(page.get_by_role("heading", name="Cadastro — Ana")).to_be_visible()
-    assert f"id={ana}" in page.url
-    no_traceback(page, app)
-
-
-def test_whatever_is_pasted_is_explained_and_nothing_of_it_is_kept(page: Any, app: Any, core: Mailcore) -> None:
-    register(core, "Padaria")
     box = open_explainer(page, app.url)
     # A bounce, quoted: reply by reply.
     box.fill(BOUNCE)
@@ -377,6 +351,18 @@ def test_whatever_is_pasted_is_explained_and_nothing_of_it_is_kept(page: Any, ap
     for path in (path for path in data_dir.rglob("*") if path.is_file()):
         assert mark.encode() not in path.read_bytes(), path.name
     assert mark not in app.output()
+    no_traceback(page, app)
+    # A refusal leads to the record whose login was refused.
+    box.fill(f"Login de ana@gmail.com em smtp.gmail.com falhou:\n{GMAIL_535}")
+    press(page, "Explicar")
+    expect(page.get_by_test_id("stAlert").get_by_text("O Google recusou o usuário ou a senha.")).to_be_visible()
+    expect(page.get_by_text("O Google só aceita senha de app em programas.")).to_be_visible()
+    expect(page.get_by_text("use uma senha de app, criada na conta Google")).to_be_visible()
+    expect(page.get_by_role("link", name="https://support.google.com/accounts/answer/185833")).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile("cadastro de Loja"))).to_have_count(0)
+    page.get_by_role("link", name="Abrir o cadastro de Ana").click()
+    expect(page.get_by_role("heading", name="Cadastro — Ana")).to_be_visible()
+    assert f"id={ana}" in page.url
     no_traceback(page, app)
 
 
@@ -424,35 +410,31 @@ def test_the_trail_says_who_changed_what_from_what_to_what(
         no_trace_of(secret, app, page_frames)
     no_traceback(page, app)
 
-
-def test_the_trail_is_searched_and_keeps_what_was_deleted(page: Any, app: Any, core: Mailcore) -> None:
-    gone = register(core, "Padaria São João")
-    register(core, "Quitanda")
+    # It is searched, and keeps what was deleted.
+    gone, other = register(core, "Oficina São João"), register(core, "Quitanda")
     core.servers.delete(gone, actor=ME)
-    open_trail(page, app.url)
-    expect(page.get_by_text("3 alterações")).to_be_visible()
-    field(page, "Buscar").press_sequentially("padaria")
-    expect(page.get_by_text("2 alterações")).to_be_visible()
+    field(page, "Buscar").press_sequentially("oficina")
+    expect(page.get_by_text("2 alterações", exact=True)).to_be_visible()
     assert [(row["O que"], row["Servidor"]) for row in rows(page)] == [
-        ("Apagado", "Padaria São João"),
-        ("Registrado", "Padaria São João"),
+        ("Apagado", "Oficina São João"),
+        ("Registrado", "Oficina São João"),
     ]
     field(page, "Buscar").fill("ninguém")
     expect(page.get_by_text("Nada combina com a busca.")).to_be_visible()
+    field(page, "Buscar").fill("")
+    expect(page.get_by_text(f"{len(shown) + 3} alterações", exact=True)).to_be_visible()
 
-
-def test_the_form_shows_the_changes_of_its_own_record_alone(page: Any, app: Any, core: Mailcore) -> None:
-    server_id = register(core, "Padaria")
-    register(core, "Quitanda")
+    # A form shows the changes of its own record alone, and does not move under one's hands.
     page.set_viewport_size({"width": 1920, "height": 900})
-    open_form(page, app.url, server_id)
+    open_form(page, app.url, other)
     field(page, "Nome do remetente").fill("não salvo ainda")
     place = page.locator("h1").bounding_box()
     page.get_by_text("Histórico de alterações").click()
     expect(page.get_by_text("1 alteraç")).to_be_visible()
     assert [row["O que"] for row in rows(page)] == ["Registrado"]
-    assert page.locator("h1").bounding_box() == place  # the form does not move under one's hands
+    assert page.locator("h1").bounding_box() == place
     expect(field(page, "Nome do remetente")).to_have_value("não salvo ainda")
+    no_traceback(page, app)
 
 
 # -- Duplicar
@@ -486,14 +468,29 @@ def test_a_copy_has_everything_but_the_password_and_the_description(
     assert core.servers.secret(servers["Padaria"]).get_secret_value() == PASSWORD
     assert core.servers.secret(servers["Padaria (cópia)"]).get_secret_value() == WRONG
     assert servers["Padaria"].is_default
+    # A second copy does not clash with the first.
+    select_row(page)
+    press(page, "Duplicar")
+    expect(field(page, "Descrição")).not_to_have_value("Padaria (cópia)")
+    settled(page)
+    tab(page, "Autenticação")
+    field(page, "Senha").fill(WRONG)
+    press(page, "Salvar")
+    expect(page.get_by_text("3 de 3 servidores")).to_be_visible()
     no_trace_of(PASSWORD, app, page_frames)
+    # A copy of a record that is gone says so.
+    core.servers.delete(servers["Padaria (cópia)"].id, actor=ME)
+    page.goto(f"{app.url}/cadastro?copia={servers['Padaria (cópia)'].id}")
+    expect(page.get_by_text("Este servidor não existe mais: foi apagado.")).to_be_visible()
+    no_traceback(page, app)
 
 
-@pytest.mark.parametrize("name", ["Padaria", "P" * 200])
-def test_a_second_copy_does_not_clash_with_the_first(page: Any, app: Any, core: Mailcore, name: str) -> None:
-    register(core, name, requires_auth=False, username="")
+def test_a_copy_of_the_longest_description_does_not_clash_with_the_one_before(
+    page: Any, app: Any, core: Mailcore
+) -> None:
+    register(core, "P" * 200, requires_auth=False, username="")
+    open_list(page, app.url, "?busca=P")
     for count in (2, 3):
-        open_list(page, app.url, "?busca=P")
         select_row(page)
         press(page, "Duplicar")
         expect(page.get_by_role("heading", name="Cadastro — novo servidor")).to_be_visible()
@@ -501,14 +498,6 @@ def test_a_second_copy_does_not_clash_with_the_first(page: Any, app: Any, core: 
         press(page, "Salvar")
         expect(page.get_by_text(f"{count} de {count} servidores")).to_be_visible()
         settled(page)
-
-
-def test_a_copy_of_a_record_that_is_gone_says_so(page: Any, app: Any, core: Mailcore) -> None:
-    server_id = register(core, "Padaria")
-    core.servers.delete(server_id, actor=ME)
-    page.goto(f"{app.url}/cadastro?copia={server_id}")
-    expect(page.get_by_text("Este servidor não existe mais: foi apagado.")).to_be_visible()
-    no_traceback(page, app)
 
 
 # -- Ajuda
@@ -519,8 +508,6 @@ def test_every_diagnosis_can_be_looked_up_in_the_help(page: Any, app: Any) -> No
     expect(page.get_by_role("heading", name="O que cada erro quer dizer")).to_be_visible()
     settled(page)
     table = page.get_by_role("grid", name="O que cada erro quer dizer", exact=True)
-    table.scroll_into_view_if_needed()  # a list of choices closes when the page scrolls
-    settled(page)
     choose(page, "Assunto", "Login")
     expect(page.get_by_text("Marque uma linha para ler a explicação inteira.")).to_be_visible()
     field(page, "Buscar na ajuda").fill("Google pede uma senha de app")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket as sockets
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from mailcore.access.users import UserDraft, draft_of
 from mailcore.registry.drafts import ServerDraft
 from mailcore.rights import Role
 from tests.actors import ME
+from tests.browser import warm
 from tests.browser.conftest import REPOSITORY, RunningApp, StartApp, free_port
 from tests.browser.door_client import (
     ANA,
@@ -342,24 +341,20 @@ def test_an_open_house_does_not_start(tmp_path: Path, login: str, address: str, 
     if people:
         with open_core(tmp_path) as opened:
             register(opened, ANA)
-    port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
-    done = subprocess.run(
-        [*command, f"--server.address={address}"],
-        cwd=REPOSITORY,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(tmp_path),
-            **env_of(tmp_path, **({"MAILCORE_LOGIN": login} if login else {})),
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode != 0
-    assert "O programa não começa" in done.stderr
-    assert "users add" in done.stderr
-    assert "Traceback" not in done.stderr
+    port, log = free_port(), tmp_path / "streamlit.log"
+    env = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        **env_of(tmp_path, **({"MAILCORE_LOGIN": login} if login else {})),
+    }
+    options = [f"--server.port={port}", "--server.headless=true", f"--server.address={address}"]
+    process = warm.start(REPOSITORY / "app.py", options, env, log).process
+    process.join(60)
+    assert process.exitcode
+    said = log.read_text("utf-8")
+    assert "O programa não começa" in said
+    assert "users add" in said
+    assert "Traceback" not in said
     with sockets.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
@@ -408,22 +403,30 @@ def test_the_first_user_closes_an_open_page(tmp_path: Path, streamlit_server: St
 # A proxy.
 
 
-@pytest.fixture
-def proxied(tmp_path: Path, streamlit_server: StartApp) -> RunningApp:
-    with open_core(tmp_path) as opened:
+@pytest.fixture(scope="module")
+def proxied_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("proxied")
+    with open_core(folder) as opened:
         register(opened)
-    return streamlit_server("app.py", env_of(tmp_path, MAILCORE_LOGIN="proxy", MAILCORE_PROXY_SECRET=SECRET))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def proxied(proxied_folder: Path, module_streamlit_server: StartApp) -> RunningApp:
+    return module_streamlit_server(
+        "app.py", env_of(proxied_folder, MAILCORE_LOGIN="proxy", MAILCORE_PROXY_SECRET=SECRET)
+    )
 
 
 def through(**headers: str) -> dict[str, str]:
     return {"Accept": "text/html", "X-Mailcore-Proxy": SECRET, **headers}
 
 
-def test_the_proxys_word_lets_in_and_is_taken_back(proxied: RunningApp, tmp_path: Path) -> None:
+def test_the_proxys_word_lets_in_and_is_taken_back(proxied: RunningApp, proxied_folder: Path) -> None:
     visitor = Visitor(proxied)
     named = {"X-Forwarded-Email": BIA, "X-Forwarded-For": "203.0.113.9"}
     assert visitor.get("/", headers=through(**named)).status_code == 200
-    with open_core(tmp_path) as opened, visitor.page(**{"X-Mailcore-Proxy": SECRET, **named}) as socket:
+    with open_core(proxied_folder) as opened, visitor.page(**{"X-Mailcore-Proxy": SECRET, **named}) as socket:
         assert b"Bia Lima" in run_page(socket)
         user = opened.access.users.get(BIA, actor=ME)
         assert {(each.door, each.address) for each in opened.access.users.sessions(user, actor=ME)} == {
@@ -447,31 +450,29 @@ def test_the_proxys_word_lets_in_and_is_taken_back(proxied: RunningApp, tmp_path
     ],
 )
 def test_a_header_forged_past_the_proxy_opens_nothing(
-    proxied: RunningApp, tmp_path: Path, headers: dict[str, str], status: int
+    proxied: RunningApp, proxied_folder: Path, headers: dict[str, str], status: int
 ) -> None:
     visitor = Visitor(proxied)
     assert visitor.get("/", headers={"Accept": "text/html", **headers}).status_code == status
     assert visitor.page_status(**headers) == 403
     if "X-Forwarded-Email" in headers:
-        with open_core(tmp_path) as opened:
+        with open_core(proxied_folder) as opened:
             assert opened.access.events(actor=ME).events[0].event == "refused"
 
 
-@pytest.mark.parametrize("forged", ["", "10.9.9.9", "10.9.9.9, 10.9.9.9"])
-def test_the_secret_alone_is_not_enough_from_another_address(
-    tmp_path: Path, streamlit_server: StartApp, forged: str
-) -> None:
+def test_the_secret_alone_is_not_enough_from_another_address(tmp_path: Path, streamlit_server: StartApp) -> None:
     """uvicorn believes X-Forwarded-For of a loopback peer: the door must know the real other end."""
     with open_core(tmp_path) as opened:
         register(opened)
     settings = {"MAILCORE_PROXY_SECRET": SECRET, "MAILCORE_PROXY_ADDRESSES": "10.9.9.9"}
     app = streamlit_server("app.py", env_of(tmp_path, MAILCORE_LOGIN="proxy,accounts", **settings))
-    headers = through(**{"X-Forwarded-Email": ANA}, **({"X-Forwarded-For": forged} if forged else {}))
     visitor = Visitor(app)
-    assert visitor.get("/", headers=headers).status_code == 403
-    assert visitor.page_status(**headers) == 403
     with open_core(tmp_path) as opened:
-        assert opened.access.events(actor=ME).events[0].reason == "proxy_address"
+        for forged in ("", "10.9.9.9", "10.9.9.9, 10.9.9.9"):
+            headers = through(**{"X-Forwarded-Email": ANA}, **({"X-Forwarded-For": forged} if forged else {}))
+            assert visitor.get("/", headers=headers).status_code == 403, forged
+            assert visitor.page_status(**headers) == 403, forged
+            assert opened.access.events(actor=ME).events[0].reason == "proxy_address", forged
     # Without the proxy's headers the other door stands open.
     assert visitor.sign_in(ANA).status_code == 303
     assert visitor.get("/").status_code == 200

@@ -17,7 +17,7 @@ from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import SmtpPeer
 
-from .driver import expect, field, fill_smtp, open_form, open_list, press, select_row, settled
+from .driver import expect, field, fill_smtp, go, open_form, open_list, press, select_row, settled
 
 GAPS = [80, 130, 200, 400, 600]
 """Milliseconds between the two clicks."""
@@ -54,51 +54,52 @@ def small_app(module_streamlit_server: Callable[..., Any]) -> Any:
     return module_streamlit_server("tests/browser/apps/presses_app.py")
 
 
-class TestTheGuard:
-    """The one mechanism, on a small page."""
+def test_the_one_mechanism_on_a_small_page(page: Any, small_app: Any) -> None:
+    page.goto(small_app.url)
+    page.wait_for_function("window.mailcorePresses")
+    pressed = 0
 
-    @pytest.fixture
-    def at(self, page: Any, small_app: Any) -> Any:
-        page.goto(small_app.url)
-        page.wait_for_function("window.mailcorePresses")
-        expect(page.get_by_text("Apertos: 0")).to_be_visible()
-        settled(page)
-        return page
+    def expect_presses(more: int) -> None:
+        nonlocal pressed
+        pressed += more
+        expect(page.get_by_text(f"Apertos: {pressed}", exact=True)).to_be_visible()
 
-    @pytest.mark.parametrize("name", ["Igual", "Outro"])
-    def test_two_clicks_are_one_press(self, at: Any, name: str) -> None:
-        for presses, gap in enumerate(GAPS, 1):
-            until_a_press_counts(at)
-            twice(at, at.get_by_role("button", name=name), gap)
-            expect(at.get_by_text(f"Apertos: {presses}", exact=True)).to_be_visible()
-
-    def test_also_with_the_keyboard(self, at: Any) -> None:
-        at.get_by_role("button", name="Igual").focus()
-        at.keyboard.press("Enter")
-        at.keyboard.press("Enter")
-        settled(at)
-        expect(at.get_by_text("Apertos: 1")).to_be_visible()
-
-    @pytest.mark.parametrize("gap", [80, 400])
-    def test_in_a_dialog_too(self, at: Any, gap: int) -> None:
-        at.get_by_role("button", name="Abrir").click()
-        ok = at.get_by_role("dialog").get_by_role("button", name="OK")
+    expect_presses(0)
+    settled(page)
+    # Two clicks are one press.
+    for name in ("Igual", "Outro"):
+        for gap in GAPS:
+            until_a_press_counts(page)
+            twice(page, button(page, name), gap)
+            expect_presses(1)
+    # Also with the keyboard.
+    until_a_press_counts(page)
+    button(page, "Igual").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    settled(page)
+    expect_presses(1)
+    # In a dialog, too.
+    for gap in (80, 400):
+        until_a_press_counts(page)
+        button(page, "Abrir").click()
+        ok = page.get_by_role("dialog").get_by_role("button", name="OK")
         expect(ok).to_be_visible()
-        settled(at)
-        twice(at, ok, gap)
-        expect(at.get_by_text("Apertos: 1")).to_be_visible()
-
-    def test_a_second_press_that_is_meant_counts(self, at: Any) -> None:
-        same = at.get_by_role("button", name="Igual")
-        same.click()
-        at.get_by_label("Texto").press_sequentially("a")
-        same.click()
-        expect(at.get_by_text("Apertos: 2")).to_be_visible()
-        at.get_by_role("button", name="Outro").click()
-        expect(at.get_by_text("Apertos: 3")).to_be_visible()
-        settled(at)
-        same.click()
-        expect(at.get_by_text("Apertos: 4")).to_be_visible()
+        settled(page)
+        twice(page, ok, gap)
+        expect_presses(1)
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    # A second press that is meant counts.
+    until_a_press_counts(page)
+    button(page, "Igual").click()
+    page.get_by_label("Texto").press_sequentially("a")
+    button(page, "Igual").click()
+    expect_presses(2)
+    button(page, "Outro").click()
+    expect_presses(1)
+    settled(page)
+    button(page, "Igual").click()
+    expect_presses(1)
 
 
 USER, PASSWORD = "ana@exemplo.com.br", "Segrêdo-Único-9034"
@@ -159,16 +160,24 @@ def test_external_use_counts_once(page: Any, app: Any, core: Mailcore, smtp: Smt
         assert core.quotas(server_id=server_id)[0].external == counted
 
 
-@pytest.mark.parametrize("name", ["Testar conexão", "Testar todos"])
-def test_a_test_logs_in_once(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer, name: str) -> None:
+def test_a_test_logs_in_once(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
     register(core, smtp)
-    for tests, gap in enumerate((130, 600), 1):
-        open_list(page, app.url)
-        select_row(page)
-        twice(page, button(page, name), gap)
-        expect(page.get_by_test_id("stMain").get_by_text("Funcionando").first).to_be_visible()
-        settled(page)
-        assert len(smtp.logins) == tests
+    open_list(page, app.url)
+    select_row(page)
+    for name, told in (
+        ("Testar conexão", "Funcionando: o servidor respondeu"),
+        ("Testar todos", "O servidor ativo está funcionando."),
+    ):
+        for gap in (130, 600):
+            before = len(smtp.logins)
+            until_a_press_counts(page)
+            twice(page, button(page, name), gap)
+            expect(page.get_by_text(told)).to_be_visible()
+            if name == "Testar todos":
+                press(page, "Fechar o resultado")
+                expect(page.get_by_text(told)).to_have_count(0)
+            settled(page)
+            assert len(smtp.logins) == before + 1, (name, gap)
 
 
 def test_save_and_continue_does_not_complain_of_the_next_form(
@@ -184,23 +193,27 @@ def test_save_and_continue_does_not_complain_of_the_next_form(
         assert core.servers.search(ServerQuery()).total == saved
 
 
-@pytest.mark.parametrize("gap", [130, 400])
-def test_importar_takes_the_file_once(page: Any, app: Any, core: Mailcore, gap: int) -> None:
-    page.goto(f"{app.url}/importar")
-    text = "name;host;from_address;username\nPadaria;smtp.a.example;a@a.example;a@a.example\n"
-    file = {"name": "x.csv", "mimeType": "text/csv", "buffer": text.encode()}
-    page.locator('input[type="file"]').set_input_files(file)
-    expect(button(page, "Importar")).to_be_enabled()
-    settled(page)
-    twice(page, button(page, "Importar"), gap)
-    expect(page.get_by_text("Importado: 1 servidor novo")).to_be_visible()
-    expect(page.get_by_text("já existe")).to_have_count(0)
-    assert core.servers.search(ServerQuery()).total == 1
+def test_importar_takes_the_file_once(page: Any, app: Any, core: Mailcore) -> None:
+    for count, gap in enumerate((130, 400), 1):
+        go(page, f"{app.url}/importar")
+        expect(page.get_by_role("heading", name="Importar e exportar")).to_be_visible()
+        settled(page)
+        text = f"name;host;from_address;username\nPadaria {count};smtp.a.example;a@a.example;a@a.example\n"
+        file = {"name": "x.csv", "mimeType": "text/csv", "buffer": text.encode()}
+        page.locator('input[type="file"]').set_input_files(file)
+        expect(button(page, "Importar")).to_be_enabled()
+        settled(page)
+        twice(page, button(page, "Importar"), gap)
+        expect(page.get_by_text("Importado: 1 servidor novo")).to_be_visible()
+        expect(page.get_by_text("já existe")).to_have_count(0)
+        assert core.servers.search(ServerQuery()).total == count
+        open_list(page, app.url)
 
 
 def test_ok_in_apagar_presses_nothing_behind_it(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
     for gap in (130, 400):
         register(core, smtp)
+        go(page, f"{app.url}/ajuda")
         open_list(page, app.url)
         select_row(page)
         press(page, "Apagar")

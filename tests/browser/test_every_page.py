@@ -12,7 +12,7 @@ import pytest
 
 from tests.browser.door_client import ANA, PASSWORD, env_of, open_core
 from tests.browser.driver import expect, field, go, list_rows, press, settled, tab
-from tests.browser.every_page import BAD_LINK, LOOK, NASTY, axe, english_in, fill, in_the_dark
+from tests.browser.every_page import BAD_LINK, LOOK, NASTY, axe, english_in, fill, turn
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 
@@ -30,6 +30,12 @@ class Walk:
         self.url = app.url
         self.smtp = smtp
         self.faults: list[str] = []
+        self.is_dark = False
+
+    def turn(self) -> None:
+        """Change between light and dark colours: the costly part of a look at both."""
+        turn(self.page)
+        self.is_dark = not self.is_dark
 
     def go(self, path: str) -> None:
         go(self.page, f"{self.url}{path}")
@@ -39,9 +45,13 @@ class Walk:
     def look(self, where: str, *, holds: bool = True, dark: bool = False, inside: str = "") -> None:
         """Look at what is on screen; where ``holds``, hostile text is in it and must be there letter for letter.
 
+        In light colours, and where ``dark`` in dark ones too.
+
         ``inside`` is for axe: the one element that is new on a page at which it has looked already.
         """
         settled(self.page)
+        if self.is_dark and not dark:
+            self.turn()
         expect(self.page.locator("html")).to_have_attribute("lang", "pt-BR")
         found = self.page.evaluate(LOOK)
         said = [line for line in [*found["said"], found["title"]] if BAD_LINK not in line]
@@ -50,12 +60,11 @@ class Walk:
         if holds and SHOWN[:150] not in found["whole"]:
             self.note(where, "not letter for letter", [found["whole"][:3000]])
         self.note(where, "axe", axe(self.page, inside=inside))
-        # Only colours are others in the dark.
         if dark:
-            contrast = ["color-contrast"]
-            in_the_dark(
-                self.page, lambda: self.note(where, "axe in the dark", axe(self.page, rules=contrast, inside=inside))
-            )
+            # What other colours change is the contrast alone; the next look begins in them.
+            self.turn()
+            contrast = axe(self.page, rules=["color-contrast"], inside=inside)
+            self.note(where, f"axe, {'dark' if self.is_dark else 'light'}", contrast)
 
     def look_at_plain(self, where: str) -> None:
         """Look at a page of the door, which has no script that could still run."""

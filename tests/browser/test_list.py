@@ -18,7 +18,7 @@ from mailcore.vocabulary import CheckState, Kind, Security, SendStatus
 from tests.actors import ME
 from tests.peers.smtp_server import SmtpPeer
 
-from .driver import choose, expect, field, list_rows, open_list, press, rows, select_row, settled, tick
+from .driver import choose, expect, field, go, list_rows, open_list, press, rows, select_row, settled, tick
 
 PASSWORD = "Segredo-Único-7391"
 HEADINGS = ["Descrição", "Servidor", "Conta", "Cota hoje", "Último teste", "Ativo", "Padrão"]
@@ -58,7 +58,9 @@ def expect_selected(page: Any, *wanted: str) -> None:
 # -- One row
 
 
-def test_a_click_anywhere_in_a_row_selects_it_and_one_sees_it(page: Any, url: str, core: Mailcore) -> None:
+def test_a_click_selects_a_row_which_buttons_act_on_and_a_double_click_opens_it(
+    page: Any, url: str, core: Mailcore
+) -> None:
     for name in ("Ana", "Bia", "Caio"):
         register(core, name, daily_limit=100)
     open_list(page, url)
@@ -78,14 +80,11 @@ def test_a_click_anywhere_in_a_row_selects_it_and_one_sees_it(page: Any, url: st
     select_row(page, 1)
     press(page, "Alterar")
     expect(field(page, "Descrição")).to_have_value("Bia")
-
-
-def test_the_buttons_act_on_the_row_that_was_just_clicked(page: Any, url: str, core: Mailcore) -> None:
-    for name in ("Ana", "Bia", "Caio"):
-        register(core, name)
-    open_list(page, url)
-    select_row(page, 0)
-    # Faster than any answer of the program: the next row and the button in one breath.
+    press(page, "Cancelar")
+    expect_selected(page, "Bia")
+    # The buttons act on the row that was just clicked. Faster than any answer of the program: the next row and the
+    # button in one breath.
+    settled(page)
     page.evaluate(
         """() => {
           document.querySelectorAll(".mailcore-rows tbody tr")[2].click();
@@ -95,6 +94,25 @@ def test_the_buttons_act_on_the_row_that_was_just_clicked(page: Any, url: str, c
     expect(page.get_by_role("dialog").get_by_text("Caio", exact=True)).to_be_visible()
     page.get_by_role("dialog").get_by_role("button", name="Cancelar").click()
     expect_selected(page, "Caio")
+    settled(page)
+    list_rows(page).nth(1).dblclick()
+    expect(field(page, "Descrição")).to_have_value("Bia")
+    press(page, "Cancelar")
+    expect_selected(page, "Bia")
+    settled(page)
+    # Also where the rows are drawn anew meanwhile.
+    row = list_rows(page).nth(0)
+    box = row.bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.up()
+    page.mouse.down(click_count=2)
+    # As an answer does that comes while the button of the mouse is down: the same rows, other elements.
+    row.evaluate(
+        "(row) => row.parentElement.replaceChildren(...[...row.parentElement.rows].map((x) => x.cloneNode(true)))"
+    )
+    page.mouse.up(click_count=2)
+    expect(field(page, "Descrição")).to_have_value("Ana")
 
 
 def test_arrows_move_the_selection_and_enter_opens(page: Any, url: str, core: Mailcore) -> None:
@@ -102,6 +120,12 @@ def test_arrows_move_the_selection_and_enter_opens(page: Any, url: str, core: Ma
         register(core, f"Servidor {index:02}")
     open_list(page, url)
     select_row(page, 0)
+    for _ in range(12):  # without a key up in between, as a keyboard repeats
+        page.keyboard.down("ArrowDown")
+    page.keyboard.up("ArrowDown")
+    expect_selected(page, "Servidor 12")
+    page.keyboard.press("Home")
+    expect_selected(page, "Servidor 00")
     for key, name in (
         ("ArrowDown", "Servidor 01"),
         ("PageDown", "Servidor 11"),
@@ -130,23 +154,35 @@ def test_arrows_move_the_selection_and_enter_opens(page: Any, url: str, core: Ma
     expect_selected(page, "Servidor 02")
 
 
-def test_a_key_held_down_tells_the_program_where_it_stopped(page: Any, url: str, core: Mailcore) -> None:
-    for index in range(30):
-        register(core, f"Servidor {index:02}")
-    open_list(page, url)
-    select_row(page, 0)
-    for _ in range(12):  # without a key up in between, as a keyboard repeats
-        page.keyboard.down("ArrowDown")
-    page.keyboard.up("ArrowDown")
-    expect_selected(page, "Servidor 12")
+_UNDER_NEWS = """() => {
+  const news = document.querySelector('[data-testid="stToast"]').getBoundingClientRect();
+  const isUnder = (control) => {
+    const at = control.getBoundingClientRect();
+    return !control.closest('[data-testid="stToast"]') && at.width && at.right > news.left && at.left < news.right
+      && at.bottom > news.top && at.top < news.bottom;
+  };
+  const controls = document.querySelectorAll('[data-testid="stApp"] :is(button, input, a)');
+  return [...controls].filter(isUnder).map((control) => control.outerHTML.slice(0, 200));
+}"""
+"""What can be pressed and is under what was just said."""
 
 
 def test_the_table_is_one_stop_of_the_tab_key_and_headings_sort_by_keyboard(
     page: Any, url: str, core: Mailcore
 ) -> None:
     for name in ("Ana", "Bia"):
-        register(core, name)
-    open_list(page, url)
+        register(core, name, is_default=name == "Ana")
+    # Where nothing is found the filters can be taken off.
+    open_list(page, url, "?busca=ninguem&conta=Paga")
+    expect(page.get_by_text("Nenhum servidor combina com a busca e os filtros.")).to_be_visible()
+    expect(page.get_by_text("0 de 2 servidores")).to_be_visible()
+    press(page, "Limpar filtros")
+    expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
+    expect(field(page, "Buscar")).to_have_value("")
+    expect(page.get_by_role("combobox", name="Conta")).to_have_value("Todas")
+    settled(page)
+    assert "?" not in page.url
+
     page.get_by_role("button", name="Padrão", exact=True).focus()
     page.keyboard.press("Tab")
     expect(list_rows(page).nth(0)).to_be_focused()
@@ -164,40 +200,21 @@ def test_the_table_is_one_stop_of_the_tab_key_and_headings_sort_by_keyboard(
     expect(heading).to_be_focused()
     expect_selected(page, "Bia")
 
-
-def test_a_double_click_opens_the_record_also_where_the_rows_are_drawn_anew_meanwhile(
-    page: Any, url: str, core: Mailcore
-) -> None:
-    register(core, "Padaria")
-    open_list(page, url)
-    row = list_rows(page).nth(0)
-    box = row.bounding_box()
-    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.up()
-    page.mouse.down(click_count=2)
-    # As an answer does that comes while the button of the mouse is down: the same rows, other elements.
-    row.evaluate(
-        "(row) => row.parentElement.replaceChildren(...[...row.parentElement.rows].map((x) => x.cloneNode(true)))"
-    )
-    page.mouse.up(click_count=2)
-    expect(field(page, "Descrição")).to_have_value("Padaria")
-
-
-def test_a_double_click_opens_the_record(page: Any, url: str, core: Mailcore) -> None:
-    for name in ("Ana", "Bia"):
-        register(core, name)
-    open_list(page, url)
-    list_rows(page).nth(1).dblclick()
-    expect(field(page, "Descrição")).to_have_value("Bia")
-    press(page, "Cancelar")
-    expect_selected(page, "Bia")
+    # The default server is not switched off.
+    list_rows(page).nth(0).focus()
+    page.keyboard.press("Control+a")
+    expect_selected(page, "Bia", "Ana")
+    press(page, "Desativar")
+    expect(page.get_by_text("“Ana” é o servidor padrão, e só um servidor ativo pode ser o padrão.")).to_be_visible()
+    assert all(server.is_active for server in core.servers.search(ServerQuery()).servers)
 
 
 # -- What is selected stays what it is, or ends
 
 
-def test_a_selection_survives_pages_and_sorting_and_ends_with_its_filter(page: Any, url: str, core: Mailcore) -> None:
+def test_a_selection_survives_pages_and_sorting_and_ends_with_its_filter_or_a_save(
+    page: Any, url: str, core: Mailcore
+) -> None:
     for index in range(60):
         register(core, f"Servidor {index:02}", is_paid=index == 3)
     open_list(page, url)
@@ -225,9 +242,50 @@ def test_a_selection_survives_pages_and_sorting_and_ends_with_its_filter(page: A
     expect(page.get_by_text("60 de 60 servidores")).to_be_visible()
     settled(page)
     assert selected(page) == []
+    # A save turns to the page of its record and selects it.
+    page.get_by_role("button", name="Descrição", exact=True).click()
+    expect(list_rows(page).nth(0)).to_contain_text("Servidor 00")
+    settled(page)
+    list_rows(page).nth(0).dblclick()
+    expect(field(page, "Descrição")).to_have_value("Servidor 00")
+    settled(page)
+    field(page, "Descrição").fill("Zebra")
+    press(page, "Salvar")
+    expect(page.get_by_text("“Zebra” foi salvo.")).to_be_visible()
+    expect_selected(page, "Zebra")
+    expect(list_rows(page).last).to_be_in_viewport()
+    assert "pagina=2" in page.url
+    # The table speaks Portuguese, and fits what a screen reader expects.
+    settled(page)
+    told = json.loads(
+        page.evaluate(
+            """() => {
+              const table = document.querySelector(".mailcore-rows table");
+              const last = [...table.querySelectorAll("tbody tr")].at(-1);
+              const roles = [...table.querySelectorAll("[role]")].map((one) => one.getAttribute("role"));
+              return JSON.stringify({
+                role: table.getAttribute("role"), label: table.getAttribute("aria-label"),
+                several: table.getAttribute("aria-multiselectable"), rows: table.getAttribute("aria-rowcount"),
+                last: last.getAttribute("aria-rowindex"), roles: [...new Set(roles)].sort(),
+                hints: [...table.querySelectorAll("th button")].map((one) => one.title),
+              });
+            }"""
+        )
+    )
+    assert told == {
+        "role": "grid",
+        "label": "Servidores de e-mail",
+        "several": "true",
+        "rows": "61",
+        "last": "61",
+        "roles": ["columnheader", "gridcell", "row", "rowgroup"],
+        "hints": [f"Ordenar por {name}" for name in HEADINGS],
+    }
 
 
-def test_a_search_for_one_record_selects_it_visibly(page: Any, url: str, core: Mailcore) -> None:
+def test_a_search_for_one_record_selects_it_visibly_and_a_save_it_hides_says_so(
+    page: Any, url: str, core: Mailcore
+) -> None:
     for name in ("Ana", "Bia", "Caio"):
         register(core, name)
     open_list(page, url)
@@ -243,25 +301,8 @@ def test_a_search_for_one_record_selects_it_visibly(page: Any, url: str, core: M
     expect(page.get_by_text("3 de 3 servidores")).to_be_visible()
     settled(page)
     assert selected(page) == []
-
-
-def test_a_save_turns_to_the_page_of_its_record_and_selects_it(page: Any, url: str, core: Mailcore) -> None:
-    for index in range(60):
-        register(core, f"Servidor {index:02}")
-    open_list(page, url)
-    list_rows(page).nth(0).dblclick()
-    field(page, "Descrição").fill("Zebra")
-    press(page, "Salvar")
-    expect(page.get_by_text("“Zebra” foi salvo.")).to_be_visible()
-    expect_selected(page, "Zebra")
-    expect(list_rows(page).last).to_be_in_viewport()
-    assert "pagina=2" in page.url
-
-
-def test_a_save_that_the_filters_hide_says_so(page: Any, url: str, core: Mailcore) -> None:
-    for name in ("Ana", "Bia", "Caio"):
-        register(core, name)
-    open_list(page, url, "?busca=a@x")
+    # A save that the filters hide.
+    field(page, "Buscar").fill("a@x")
     choose(page, "Situação", "Ativos")
     list_rows(page).nth(0).dblclick()
     expect(field(page, "Descrição")).to_have_value("Ana")
@@ -273,41 +314,42 @@ def test_a_save_that_the_filters_hide_says_so(page: Any, url: str, core: Mailcor
     expect(page.get_by_text("Selecionado:")).to_have_count(0)
 
 
-def test_nothing_found_offers_to_take_the_filters_off(page: Any, url: str, core: Mailcore) -> None:
-    for name in ("Ana", "Bia"):
-        register(core, name)
-    open_list(page, url, "?busca=ninguem&conta=Paga")
-    expect(page.get_by_text("Nenhum servidor combina com a busca e os filtros.")).to_be_visible()
-    expect(page.get_by_text("0 de 2 servidores")).to_be_visible()
-    press(page, "Limpar filtros")
-    expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
-    expect(field(page, "Buscar")).to_have_value("")
-    expect(page.get_by_role("combobox", name="Conta")).to_have_value("Todas")
-    settled(page)
-    assert "?" not in page.url
-
-
-@pytest.mark.parametrize("way", ["button", "menu"])
-def test_enviar_teste_takes_the_selected_record_along(page: Any, url: str, core: Mailcore, way: str) -> None:
+def test_enviar_teste_takes_the_selected_record_along(page: Any, url: str, core: Mailcore) -> None:
     register(core, "Padrão da casa", is_default=True)
     wanted = register(core, "Quitanda", from_address="sac@quitanda.example")
     open_list(page, url)
-    select_row(page, 1)
-    if way == "button":
-        press(page, "Enviar teste")
-    else:
-        page.get_by_role("link", name="Enviar teste").click()
-    expect(page.get_by_role("combobox", name="Servidor")).to_have_value("Quitanda — sac@quitanda.example")
-    settled(page)
-    assert f"servidor={wanted}" in page.url
+    for way in ("button", "menu"):
+        select_row(page, 1)
+        if way == "button":
+            press(page, "Enviar teste")
+        else:
+            page.get_by_role("link", name="Enviar teste").click()
+        expect(page.get_by_role("combobox", name="Servidor")).to_have_value("Quitanda — sac@quitanda.example")
+        settled(page)
+        assert f"servidor={wanted}" in page.url, way
+        go(page, f"{url}/ajuda")
+        open_list(page, url)
 
 
 # -- Several rows
 
 
-def test_ctrl_and_shift_select_several_and_a_plain_click_one(page: Any, url: str, core: Mailcore) -> None:
-    for index in range(8):
-        register(core, f"Servidor {index}")
+_UNDER_NEWS = """() => {
+  const news = document.querySelector('[data-testid="stToast"]').getBoundingClientRect();
+  const controls = document.querySelectorAll('[data-testid="stAppViewContainer"] :is(button, input, a)');
+  return [...controls].filter((control) => {
+    const at = control.getBoundingClientRect();
+    return !control.closest('[data-testid="stToast"]') && at.width && at.right > news.left && at.left < news.right
+      && at.bottom > news.top && at.top < news.bottom;
+  }).map((control) => control.outerHTML.slice(0, 200));
+}"""
+"""What can be pressed and is under what was just said."""
+
+
+def test_ctrl_and_shift_select_several_which_are_switched_off_and_on_and_a_plain_click_one(
+    page: Any, url: str, core: Mailcore
+) -> None:
+    ids = [register(core, f"Servidor {index}") for index in range(8)]
     open_list(page, url)
     select_row(page, 1)
     list_rows(page).nth(3).click(modifiers=["Shift"])
@@ -332,6 +374,21 @@ def test_ctrl_and_shift_select_several_and_a_plain_click_one(page: Any, url: str
     expect_selected(page, *(f"Servidor {index}" for index in range(8)))
     list_rows(page).nth(4).click()
     expect_selected(page, "Servidor 4")
+    select_row(page, 0)
+    list_rows(page).nth(1).click(modifiers=["Shift"])
+    expect_selected(page, "Servidor 0", "Servidor 1")
+    press(page, "Desativar")
+    expect(page.get_by_text("2 servidores foram desativados.")).to_be_visible()
+    assert page.evaluate(_UNDER_NEWS) == []
+    expect(page.get_by_role("button", name="Desativar", exact=True)).to_be_disabled()
+    assert [core.servers.get(server_id).is_active for server_id in ids] == [False] * 2 + [True] * 6
+    assert [row["Ativo"] for row in rows(page)] == ["Não"] * 2 + ["Sim"] * 6
+    expect_selected(page, "Servidor 0", "Servidor 1")
+    page.get_by_role("button", name="Ativar", exact=True).click()
+    expect(page.get_by_text("2 servidores foram ativados.")).to_be_visible()
+    changes = core.trail.read(server_id=ids[0]).changes
+    assert [(each.who, each.field) for each in changes[:2]] == [(changes[0].who, "is_active")] * 2
+    assert changes[0].who
 
 
 def test_several_are_deleted_by_name_and_the_history_stays(page: Any, url: str, core: Mailcore) -> None:
@@ -368,52 +425,7 @@ def test_several_are_deleted_by_name_and_the_history_stays(page: Any, url: str, 
     expect(page.get_by_text("Selecionado")).to_have_count(0)
 
 
-_UNDER_NEWS = """() => {
-  const news = document.querySelector('[data-testid="stToast"]').getBoundingClientRect();
-  const isUnder = (control) => {
-    const at = control.getBoundingClientRect();
-    return !control.closest('[data-testid="stToast"]') && at.width && at.right > news.left && at.left < news.right
-      && at.bottom > news.top && at.top < news.bottom;
-  };
-  const controls = document.querySelectorAll('[data-testid="stApp"] :is(button, input, a)');
-  return [...controls].filter(isUnder).map((control) => control.outerHTML.slice(0, 200));
-}"""
-"""What can be pressed and is under what was just said."""
-
-
-def test_several_are_switched_off_and_on(page: Any, url: str, core: Mailcore) -> None:
-    ids = [register(core, name) for name in ("Ana", "Bia", "Caio")]
-    open_list(page, url)
-    select_row(page, 0)
-    list_rows(page).nth(1).click(modifiers=["Shift"])
-    expect_selected(page, "Ana", "Bia")
-    press(page, "Desativar")
-    expect(page.get_by_text("2 servidores foram desativados.")).to_be_visible()
-    assert page.evaluate(_UNDER_NEWS) == []
-    expect(page.get_by_role("button", name="Desativar", exact=True)).to_be_disabled()
-    assert [core.servers.get(server_id).is_active for server_id in ids] == [False, False, True]
-    assert [row["Ativo"] for row in rows(page)] == ["Não", "Não", "Sim"]
-    expect_selected(page, "Ana", "Bia")
-    page.get_by_role("button", name="Ativar", exact=True).click()
-    expect(page.get_by_text("2 servidores foram ativados.")).to_be_visible()
-    changes = core.trail.read(server_id=ids[0]).changes
-    assert [(each.who, each.field) for each in changes[:2]] == [(changes[0].who, "is_active")] * 2
-    assert changes[0].who
-
-
-def test_the_default_server_is_not_switched_off(page: Any, url: str, core: Mailcore) -> None:
-    for name in ("Ana", "Bia"):
-        register(core, name, is_default=name == "Ana")
-    open_list(page, url)
-    select_row(page, 0)
-    page.keyboard.press("Control+a")
-    expect_selected(page, "Ana", "Bia")
-    press(page, "Desativar")
-    expect(page.get_by_text("“Ana” é o servidor padrão, e só um servidor ativo pode ser o padrão.")).to_be_visible()
-    assert all(server.is_active for server in core.servers.search(ServerQuery()).servers)
-
-
-def test_several_are_tested_and_the_rows_say_what_came_of_it(page: Any, url: str, core: Mailcore) -> None:
+def test_one_and_several_are_tested_once_and_the_rows_say_what_came_of_it(page: Any, url: str, core: Mailcore) -> None:
     with SmtpPeer(users={"a@x.example": PASSWORD}) as peer:
         here = {"host": peer.host, "port": peer.port, "security": Security.NONE}
         register(core, "Boa", **here)
@@ -423,8 +435,22 @@ def test_several_are_tested_and_the_rows_say_what_came_of_it(page: Any, url: str
             actor=ME,
         )
         register(core, "Outra", **here)
+        register(core, "Última", **here)
         open_list(page, url)
+        # Two clicks are one test.
         select_row(page, 0)
+        button = page.get_by_role("button", name="Testar conexão", exact=True)
+        button.dblclick(delay=20)
+        expect(page.get_by_text("Teste de Boa")).to_be_visible()
+        settled(page)
+        assert peer.connections == 1
+        list_rows(page).nth(1).click(modifiers=["Control"])
+        expect_selected(page, "Boa", "Outra")
+        button.dblclick(delay=20)
+        expect(page.get_by_text("Todos os 2 servidores testados estão funcionando.")).to_be_visible()
+        settled(page)
+        assert peer.connections == 3
+        list_rows(page).nth(1).click(modifiers=["Control"])
         list_rows(page).nth(2).click(modifiers=["Control"])
         expect_selected(page, "Boa", "Recusada")
         press(page, "Testar conexão")
@@ -433,7 +459,7 @@ def test_several_are_tested_and_the_rows_say_what_came_of_it(page: Any, url: str
     states = {row["Descrição"]: row["Último teste"] for row in rows(page)}
     assert states["Boa"] == "✓ Funcionando · agora"
     assert states["Recusada"] == "✗ Com falha: senha recusada · agora"
-    assert states["Outra"] == "○ Nunca testado"
+    assert states["Última"] == "○ Nunca testado"
     expect_selected(page, "Boa", "Recusada")
     press(page, "Fechar o resultado")
     expect(page.get_by_text("1 funcionando")).to_have_count(0)
@@ -534,9 +560,14 @@ def test_each_column_says_what_it_is_for(page: Any, url: str, core: Mailcore) ->
     assert failed != row.locator('[data-column="name"]').evaluate(colour)
 
 
-def test_the_other_fields_stand_behind_colunas_and_a_link_keeps_them(page: Any, url: str, core: Mailcore) -> None:
+def test_the_other_fields_stand_behind_colunas_a_link_keeps_them_and_text_is_text(
+    page: Any, url: str, core: Mailcore, console_errors: list[str]
+) -> None:
     register(core, "Padaria", daily_limit=12_000, notes="Só à noite\ndepois das 22")
     register(core, "Loja")
+    evil = '<img src=x onerror="window.hacked=1"> & <b>fim</b> **não** `código`'
+    register(core, evil, notes="<script>window.hacked=1</script>", username="<i>u</i>@x.example")
+    register(core, "Search")
     open_list(page, url)
     press(page, "Colunas")
     for name in ("Limite diário", "Observações", "Usuário"):
@@ -550,55 +581,30 @@ def test_the_other_fields_stand_behind_colunas_and_a_link_keeps_them(page: Any, 
     assert shown["Padaria"]["Limite diário"] == "12.000"
     assert shown["Padaria"]["Observações"] == "Só à noite depois das 22"
     assert shown["Loja"]["Usuário"] == "a@x.example"
-    cell = list_rows(page).nth(1).locator('[data-column="daily_limit"]')
+    # Text from the database is text.
+    assert set(shown) == {"Padaria", "Loja", "Search", evil}
+    assert shown[evil]["Observações"] == "<script>window.hacked=1</script>"
+    assert page.locator(".mailcore-rows :is(img, b, i, script)").count() == 0
+    select_row(page, list(shown).index(evil))
+    expect(page.get_by_text(f"Selecionado: {evil}", exact=True)).to_be_visible()
+    assert page.evaluate("window.hacked") is None
+    assert console_errors == []
+    cell = list_rows(page).nth(list(shown).index("Padaria")).locator('[data-column="daily_limit"]')
     assert cell.evaluate("(cell) => getComputedStyle(cell).alignItems") == "flex-end"
     page.get_by_role("button", name="Limite diário", exact=True).click()
     expect(list_rows(page).nth(0)).to_contain_text("Padaria")
 
 
-def test_nothing_is_cut_without_an_ellipsis_and_its_whole_text(page: Any, url: str, core: Mailcore) -> None:
+def test_at_every_width_the_window_is_used_and_nothing_cut_without_an_ellipsis_and_its_whole_text(
+    page: Any, url: str, core: Mailcore
+) -> None:
     long = "Contabilidade Nossa Senhora da Conceição e Filhos, São Luís do Paraitinga – folha de pagamento e boletos"
     register(core, long, host="smtp.contabilidade-nossa-senhora-da-conceicao-e-filhos.com.br.example")
-    for width in (1280, 1920, 400):
-        page.set_viewport_size({"width": width, "height": 900})
-        open_list(page, url)
-        cut = page.evaluate(
-            """() => [...document.querySelectorAll(".mailcore-rows :is(.text, .below)")]
-              .filter((one) => one.scrollWidth > one.clientWidth)
-              .map((one) => [getComputedStyle(one).textOverflow, one.title === one.textContent])"""
-        )
-        assert all(each == ["ellipsis", True] for each in cut)
-        assert bool(cut) == (width > 400)  # on a card there is room
-        # Nothing sticks out of its cell either, nor out of the window.
-        over = page.evaluate(
-            """() => [...document.querySelectorAll(".mailcore-rows :is(td, th)")]
-              .filter((one) => one.scrollWidth > one.clientWidth + 1 && !one.classList.contains("mark"))
-              .map((one) => one.textContent)"""
-        )
-        assert over == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-def test_the_width_of_the_window_is_used_up_to_1800(page: Any, url: str, core: Mailcore) -> None:
-    register(core, "Padaria")
-    for window, least, most in ((1280, 1150, 1280), (1920, 1650, 1800), (2400, 1650, 1800)):
-        page.set_viewport_size({"width": window, "height": 900})
-        open_list(page, url)
-        width = page.locator(".mailcore-rows").bounding_box()["width"]
-        assert least <= width <= most
-    # So is it by a table beside which a detail may stand, where none does.
-    page.goto(f"{url}/cotas")
-    table = page.get_by_role("grid", name="Cotas")
-    expect(table).to_be_visible()
-    settled(page)
-    assert table.bounding_box()["width"] >= 1650
-
-
-def test_at_400_pixels_a_row_is_a_card_that_works(page: Any, url: str, core: Mailcore) -> None:
     for name in ("Ana", "Bia"):
         register(core, name)
     page.set_viewport_size({"width": 400, "height": 800})
     open_list(page, url)
+    # On a telephone a row is a card that works.
     box = list_rows(page).nth(0).bounding_box()
     assert box["width"] <= 400
     for word in ("Ana", "smtp.x.example", "Gratuita", "○ Nunca testado"):
@@ -608,93 +614,51 @@ def test_at_400_pixels_a_row_is_a_card_that_works(page: Any, url: str, core: Mai
     expect_selected(page, "Bia")
     press(page, "Alterar")
     expect(field(page, "Descrição")).to_have_value("Bia")
+    press(page, "Cancelar")
+    expect_selected(page, "Bia")
+    for width, least, most in ((400, 300, 400), (1280, 1150, 1280), (1920, 1650, 1800), (2400, 1650, 1800)):
+        page.set_viewport_size({"width": width, "height": 900})
+        settled(page)
+        assert least <= page.locator(".mailcore-rows").bounding_box()["width"] <= most
+        cut = page.evaluate(
+            """() => [...document.querySelectorAll(".mailcore-rows :is(.text, .below)")]
+              .filter((one) => one.scrollWidth > one.clientWidth)
+              .map((one) => [getComputedStyle(one).textOverflow, one.title === one.textContent])"""
+        )
+        assert all(each == ["ellipsis", True] for each in cut)
+        if width < 2_400:
+            assert bool(cut) == (width > 400)  # on a card there is room
+        # Nothing sticks out of its cell either, nor out of the window.
+        over = page.evaluate(
+            """() => [...document.querySelectorAll(".mailcore-rows :is(td, th)")]
+              .filter((one) => one.scrollWidth > one.clientWidth + 1 && !one.classList.contains("mark"))
+              .map((one) => one.textContent)"""
+        )
+        assert over == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # The window is used by a table, too, beside which a detail may stand, where none does.
+    go(page, f"{url}/cotas")
+    table = page.get_by_role("grid", name="Cotas")
+    expect(table).to_be_visible()
+    settled(page)
+    assert table.bounding_box()["width"] >= 1650
 
 
-def test_text_from_the_database_is_text(page: Any, url: str, core: Mailcore, console_errors: list[str]) -> None:
-    evil = '<img src=x onerror="window.hacked=1"> & <b>fim</b> **não** `código`'
-    register(core, evil, notes="<script>window.hacked=1</script>", username="<i>u</i>@x.example")
-    register(core, "Search")
-    open_list(page, url, "?colunas=notes,username")
-    assert rows(page)[0]["Descrição"] == evil
-    assert rows(page)[0]["Observações"] == "<script>window.hacked=1</script>"
-    assert rows(page)[1]["Descrição"] == "Search"
-    assert page.locator(".mailcore-rows :is(img, b, i, script)").count() == 0
-    select_row(page, 0)
-    expect(page.get_by_text(f"Selecionado: {evil}", exact=True)).to_be_visible()
-    assert page.evaluate("window.hacked") is None
-    assert console_errors == []
-
-
-def test_a_first_visit_fetches_little(first_visit: Any, url: str, core: Mailcore, page_frames: list[bytes]) -> None:
+def test_a_first_visit_fetches_little_and_a_rerun_hardly_anything(
+    first_visit: Any, url: str, core: Mailcore, page_frames: list[bytes]
+) -> None:
     for index in range(60):
-        register(core, f"Padaria Nossa Senhora da Conceição {index:02}")
+        register(core, f"Padaria Nossa Senhora da Conceição {index:02}", host=f"smtp{index}.padaria.example")
     fetched: list[float] = []
     network = first_visit.context.new_cdp_session(first_visit)
     network.send("Network.enable")
     network.on("Network.loadingFinished", lambda event: fetched.append(event["encodedDataLength"]))
     open_list(first_visit, url)
     assert 500_000 < sum(fetched) + len(b"".join(page_frames)) <= 2_000_000
-
-
-def test_two_clicks_on_testar_conexao_are_one_test(page: Any, url: str, core: Mailcore) -> None:
-    with SmtpPeer(users={"a@x.example": PASSWORD}) as peer:
-        here = {"host": peer.host, "port": peer.port, "security": Security.NONE}
-        for name in ("Ana", "Bia"):
-            register(core, name, **here)
-        open_list(page, url)
-        select_row(page, 0)
-        button = page.get_by_role("button", name="Testar conexão", exact=True)
-        button.dblclick(delay=20)
-        expect(page.get_by_text("Teste de Ana")).to_be_visible()
-        settled(page)
-        assert peer.connections == 1
-        list_rows(page).nth(1).click(modifiers=["Control"])
-        expect_selected(page, "Ana", "Bia")
-        button.dblclick(delay=20)
-        expect(page.get_by_text("Todos os 2 servidores testados estão funcionando.")).to_be_visible()
-        settled(page)
-        assert peer.connections == 3
-
-
-def test_a_rerun_is_small_and_the_scripts_travel_once(
-    page: Any, url: str, core: Mailcore, page_frames: list[bytes]
-) -> None:
-    for index in range(60):
-        register(core, f"Padaria Nossa Senhora da Conceição {index:02}", host=f"smtp{index}.padaria.example")
-    open_list(page, url)
     before = len(page_frames)
-    select_row(page, 4)
+    select_row(first_visit, 4)
     after = b"".join(page_frames[before:])
     assert 0 < len(after) <= 50_000
+    # The scripts travel once.
     assert b"class Table" not in after
     assert b"class Table" in b"".join(page_frames[:before])
-
-
-def test_the_table_speaks_portuguese_and_fits_what_a_screen_reader_expects(page: Any, url: str, core: Mailcore) -> None:
-    for index in range(60):
-        register(core, f"Servidor {index:02}")
-    open_list(page, url, "?pagina=2")
-    told = json.loads(
-        page.evaluate(
-            """() => {
-              const table = document.querySelector(".mailcore-rows table");
-              const last = [...table.querySelectorAll("tbody tr")].at(-1);
-              const roles = [...table.querySelectorAll("[role]")].map((one) => one.getAttribute("role"));
-              return JSON.stringify({
-                role: table.getAttribute("role"), label: table.getAttribute("aria-label"),
-                several: table.getAttribute("aria-multiselectable"), rows: table.getAttribute("aria-rowcount"),
-                last: last.getAttribute("aria-rowindex"), roles: [...new Set(roles)].sort(),
-                hints: [...table.querySelectorAll("th button")].map((one) => one.title),
-              });
-            }"""
-        )
-    )
-    assert told == {
-        "role": "grid",
-        "label": "Servidores de e-mail",
-        "several": "true",
-        "rows": "61",
-        "last": "61",
-        "roles": ["columnheader", "gridcell", "row", "rowgroup"],
-        "hints": [f"Ordenar por {name}" for name in HEADINGS],
-    }

@@ -67,7 +67,7 @@ def register_app(page: Any, url: str) -> None:
     settled(page)
 
 
-def test_a_record_is_authorised_tested_and_saved(
+def test_a_record_is_authorised_by_its_own_person_tested_and_saved(
     page: Any, app: Any, core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer
 ) -> None:
     received: list[str] = []
@@ -87,6 +87,16 @@ def test_a_record_is_authorised_tested_and_saved(
     expect(field(page, "Senha")).to_have_count(0)
     expect(page.get_by_text("Não autorizado")).to_be_visible()
     settled(page)
+    # Another person's authorisation is said and not kept.
+    peer.signs_in_as = "chefe@exemplo.com.br"
+    with page.context.expect_page() as opened:
+        press(page, "Autorizar")
+    expect(opened.value.get_by_role("heading", name="A autorização não foi feita")).to_be_visible()
+    opened.value.close()
+    expect(page.get_by_text("Quem entrou não é o usuário do cadastro.").first).to_be_visible()
+    expect(page.get_by_text("Não autorizado")).to_be_visible()
+    settled(page)
+    peer.signs_in_as = ANA
     with page.context.expect_page() as opened:
         press(page, "Autorizar")
     expect(opened.value.get_by_role("heading", name="Autorizado")).to_be_visible()
@@ -105,23 +115,6 @@ def test_a_record_is_authorised_tested_and_saved(
     sent = "".join(received)
     assert sent
     assert not [secret for secret in (*peer.issued, APP_SECRET) if secret in sent]
-
-
-def test_another_persons_authorisation_is_said_and_not_kept(
-    page: Any, app: Any, core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer
-) -> None:
-    register_app(page, app.url)
-    peer.signs_in_as = "chefe@exemplo.com.br"
-    open_form(page, app.url)
-    field(page, "Servidor").fill("localhost")
-    tab(page, "Autenticação")
-    field(page, "Usuário").fill(ANA)
-    choose(page, "Forma de login", "Microsoft OAuth2")
-    with page.context.expect_page() as opened:
-        press(page, "Autorizar")
-    expect(opened.value.get_by_role("heading", name="A autorização não foi feita")).to_be_visible()
-    expect(page.get_by_text("Quem entrou não é o usuário do cadastro.").first).to_be_visible()
-    expect(page.get_by_text("Não autorizado")).to_be_visible()
 
 
 RETIRED = "535 5.7.139 Authentication unsuccessful, basic authentication is disabled. [GRU0PR01CA0001.example]"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from mailcore import Mailcore
-from mailcore.registry.drafts import ServerDraft
+from mailcore.registry.drafts import ServerDraft, draft_of
 from mailcore.registry.search import ServerQuery
 from mailcore.vocabulary import Kind, Security
 from tests.actors import ME
@@ -21,6 +22,7 @@ from .driver import (
     expect,
     field,
     fill_smtp,
+    is_whole_in_sight,
     open_form,
     open_list,
     press,
@@ -42,7 +44,10 @@ def stored(core: Mailcore) -> list[Any]:
     return core.servers.search(ServerQuery()).servers
 
 
-def test_an_empty_registry_explains_itself(page: Any, app: Any) -> None:
+def test_a_server_is_registered_with_what_was_typed_in_both_tabs(
+    page: Any, app: Any, core: Mailcore, page_frames: list[bytes]
+) -> None:
+    # An empty registry explains itself.
     open_list(page, app.url)
     expect(page.get_by_text("Ainda não há servidores aqui")).to_be_visible()
     expect(page.get_by_role("grid")).to_have_count(0)
@@ -53,13 +58,6 @@ def test_an_empty_registry_explains_itself(page: Any, app: Any) -> None:
     assert tops[1] < tops[0] < tops[2]
     press(page, "Novo")
     expect(page.get_by_role("heading", name="Cadastro")).to_be_visible()
-
-
-def test_a_server_is_registered_with_what_was_typed_in_both_tabs(
-    page: Any, app: Any, core: Mailcore, page_frames: list[bytes]
-) -> None:
-    open_list(page, app.url)
-    press(page, "Novo")
     settled(page)
     fill_smtp(
         page, "Padaria São João", "https://smtp.padaria.example/", 465, sender="p@padaria.example", password=PASSWORD
@@ -87,16 +85,30 @@ def _database_files(app: Any) -> list[Path]:
     return list(Path(app.env["MAILCORE_DATA_DIR"]).glob("mailcore.db*"))
 
 
-BAD_INPUT = [
-    ("Descrição", "", "Descrição: preencha este campo."),
-    ("Descrição", "sao  JOAO", "Descrição: já existe um servidor com esta descrição"),
-    ("Servidor", "smtp exemplo", "Servidor: "),
-    ("E-mail do remetente", "padaria", "E-mail do remetente: "),
-    ("Limite diário", "0", "Limite diário: use um número inteiro a partir de 1"),
-    ("Limite diário", "-1", "Limite diário: use um número inteiro a partir de 1"),
-    ("Observações", "x" * 5_000, "Observações: o texto tem 5.000 caracteres; cabem até 4.000."),
-    ("Porta envio", "70000", "Porta envio: use um número de 1 a 65535"),
-    ("Certificado da autoridade (PEM)", "isto não é", "Certificado da autoridade (PEM): isto não é um certificado"),
+GENERAL, AUTHENTICATION = "Geral", "Autenticação"
+BAD_INPUT: list[tuple[str, dict[str, tuple[str, str]]]] = [
+    (
+        GENERAL,
+        {
+            "Descrição": ("", "Descrição: preencha este campo."),
+            "Servidor": ("smtp exemplo", "Servidor: "),
+            "E-mail do remetente": ("padaria", "E-mail do remetente: "),
+            "Limite diário": ("0", "Limite diário: use um número inteiro a partir de 1"),
+            "Observações": ("x" * 5_000, "Observações: o texto tem 5.000 caracteres; cabem até 4.000."),
+        },
+    ),
+    (GENERAL, {"Limite diário": ("-1", "Limite diário: use um número inteiro a partir de 1")}),
+    (GENERAL, {"Descrição": ("sao  JOAO", "Descrição: já existe um servidor com esta descrição")}),
+    (
+        AUTHENTICATION,
+        {
+            "Porta envio": ("70000", "Porta envio: use um número de 1 a 65535"),
+            "Certificado da autoridade (PEM)": (
+                "isto não é",
+                "Certificado da autoridade (PEM): isto não é um certificado",
+            ),
+        },
+    ),
 ]
 GOOD = {
     "Descrição": "Outra",
@@ -110,27 +122,50 @@ def test_bad_input_gets_its_sentence_its_tab_and_loses_nothing(page: Any, app: A
     register(core, "São João")
     open_form(page, app.url)
     fill_smtp(page, "Outra", "smtp.outra.example", 587, sender="o@outra.example", password=PASSWORD)
-    for label, value, sentence in BAD_INPUT:
-        on_authentication = label in ("Porta envio", "Certificado da autoridade (PEM)")
-        own_tab, other_tab = ("Autenticação", "Geral") if on_authentication else ("Geral", "Autenticação")
+    for own_tab, fields in BAD_INPUT:
         tab(page, own_tab)
-        field(page, label).fill(value)
-        tab(page, other_tab)  # the error has to open its own
+        for label, (value, _) in fields.items():
+            field(page, label).fill(value)
+        tab(page, AUTHENTICATION if own_tab == GENERAL else GENERAL)  # the error has to open its own
         press(page, "Salvar")
         expect(page.get_by_role("tab", name=own_tab)).to_have_attribute("aria-selected", "true")
-        expect(page.get_by_role("tabpanel").get_by_text(sentence)).to_be_visible()
-        expect(field(page, label)).to_have_value(value)
+        for label, (value, sentence) in fields.items():
+            expect(page.get_by_role("tabpanel").get_by_text(sentence)).to_be_visible()
+            expect(field(page, label)).to_have_value(value)
         assert len(stored(core)) == 1
         settled(page)
-        field(page, label).fill(GOOD.get(label, ""))
+        for label in fields:
+            field(page, label).fill(GOOD.get(label, ""))
     press(page, "Salvar")
     expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
     saved = next(server for server in stored(core) if server.name == "Outra")
     assert core.servers.secret(saved).get_secret_value() == PASSWORD
 
 
-def test_ticks_kind_and_tabs_lose_nothing_typed(page: Any, app: Any) -> None:
+def test_ticks_kind_and_tabs_lose_nothing_typed(page: Any, app: Any, core: Mailcore) -> None:
     open_form(page, app.url)
+    # Elastic Email starts as paid until the person chooses.
+    account = page.get_by_role("combobox", name="Conta", exact=True)
+    choose(page, "Tipo de envio", "Elastic Email")
+    expect(account).to_have_value("Paga")
+    expect(page.get_by_role("combobox", name="Origem igual ao destino")).to_have_value("Permitir")
+    choose(page, "Tipo de envio", "SMTP")
+    expect(account).to_have_value("Gratuita")
+    choose(page, "Tipo de envio", "Elastic Email")
+    choose(page, "Conta", "Gratuita")
+    choose(page, "Tipo de envio", "SMTP")
+    choose(page, "Tipo de envio", "Elastic Email")
+    expect(account).to_have_value("Gratuita")
+    choose(page, "Tipo de envio", "SMTP")
+    # The port is suggested, and a typed one stays.
+    tab(page, "Autenticação")
+    expect(field(page, "Porta envio")).to_have_attribute("placeholder", "587 (sugerida)")
+    choose(page, "Modo SSL", "SSL/TLS direto")
+    expect(field(page, "Porta envio")).to_have_attribute("placeholder", "465 (sugerida)")
+    field(page, "Porta envio").fill("2465")
+    choose(page, "Modo SSL", "STARTTLS")
+    expect(field(page, "Porta envio")).to_have_value("2465")
+    tab(page, "Geral")
     fill_smtp(page, "Oficina", "smtp.oficina.example", 2525, sender="o@oficina.example", password=PASSWORD)
     tick(page, "SSL", False)
     expect(page.get_by_text("viajam legíveis")).to_be_visible()
@@ -151,20 +186,20 @@ def test_ticks_kind_and_tabs_lose_nothing_typed(page: Any, app: Any) -> None:
     tab(page, "Autenticação")
     expect(field(page, "Usuário")).to_have_value("o@oficina.example")
     expect(field(page, "Porta envio")).to_have_value("2525")
+    # Of all that was typed Elastic Email takes its own alone, and asks for its key.
+    tab(page, "Geral")
+    choose(page, "Tipo de envio", "Elastic Email")
+    press(page, "Salvar")
+    expect(page.get_by_role("tabpanel").get_by_text("Chave da API: preencha este campo.")).to_be_visible()
+    field(page, "Chave da API").fill("CHAVE-0099")
+    press(page, "Salvar")
+    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
+    server = stored(core)[0]
+    assert (server.kind, server.host, server.username) == (Kind.ELASTIC_EMAIL, "", "")
+    assert core.servers.secret(server).get_secret_value() == "CHAVE-0099"
 
 
-def test_the_port_is_suggested_and_a_typed_one_stays(page: Any, app: Any) -> None:
-    open_form(page, app.url)
-    tab(page, "Autenticação")
-    expect(field(page, "Porta envio")).to_have_attribute("placeholder", "587 (sugerida)")
-    choose(page, "Modo SSL", "SSL/TLS direto")
-    expect(field(page, "Porta envio")).to_have_attribute("placeholder", "465 (sugerida)")
-    field(page, "Porta envio").fill("2465")
-    choose(page, "Modo SSL", "STARTTLS")
-    expect(field(page, "Porta envio")).to_have_value("2465")
-
-
-def test_a_stored_password_is_kept_and_asked_for_again_when_the_server_changes(
+def test_a_stored_password_is_kept_asked_for_again_when_the_server_changes_and_removed(
     page: Any, app: Any, core: Mailcore, page_frames: list[bytes]
 ) -> None:
     server_id = register(core, "Padaria")
@@ -190,11 +225,7 @@ def test_a_stored_password_is_kept_and_asked_for_again_when_the_server_changes(
     changed = core.servers.get(server_id)
     assert changed.host == "smtp.outro.example"
     assert core.servers.secret(changed).get_secret_value() == "nova-senha-88"
-    assert not any(PASSWORD.encode() in frame or b"nova-senha-88" in frame for frame in page_frames)
-
-
-def test_remover_senha_takes_effect_with_the_save(page: Any, app: Any, core: Mailcore) -> None:
-    server_id = register(core, "Padaria")
+    # It is taken away with the save alone.
     open_form(page, app.url, server_id)
     tab(page, "Autenticação")
     press(page, "Remover senha")
@@ -203,44 +234,46 @@ def test_remover_senha_takes_effect_with_the_save(page: Any, app: Any, core: Mai
     press(page, "Salvar")
     expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert core.servers.get(server_id).secret_ref is None
+    assert not any(PASSWORD.encode() in frame or b"nova-senha-88" in frame for frame in page_frames)
 
 
 def test_somebody_elses_save_is_told_and_nothing_is_lost(page: Any, app: Any, core: Mailcore) -> None:
     server_id = register(core, "Padaria")
+
+    def somebody_else_saves(**changes: str) -> None:
+        opened = core.servers.get(server_id)
+        core.servers.update(opened, replace(draft_of(opened), **changes), actor=ME)
+
+    def save_below(own_tab: str) -> None:
+        """Save from the lower end of a tab; what is said of the conflict stands whole in sight."""
+        tab(page, own_tab)
+        page.get_by_test_id("stMain").evaluate("(main) => main.scrollTo(0, main.scrollHeight)")
+        press(page, "Salvar")
+        expect(page.get_by_text("foi alterado por outra pessoa")).to_be_visible()
+        settled(page)
+        assert is_whole_in_sight(page, page.locator(".st-key-verdict"))
+        expect(page.locator(".st-key-verdict")).to_be_focused()
+
+    page.set_viewport_size({"width": 1280, "height": 720})
     open_form(page, app.url, server_id)
+    assert page.title() == "Cadastro — Padaria"  # the window bears the record's name
+    # Theirs can be taken.
     field(page, "Nome do remetente").fill("O meu nome")
-    opened = core.servers.get(server_id)
-    core.servers.update(opened, ServerDraft(**_fields(opened) | {"reply_to": "sac@exemplo.example"}), actor=ME)
-    press(page, "Salvar")
-    expect(page.get_by_text("foi alterado por outra pessoa")).to_be_visible()
+    somebody_else_saves(from_name="O nome dela")
+    save_below("Autenticação")
+    press(page, "Usar o da outra pessoa")
+    tab(page, "Geral")
+    expect(field(page, "Nome do remetente")).to_have_value("O nome dela")
+    # Or ours.
+    field(page, "Nome do remetente").fill("O meu nome")
+    somebody_else_saves(reply_to="sac@exemplo.example")
+    save_below("Geral")
     expect(page.get_by_text("Mudou: Responder para")).to_be_visible()
     expect(field(page, "Nome do remetente")).to_have_value("O meu nome")
     press(page, "Manter o meu")
     expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert (core.servers.get(server_id).from_name, core.servers.get(server_id).reply_to) == ("O meu nome", "")
-
-
-def _fields(server: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from mailcore.registry.drafts import draft_of
-
-    return asdict(draft_of(server))
-
-
-def test_theirs_can_be_taken(page: Any, app: Any, core: Mailcore) -> None:
-    server_id = register(core, "Padaria")
-    open_form(page, app.url, server_id)
-    field(page, "Nome do remetente").fill("O meu nome")
-    opened = core.servers.get(server_id)
-    core.servers.update(opened, ServerDraft(**_fields(opened) | {"from_name": "O nome dela"}), actor=ME)
-    press(page, "Salvar")
-    press(page, "Usar o da outra pessoa")
-    expect(field(page, "Nome do remetente")).to_have_value("O nome dela")
-
-
-def test_a_record_deleted_meanwhile_can_be_registered_anew(page: Any, app: Any, core: Mailcore) -> None:
-    server_id = register(core, "Padaria")
+    # One deleted meanwhile can be registered anew.
     open_form(page, app.url, server_id)
     field(page, "Nome do remetente").fill("Padaria")
     core.servers.delete(server_id, actor=ME)
@@ -275,7 +308,9 @@ def test_only_a_press_of_ok_deletes(page: Any, app: Any, core: Mailcore) -> None
     assert first != second
 
 
-def test_the_search_filters_while_typing_and_the_link_reopens_the_view(page: Any, app: Any, core: Mailcore) -> None:
+def test_the_search_filters_while_typing_and_link_and_form_lead_back_to_the_view(
+    page: Any, app: Any, core: Mailcore
+) -> None:
     for index in range(60):
         register(core, f"Padaria São João {index:02}", is_active=index % 2 == 0)
     open_list(page, app.url)
@@ -291,34 +326,22 @@ def test_the_search_filters_while_typing_and_the_link_reopens_the_view(page: Any
     page.goto(link)
     expect(page.get_by_text("10 de 60 servidores")).to_be_visible()
     expect(field(page, "Buscar")).to_have_value("sao 1")
-
-
-def test_the_selected_record_survives_filters_that_keep_it(page: Any, app: Any, core: Mailcore) -> None:
-    for index in range(60):
-        register(core, f"Servidor {index:02}")
-    open_list(page, app.url)
+    # The selected record survives filters that keep it; back from the form the list is as it was.
+    field(page, "Buscar").fill("")
+    expect(page.get_by_text("30 de 60 servidores")).to_be_visible()
+    choose(page, "Situação", "Todos")
     expect(page.get_by_text("60 de 60 servidores")).to_be_visible()
     select_row(page, 3)
-    field(page, "Buscar").press_sequentially("Servidor 0")
+    field(page, "Buscar").press_sequentially("João 0")
     expect(page.get_by_text("15 de 60 servidores")).to_be_visible()
     press(page, "Alterar")
-    expect(field(page, "Descrição")).to_have_value("Servidor 03")
-
-
-def test_back_from_the_form_the_list_is_as_it_was(page: Any, app: Any, core: Mailcore) -> None:
-    for index in range(3):
-        register(core, f"Servidor {index}")
-    open_list(page, app.url, "?busca=servidor+1")
-    expect(page.get_by_text("1 de 3 servidores")).to_be_visible()
-    select_row(page, 0)
-    press(page, "Alterar")
-    expect(field(page, "Descrição")).to_have_value("Servidor 1")
+    expect(field(page, "Descrição")).to_have_value("Padaria São João 03")
     press(page, "Cancelar")
-    expect(page.get_by_text("1 de 3 servidores")).to_be_visible()
-    expect(field(page, "Buscar")).to_have_value("servidor 1")
+    expect(page.get_by_text("15 de 60 servidores")).to_be_visible()
+    expect(field(page, "Buscar")).to_have_value("João 0")
 
 
-def test_novo_asks_before_it_drops_what_was_typed(page: Any, app: Any) -> None:
+def test_novo_asks_before_it_drops_typing_and_keys_save_it(page: Any, app: Any, core: Mailcore) -> None:
     open_form(page, app.url)
     field(page, "Descrição").fill("Quase")
     page.keyboard.press("F5")
@@ -329,10 +352,7 @@ def test_novo_asks_before_it_drops_what_was_typed(page: Any, app: Any) -> None:
     press(page, "Novo")
     dialog.get_by_role("button", name="Descartar e começar um novo").click()
     expect(field(page, "Descrição")).to_have_value("")
-
-
-def test_keys_save_what_was_just_typed(page: Any, app: Any, core: Mailcore) -> None:
-    open_form(page, app.url)
+    settled(page)
     fill_smtp(page, "Um", "smtp.um.example", 587, sender="um@um.example", password=PASSWORD)
     tab(page, "Geral")
     field(page, "Observações").press_sequentially("digitado agora")
@@ -348,7 +368,7 @@ def test_keys_save_what_was_just_typed(page: Any, app: Any, core: Mailcore) -> N
     assert core.servers.secret(saved).get_secret_value() == PASSWORD
 
 
-def test_a_dropped_network_of_seconds_loses_nothing(page: Any, app: Any, core: Mailcore) -> None:
+def test_a_dropped_network_and_a_locked_database_lose_nothing(page: Any, app: Any, core: Mailcore) -> None:
     open_form(page, app.url)
     fill_smtp(page, "Rede", "smtp.rede.example", 587, sender="r@rede.example", password=PASSWORD)
     page.context.set_offline(True)
@@ -359,9 +379,7 @@ def test_a_dropped_network_of_seconds_loses_nothing(page: Any, app: Any, core: M
     press(page, "Salvar")
     expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
     assert stored(core)[0].username == "outra@rede.example"
-
-
-def test_a_locked_database_is_a_sentence_and_the_next_press_saves(page: Any, app: Any, core: Mailcore) -> None:
+    # A lock is a sentence, and the next press saves.
     open_form(page, app.url)
     fill_smtp(page, "Trava", "smtp.trava.example", 587, sender="t@trava.example", password=PASSWORD)
     lock = sqlite3.connect(core.database.file, isolation_level=None)
@@ -371,26 +389,11 @@ def test_a_locked_database_is_a_sentence_and_the_next_press_saves(page: Any, app
     lock.execute("ROLLBACK")
     lock.close()
     press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
-    assert core.servers.secret(stored(core)[0]).get_secret_value() == PASSWORD
+    expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
+    assert core.servers.secret(stored(core)[1]).get_secret_value() == PASSWORD
 
 
-def test_elastic_email_asks_for_the_key_alone(page: Any, app: Any, core: Mailcore) -> None:
-    open_form(page, app.url)
-    field(page, "Descrição").fill("Elastic")
-    choose(page, "Tipo de envio", "Elastic Email")
-    field(page, "E-mail do remetente").fill("news@exemplo.example")
-    press(page, "Salvar")
-    expect(page.get_by_role("tabpanel").get_by_text("Chave da API: preencha este campo.")).to_be_visible()
-    field(page, "Chave da API").fill("CHAVE-0099")
-    press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
-    server = stored(core)[0]
-    assert (server.kind, server.host, server.username) == (Kind.ELASTIC_EMAIL, "", "")
-    assert core.servers.secret(server).get_secret_value() == "CHAVE-0099"
-
-
-def test_in_a_window_the_keys_neither_reload_nor_search_the_page(
+def test_headed_keys_neither_reload_nor_search_the_page(
     headed_page: Any, press_real_key: Callable[[Any, str], None], app: Any, core: Mailcore
 ) -> None:
     page = headed_page

@@ -92,19 +92,9 @@ def test_from_an_empty_form_to_a_mail_that_arrives(
     no_trace_of(PASSWORD, app, page_frames)
 
 
-def test_a_wrong_password_is_explained_and_costs_nothing_typed(
+def test_an_unknown_authority_and_a_wrong_password_are_explained_and_cost_nothing_typed(
     page: Any, app: Any, smtp: SmtpPeer, page_frames: list[bytes]
 ) -> None:
-    open_form(page, app.url)
-    fill_smtp(page, "Padaria", "127.0.0.1", smtp.port, sender=USER, password="errada-987", ca_pem=authority_pem())
-    press(page, "Testar conexão")
-    expect(page.get_by_text("O que fazer:")).to_be_visible()
-    expect(page.get_by_text("O que o servidor respondeu")).to_be_visible()
-    expect(field(page, "Usuário")).to_have_value(USER)
-    no_trace_of("errada-987", app, page_frames)
-
-
-def test_an_unknown_authority_is_refused_unless_the_record_says_otherwise(page: Any, app: Any, smtp: SmtpPeer) -> None:
     open_form(page, app.url)
     fill_smtp(page, "Padaria", "127.0.0.1", smtp.port, sender=USER, password=PASSWORD)
     press(page, "Testar conexão")
@@ -112,6 +102,12 @@ def test_an_unknown_authority_is_refused_unless_the_record_says_otherwise(page: 
     tick(page, "Exigir certificado válido", False)
     press(page, "Testar conexão")
     expect(page.get_by_text("Funcionando: o servidor respondeu")).to_be_visible()
+    field(page, "Senha").fill("errada-987")
+    press(page, "Testar conexão")
+    expect(page.get_by_text("O que fazer:")).to_be_visible()
+    expect(page.get_by_text("O que o servidor respondeu")).to_be_visible()
+    expect(field(page, "Usuário")).to_have_value(USER)
+    no_trace_of("errada-987", app, page_frames)
 
 
 def test_the_list_tests_and_notes_the_state(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
@@ -129,23 +125,36 @@ def test_the_list_tests_and_notes_the_state(page: Any, app: Any, core: Mailcore,
     assert core.servers.get(server_id).last_check_state == "failed"
 
 
-def test_a_refusal_shows_the_servers_words(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
+def test_what_stops_a_mail_is_said_and_an_uncertain_one_is_not_sent_again(
+    page: Any, app: Any, core: Mailcore, smtp: SmtpPeer
+) -> None:
     server_id = register(core, smtp)
-    smtp.script["RCPT"] = Say("550 5.1.1 <ninguem@outro.example>: no such user here")
     page.goto(f"{app.url}/enviar_teste?servidor={server_id}")
+    # Bad recipients name the field and keep the text.
+    field(page, "Para").fill("sem-arroba")
+    field(page, "Mensagem").fill("texto que não se perde")
+    press(page, "Enviar")
+    expect(page.get_by_test_id("stAlert").get_by_text("Para")).to_be_visible()
+    expect(field(page, "Para")).to_have_value("sem-arroba")
+    expect(field(page, "Mensagem")).to_have_value("texto que não se perde")
+    settled(page)
+    # Origin equal to destination is stopped here.
+    field(page, "Para").fill(USER.upper())
+    press(page, "Enviar")
+    expect(page.get_by_text("O que fazer:")).to_be_visible()
+    settled(page)
+    assert (smtp.connections, smtp.inbox) == (0, [])
+    # A refusal shows the server's words.
+    smtp.script["RCPT"] = Say("550 5.1.1 <ninguem@outro.example>: no such user here")
     field(page, "Para").fill("ninguem@outro.example")
     press(page, "Enviar")
     expect(page.get_by_text("no such user here").first).to_be_visible()
     expect(page.get_by_text("O que fazer:")).to_be_visible()
+    settled(page)
     assert smtp.inbox == []
-
-
-def test_a_connection_lost_after_the_message_is_uncertain_and_not_sent_again(
-    page: Any, app: Any, core: Mailcore, smtp: SmtpPeer
-) -> None:
-    server_id = register(core, smtp)
+    # A connection lost after the message.
+    smtp.script.clear()
     smtp.script["."] = Drop()
-    page.goto(f"{app.url}/enviar_teste?servidor={server_id}")
     field(page, "Para").fill("cliente@outro.example")
     press(page, "Enviar")
     expect(page.get_by_text("incerta").or_(page.get_by_text("incerto")).first).to_be_visible()
@@ -154,27 +163,6 @@ def test_a_connection_lost_after_the_message_is_uncertain_and_not_sent_again(
     expect(field(page, "Para")).to_be_visible()
     settled(page)
     assert len(smtp.inbox) <= 1
-
-
-def test_bad_recipients_name_the_field_and_keep_the_text(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
-    server_id = register(core, smtp)
-    page.goto(f"{app.url}/enviar_teste?servidor={server_id}")
-    field(page, "Para").fill("sem-arroba")
-    field(page, "Mensagem").fill("texto que não se perde")
-    press(page, "Enviar")
-    expect(page.get_by_test_id("stAlert").get_by_text("Para")).to_be_visible()
-    expect(field(page, "Para")).to_have_value("sem-arroba")
-    expect(field(page, "Mensagem")).to_have_value("texto que não se perde")
-    assert smtp.inbox == []
-
-
-def test_origin_equal_to_destination_is_stopped_here(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
-    server_id = register(core, smtp)
-    page.goto(f"{app.url}/enviar_teste?servidor={server_id}")
-    field(page, "Para").fill(USER.upper())
-    press(page, "Enviar")
-    expect(page.get_by_text("O que fazer:")).to_be_visible()
-    assert smtp.inbox == []
 
 
 def test_elastic_email_from_form_to_delivery(

@@ -138,7 +138,7 @@ def test_each_key_presses_its_button_and_takes_the_typing_along(page: Any, app: 
                 close_dialog(page)
 
 
-def test_headed_real_keys_neither_reload_nor_find(
+def test_headed_real_keys_neither_reload_nor_find_and_modifiers_stay_with_the_browser(
     headed_page: Any, app: Any, press_real_key: Callable[..., None]
 ) -> None:
     page = headed_page
@@ -162,6 +162,54 @@ def test_headed_real_keys_neither_reload_nor_find(
                 page.evaluate("window.lastKey = null")
                 press_real_key(page, "z", refocus=False)
                 page.wait_for_function("window.lastKey === 'z'")
+
+    # With a dialog open keys do nothing, but stay suppressed.
+    page.keyboard.press("F5")
+    count += 1
+    presses(page, count)
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("textbox").click()
+    runs = report(page)["runs"]
+    page.evaluate("window.seen = []; addEventListener('keyup', (e) => window.seen.push(e.key), true)")
+    for key in BUTTONS:
+        press_real_key(page, key)
+        page.wait_for_function("(key) => window.seen.includes(key)", arg=key)
+    press_real_key(page, "z", refocus=False)
+    # The z in the field says that the three keys before it are done with, and that no find bar took it.
+    expect(dialog.get_by_role("textbox")).to_have_value("z")
+    assert page.evaluate("window.sameDocument")
+    expect(dialog).to_be_visible()
+    assert report(page)["runs"] == runs
+    assert len(report(page)["presses"]) == count
+    assert page.evaluate("window.mailcoreKeys.busy") is False
+
+    dialog.get_by_role("button", name="OK").click()
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("F2")
+    assert presses(page, count + 1)[-1]["button"] == "save"
+
+    # F1 opens the paragraph of the field in another tab.
+    put_cursor(page, "notes")
+    tabs = len(page.context.pages)
+    with page.context.expect_page() as help_page:
+        press_real_key(page, "F1")
+    expect(help_page.value).to_have_url(re.compile(r"/ajuda\?campo=notes$"))
+    assert page.locator(".st-key-field_notes textarea").input_value() == "linha 1, ainda não enviada"
+    page.bring_to_front()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("F1")
+    # The same help tab again, now without a field.
+    expect(help_page.value).to_have_url(re.compile(r"/ajuda$"))
+    assert len(page.context.pages) == tabs + 1
+    page.evaluate("window.mailcoreKeys.dirty = false")
+
+    # Modifiers stay with the browser.
+    for key in ("shift+F5", "ctrl+F5"):
+        with page.expect_navigation():
+            press_real_key(page, key)
+        assert not page.evaluate("window.sameDocument === true")
+        opened(page)
 
 
 def test_headed_browser_does_reload_and_find_without_the_component(
@@ -192,18 +240,6 @@ def test_headed_browser_does_reload_and_find_without_the_component(
         pytest.fail("the find bar never opened")
 
 
-def test_headed_modifiers_stay_with_the_browser(
-    headed_page: Any, app: Any, press_real_key: Callable[..., None]
-) -> None:
-    page = headed_page
-    open_form(page, app)
-    for key in ("shift+F5", "ctrl+F5"):
-        with page.expect_navigation():
-            press_real_key(page, key)
-        assert not page.evaluate("window.sameDocument === true")
-        opened(page)
-
-
 def suppressed(page: Any, key: str) -> bool:
     """Press a key; whether its default was prevented (asked after every listener had it)."""
     page.evaluate(
@@ -220,38 +256,11 @@ def suppressed(page: Any, key: str) -> bool:
     return key in page.evaluate("window.prevented")
 
 
-def test_with_a_dialog_open_keys_do_nothing_but_stay_suppressed(
-    headed_page: Any, app: Any, press_real_key: Callable[..., None]
+def test_many_presses_are_one_the_cursor_stays_and_all_is_portuguese(
+    page: Any, app: Any, console_errors: list[str]
 ) -> None:
-    page = headed_page
     open_form(page, app)
-    page.keyboard.press("F5")
-    presses(page, 1)
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_be_visible()
-    dialog.get_by_role("textbox").click()
-    runs = report(page)["runs"]
-    page.evaluate("window.seen = []; addEventListener('keyup', (e) => window.seen.push(e.key), true)")
-    for key in BUTTONS:
-        press_real_key(page, key)
-        page.wait_for_function("(key) => window.seen.includes(key)", arg=key)
-    press_real_key(page, "z", refocus=False)
-    # The z in the field says that the three keys before it are done with, and that no find bar took it.
-    expect(dialog.get_by_role("textbox")).to_have_value("z")
-    assert page.evaluate("window.sameDocument")
-    expect(dialog).to_be_visible()
-    assert report(page)["runs"] == runs
-    assert len(report(page)["presses"]) == 1
-    assert page.evaluate("window.mailcoreKeys.busy") is False
-
-    dialog.get_by_role("button", name="OK").click()
-    expect(dialog).to_be_hidden()
-    page.keyboard.press("F2")
-    assert presses(page, 2)[1]["button"] == "save"
-
-
-def test_a_held_key_and_two_quick_presses_are_one(page: Any, app: Any) -> None:
-    open_form(page, app)
+    # A held key and two quick presses are one.
     page.locator(".st-key-field_name input").click()
     for _ in range(5):
         # Without a release in between Chromium marks the later ones as repeats.
@@ -263,6 +272,37 @@ def test_a_held_key_and_two_quick_presses_are_one(page: Any, app: Any) -> None:
     presses(page, 2)
     page.keyboard.press("F2")
     presses(page, 3)
+    # The cursor goes once to the field asked for.
+    page.keyboard.press("F3")
+    presses(page, 4)
+    expect(page.locator(".st-key-field_notes textarea")).to_be_focused()
+    # Another run with the same token leaves the cursor where the person put it.
+    runs = report(page)["runs"]
+    page.locator(".st-key-field_active label").click()
+    page.wait_for_function(
+        "(runs) => JSON.parse(document.querySelector('[data-testid=stMain] code').innerText).runs > runs",
+        arg=runs,
+    )
+    settled(page)
+    expect(page.locator(".st-key-field_notes textarea")).not_to_be_focused()
+    # And stays in its field after a save.
+    put_cursor(page, "name")
+    page.keyboard.press("F2")
+    presses(page, 5)
+    expect(page.locator(".st-key-field_name input")).to_be_focused()
+    page.keyboard.type("!")
+    page.keyboard.press("F2")
+    assert presses(page, 6)[-1]["name"] == "Nome ção!"
+    assert page.evaluate("document.documentElement.lang") == "pt-BR"
+    page.get_by_role("tab", name="Autenticação").click()
+    page.locator(".st-key-field_password input").click()
+    page.keyboard.type("x")
+    expect(page.locator('[data-testid="InputInstructions"]:visible')).to_have_count(0)
+    page.get_by_role("button", name="Mostrar senha").click()
+    expect(page.get_by_role("button", name="Ocultar senha")).to_be_visible()
+    page.keyboard.press("F5")
+    expect(page.get_by_role("dialog").get_by_role("button", name="Fechar")).to_be_visible()
+    assert console_errors == []
 
 
 def test_a_disabled_or_missing_button_leaves_the_key_suppressed(page: Any, app: Any) -> None:
@@ -298,133 +338,77 @@ def test_keys_of_a_page_left_are_gone(page: Any, app: Any) -> None:
     assert report(page) == {"other": 1}
 
 
-def test_focus_goes_once_to_the_field_asked_for(page: Any, app: Any) -> None:
-    open_form(page, app)
-    page.locator(".st-key-field_name input").click()
-    page.keyboard.press("F3")
-    presses(page, 1)
-    expect(page.locator(".st-key-field_notes textarea")).to_be_focused()
-    # Another run with the same token leaves the cursor where the person put it.
-    runs = report(page)["runs"]
-    page.locator(".st-key-field_active label").click()
-    page.wait_for_function(
-        "(runs) => JSON.parse(document.querySelector('[data-testid=stMain] code').innerText).runs > runs",
-        arg=runs,
-    )
-    settled(page)
-    expect(page.locator(".st-key-field_notes textarea")).not_to_be_focused()
+_IS_GUARDED = """() => {
+  const leaving = new Event("beforeunload", { cancelable: true });
+  dispatchEvent(leaving);
+  return leaving.defaultPrevented;
+}"""
+"""Whether the page would have the browser ask before it is left."""
 
 
-def test_the_cursor_stays_in_the_field_after_a_save(page: Any, app: Any) -> None:
-    open_form(page, app)
-    put_cursor(page, "name")
-    page.keyboard.press("F2")
-    presses(page, 1)
-    expect(page.locator(".st-key-field_name input")).to_be_focused()
-    page.keyboard.type("!")
-    page.keyboard.press("F2")
-    assert presses(page, 2)[1]["name"] == "Nome ção!"
-
-
-def test_typing_is_guarded_until_saved(page: Any, app: Any) -> None:
+def test_what_was_typed_chosen_or_ticked_is_guarded_until_saved(page: Any, app: Any) -> None:
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
-    open_form(page, app)
-    page.reload()
-    assert asked == []
-    for place in ("name", "notes", "port"):
-        opened(page)
-        put_cursor(page, place)
-        page.reload()
-        assert asked == ["beforeunload"], place
-
-        asked.clear()
-        opened(page)
-        put_cursor(page, place)
-        page.keyboard.press("F2")
-        presses(page, 1)
-        page.reload()
-        assert asked == [], place
-
-
-def test_choosing_and_ticking_are_guarded_too(page: Any, app: Any) -> None:
-    asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
-    open_form(page, app)
-    page.locator(".st-key-field_active label").click()
-    settled(page)
-    page.reload()
-    assert asked == ["beforeunload"]
-    opened(page)
-    page.locator(".st-key-field_kind input").click()
-    page.get_by_role("option", name="Elastic Email").click()
-    settled(page)
-    page.reload()
-    assert asked == ["beforeunload"] * 2
-    opened(page)
-    page.locator(".st-key-field_kind input").click()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    expect(page.locator(".st-key-field_kind input")).to_have_value("Elastic Email")
-    settled(page)
-    page.reload()
-    assert asked == ["beforeunload"] * 3
-
-
-def test_a_link_of_the_app_asks_before_typing_is_lost(page: Any, app: Any) -> None:
-    answers = [False, True]
-    messages: list[str] = []
+    answers: list[bool] = []
 
     def answer(dialog: Any) -> None:
-        messages.append(dialog.message)
-        if answers.pop(0):
+        asked.append(dialog.message if dialog.type == "confirm" else dialog.type)
+        if answers.pop():
             dialog.accept()
         else:
             dialog.dismiss()
 
     page.on("dialog", answer)
     open_form(page, app)
+    page.reload()
+    assert asked == []
+    opened(page)
+
+    def choose_with_the_mouse() -> None:
+        page.locator(".st-key-field_kind input").click()
+        page.get_by_role("option", name="Elastic Email").click()
+        expect(page.locator(".st-key-field_kind input")).to_have_value("Elastic Email")
+
+    def choose_by_keys() -> None:
+        page.locator(".st-key-field_kind input").click()
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("Enter")
+        expect(page.locator(".st-key-field_kind input")).to_have_value("SMTP")
+
+    for saved, (what, act) in enumerate(
+        {
+            "name": lambda: put_cursor(page, "name"),
+            "notes": lambda: put_cursor(page, "notes"),
+            "port": lambda: put_cursor(page, "port"),
+            "tick": page.locator(".st-key-field_active label").click,
+            "mouse": choose_with_the_mouse,
+            "keys": choose_by_keys,
+        }.items()
+    ):
+        act()
+        if what in ("tick", "mouse", "keys"):
+            settled(page)
+        answers.append(False)  # stay
+        with page.expect_event("dialog"):
+            page.evaluate("() => void setTimeout(() => location.reload())")
+        page.wait_for_function("window.sameDocument")
+        assert asked == ["beforeunload"], what
+        asked.clear()
+        page.keyboard.press("F2")
+        presses(page, saved + 1)
+        assert not page.evaluate(_IS_GUARDED), what
+    page.reload()
+    assert asked == []
+    opened(page)
+
+    # A link of the app asks, too.
     put_cursor(page, "notes")
+    answers += [True, False]
     page.get_by_role("link", name="Outra").click()
     expect(page.locator(".st-key-field_notes textarea")).to_have_value("linha 1, ainda não enviada")
     page.get_by_role("link", name="Outra").click()
     page.wait_for_selector(".st-key-other_action button")
-    assert len(messages) == 2
-    assert "não foram salvos" in messages[0]
-
-
-def test_f1_opens_the_paragraph_of_the_field_in_another_tab(
-    headed_page: Any, app: Any, press_real_key: Callable[..., None]
-) -> None:
-    page = headed_page
-    open_form(page, app)
-    put_cursor(page, "notes")
-    tabs = len(page.context.pages)
-    with page.context.expect_page() as opened:
-        press_real_key(page, "F1")
-    expect(opened.value).to_have_url(re.compile(r"/ajuda\?campo=notes$"))
-    assert page.locator(".st-key-field_notes textarea").input_value() == "linha 1, ainda não enviada"
-    page.bring_to_front()
-    page.evaluate("document.activeElement.blur()")
-    page.keyboard.press("F1")
-    # The same help tab again, now without a field.
-    expect(opened.value).to_have_url(re.compile(r"/ajuda$"))
-    assert len(page.context.pages) == tabs + 1
-    page.evaluate("window.mailcoreKeys.dirty = false")
-
-
-def test_chrome_is_portuguese(page: Any, app: Any, console_errors: list[str]) -> None:
-    open_form(page, app)
-    assert page.evaluate("document.documentElement.lang") == "pt-BR"
-    page.get_by_role("tab", name="Autenticação").click()
-    page.locator(".st-key-field_password input").click()
-    page.keyboard.type("x")
-    expect(page.locator('[data-testid="InputInstructions"]:visible')).to_have_count(0)
-    page.get_by_role("button", name="Mostrar senha").click()
-    expect(page.get_by_role("button", name="Ocultar senha")).to_be_visible()
-    page.keyboard.press("F5")
-    expect(page.get_by_role("dialog").get_by_role("button", name="Fechar")).to_be_visible()
-    assert console_errors == []
+    assert len(asked) == 2
+    assert "não foram salvos" in asked[0]
 
 
 def test_typing_survives_a_restart_of_the_program(page: Any, streamlit_server: Callable[..., Any]) -> None:

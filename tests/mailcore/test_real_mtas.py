@@ -31,9 +31,6 @@ from tests.peers.mta.exim import running_exim
 from tests.peers.mta.pems import EXPIRED, SELF_SIGNED, WRONG_NAME
 from tests.peers.mta.postfix import running_postfix
 
-# One test process, that each server is started once.
-pytestmark = pytest.mark.xdist_group("mta")
-
 WRONG_PASSWORD = "errada-çim-77b0"
 SECONDS = 20
 """What a check may take as a whole."""

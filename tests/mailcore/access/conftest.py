@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mailcore.access import passwords
+from tests.actors import CHEAP_HASHES
 
 
 @pytest.fixture(autouse=True)
@@ -14,10 +15,7 @@ def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     if request.node.get_closest_marker("real_hashes"):
         yield
         return
-    from argon2 import PasswordHasher
-
-    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "_hasher", lambda: hasher)
+    monkeypatch.setattr(passwords, "_hasher", lambda: CHEAP_HASHES)
     passwords._nobodys.cache_clear()
     yield
     passwords._nobodys.cache_clear()

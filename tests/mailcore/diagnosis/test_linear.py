@@ -70,5 +70,6 @@ def test_a_megabyte_costs_little(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_twice_the_text_is_at_most_twice_the_work(name: str) -> None:
-    half, whole = (filled(TEXTS[name], size) for size in (75_000, 150_000))
-    assert holds(lambda: cost(whole) < 3 * cost(half) + 0.1)
+    """Of so little that nothing is left out yet; what grows unseen here makes the megabyte cost much."""
+    half, whole = (filled(TEXTS[name], size) for size in (10_000, 20_000))
+    assert holds(lambda: cost(whole) < 3 * cost(half) + 0.05)

@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -15,16 +14,16 @@ import pytest
 from pydantic import SecretStr
 
 from mailcore.health.check import CheckResult, check
+from mailcore.transports import smtp
 from mailcore.transports.base import Connection, Step
 from mailcore.vocabulary import Kind, Security, StepState
 from tests.peers import certificates
 from tests.peers.elastic_server import Answer, ElasticPeer
 from tests.peers.elastic_server import Stall as ElasticStall
 from tests.peers.smtp_server import Drip, Drop, Say, SmtpPeer, Stall
+from tests.side_by_side import side_by_side
 
 USER, PASSWORD = "ana@exemplo.com.br", "çenha-Segr3da"
-SOON = 6.0
-"""Seconds, for a check of a server that waits for TLS in silence: most of its time is the wait for a greeting."""
 STAGES = ["resolve", "connect", "greeting", "tls", "ehlo", "auth", "sender"]
 
 
@@ -40,6 +39,12 @@ def connection(peer: SmtpPeer, **changes: object) -> Connection:
         from_address=USER,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def _soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second for the greeting of a server that waits for TLS in silence; what is tried then has its time."""
+    monkeypatch.setattr(smtp, "CHECK_LIMITS", replace(smtp.CHECK_LIMITS, greeting=0.5, quit=0.1))
 
 
 def states(result: CheckResult) -> dict[str, str]:
@@ -144,9 +149,10 @@ def test_a_bad_certificate_is_refused_and_shown(which: str, code: str, words: st
 # ---------------------------------------------------------------------- what a person would try
 
 
+@pytest.mark.usefixtures("_soon_over")
 def test_direct_tls_on_a_port_taken_for_starttls_is_offered() -> None:
     with SmtpPeer(users={USER: PASSWORD}, security="ssl_tls") as peer:
-        result = check(connection(peer, security=Security.STARTTLS), seconds=SOON)
+        result = check(connection(peer, security=Security.STARTTLS))
         assert peer.logins == []
     assert result.diagnosis is not None
     best = result.suggestions[0]
@@ -183,10 +189,11 @@ def test_starttls_taken_away_is_never_answered_with_plain_text() -> None:
     assert result.suggestions == ()
 
 
+@pytest.mark.usefixtures("_soon_over")
 def test_what_does_not_verify_is_not_offered() -> None:
     tls = certificates.server_context(certificates.UNKNOWN_AUTHORITY)
     with SmtpPeer(users={USER: PASSWORD}, security="ssl_tls", tls=tls) as peer:
-        result = check(connection(peer, security=Security.STARTTLS), seconds=SOON)
+        result = check(connection(peer, security=Security.STARTTLS))
         assert peer.logins == []
     assert result.suggestions == ()
 
@@ -222,11 +229,12 @@ def test_a_user_that_a_service_has_everybody_type_gets_no_domain() -> None:
         assert [user for _, user in peer.logins] == ["apikey"]
 
 
+@pytest.mark.usefixtures("_soon_over")
 def test_nothing_is_tried_where_nobody_asked_for_it() -> None:
     with SmtpPeer(users={"ana": PASSWORD}, security="ssl_tls") as peer:
         assert check(connection(peer, username=USER), probe=False).suggestions == ()
         assert [user for _, user in peer.logins] == [USER]
-        assert check(connection(peer, security=Security.STARTTLS), probe=False, seconds=SOON).suggestions == ()
+        assert check(connection(peer, security=Security.STARTTLS), probe=False).suggestions == ()
 
 
 def test_a_closed_port_is_said_so() -> None:
@@ -287,7 +295,8 @@ def talker(first: bytes, *, keep_talking: bool = False) -> Iterator[int]:
         (b"421 4.7.0 later\r\n", "temporary"),
     ],
 )
-def test_a_first_word_that_is_wrong(first: bytes, code: str) -> None:
+def test_a_first_word_that_is_wrong(first: bytes, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "CHECK_LIMITS", replace(smtp.CHECK_LIMITS, quit=0.1))
     with talker(first) as port:
         began = time.monotonic()
         result = check(
@@ -307,13 +316,11 @@ def test_a_stall_at_any_stage_ends_in_time(action: Stall | Drip) -> None:
         with SmtpPeer(users={USER: PASSWORD}, security="starttls") as peer:
             peer.script[moment] = action
             began = time.monotonic()
-            result = check(connection(peer), seconds=4)
+            result = check(connection(peer), seconds=3)
             return result, time.monotonic() - began
 
-    with ThreadPoolExecutor(len(expected)) as pool:  # all they do is wait
-        results = dict(zip(expected, pool.map(checked, expected), strict=True))
-    for moment, (result, seconds) in results.items():
-        assert seconds < 6, moment
+    for moment, (result, seconds) in zip(expected, side_by_side(checked, expected), strict=True):
+        assert seconds < 5, moment
         assert result.diagnosis is not None
         assert result.diagnosis.category == "network"
         assert states(result)[expected[moment]] == "failed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import shutil
@@ -24,6 +23,7 @@ from mailcore.storage import history
 from mailcore.storage.backup import back_up, restore
 from mailcore.storage.history import Belonging, look
 from mailcore.vocabulary import SendStatus
+from tests import forked
 from tests.actors import ME
 
 NOW = datetime.now(UTC)
@@ -150,7 +150,7 @@ def _open_again_and_again(folder: Path, times: int) -> None:
 
 def test_processes_that_open_and_renew_at_once_accuse_nobody(settings: Settings) -> None:
     Mailcore(settings).close()
-    other = multiprocessing.get_context("spawn").Process(target=_open_again_and_again, args=(settings.data_dir, 4))
+    other = forked.make(_open_again_and_again, (settings.data_dir, 4))
     other.start()
     ours = 0
     while other.is_alive():
