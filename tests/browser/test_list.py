@@ -154,19 +154,6 @@ def test_arrows_move_the_selection_and_enter_opens(page: Any, url: str, core: Ma
     expect_selected(page, "Servidor 02")
 
 
-_UNDER_NEWS = """() => {
-  const news = document.querySelector('[data-testid="stToast"]').getBoundingClientRect();
-  const isUnder = (control) => {
-    const at = control.getBoundingClientRect();
-    return !control.closest('[data-testid="stToast"]') && at.width && at.right > news.left && at.left < news.right
-      && at.bottom > news.top && at.top < news.bottom;
-  };
-  const controls = document.querySelectorAll('[data-testid="stApp"] :is(button, input, a)');
-  return [...controls].filter(isUnder).map((control) => control.outerHTML.slice(0, 200));
-}"""
-"""What can be pressed and is under what was just said."""
-
-
 def test_the_table_is_one_stop_of_the_tab_key_and_headings_sort_by_keyboard(
     page: Any, url: str, core: Mailcore
 ) -> None:
