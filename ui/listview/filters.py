@@ -78,8 +78,8 @@ class Choice:
         return self.options[self.key.get() or self.standard]
 
     def begin(self, address: Mapping[str, str], *, anew: bool = False) -> None:
-        """Take what the address says, where nothing is chosen yet or ``anew``."""
-        if anew or not self.key.is_set():
+        """Take what the address says, where nothing is chosen yet, nothing that there is now, or ``anew``."""
+        if anew or self.key.get() not in self.options:
             wanted = address.get(self.parameter, "")
             self.key.set(wanted if wanted in self.options else self.standard)
 
