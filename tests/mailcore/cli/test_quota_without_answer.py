@@ -26,8 +26,6 @@ from tests.peers.elastic_server import Answer, ElasticPeer, Request
 KEYS = ("daily_limit", "credits", "reputation", "status", "sent_today", "delivered_today")
 
 
-# One test process, that the last test's waiting is done while the others wait.
-pytestmark = pytest.mark.xdist_group("silent services")
 WORDS: dict[str, Any] = {"keys": {"FALA"}, "statistics": {"EmailTotal": 37, "Delivered": 30}}
 
 
@@ -106,7 +104,7 @@ def test_nobody_waits_longer_than_asked_and_what_came_is_whole(
         register(core, silent=3)
         begun = time.monotonic()
         *silent, talks = core.quotas(wait=3.0)  # far more than one that talks needs, on a busy machine too
-        assert time.monotonic() - begun < 7
+        assert time.monotonic() - begun < 15  # half of what a request may take
         assert (talks.limit, talks.used, talks.unavailable) == (50, 37, ())
         assert all([name for name, _ in each.unavailable] == list(KEYS) for each in silent)
 
