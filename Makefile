@@ -37,10 +37,11 @@ demo: $(VENV)/.app
 	$(BIN)/python -m demo
 
 # On every processor; what was skipped is listed at the end with its reason.
+# It keeps the tests as it has compiled them, also where the environment forbids that: each process would do it again.
 # Alone: make test PYTEST_ARGS="-n 0 -k word".  Property tests for longer: MAILCORE_HYPOTHESIS=thorough make test
 test: $(VENV)/.dev
 	@$(BIN)/python -m compileall -q mailcore ui pages demo
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -36,9 +36,13 @@ if TYPE_CHECKING:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """For ``-n auto``, as many as there are processors: with more, browsers keep each other waiting too long."""
+    """For ``-n auto``, three for every two processors.
+
+    A test process waits a sixth of its time, for peers and for what is answered late on purpose: with as many as
+    processors these idle. Each more costs what it starts for itself (PostgreSQL, a browser, a loaded Streamlit).
+    """
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(2, processors)
+    return max(2, processors + processors // 2)
 
 
 def pytest_configure() -> None:

@@ -22,6 +22,7 @@ from .driver import choose, expect, field, go, list_rows, open_list, press, rows
 
 PASSWORD = "Segredo-Único-7391"
 HEADINGS = ["Descrição", "Servidor", "Conta", "Cota hoje", "Último teste", "Ativo", "Padrão"]
+SELECTED = '.mailcore-rows tr[aria-selected="true"] td:nth-child(2) .text'
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def names(core: Mailcore) -> list[str]:
 
 def selected(page: Any) -> list[str]:
     """The descriptions of the rows that look selected."""
-    found: list[str] = page.locator('.mailcore-rows tr[aria-selected="true"] td:nth-child(2) .text').all_text_contents()
+    found: list[str] = page.locator(SELECTED).all_text_contents()
     return found
 
 
@@ -52,7 +53,7 @@ def expect_selected(page: Any, *wanted: str) -> None:
         expect(page.get_by_text(f"Selecionado: {wanted[0]}", exact=True)).to_be_visible()
     elif wanted:
         expect(page.get_by_text(f"{len(wanted)} selecionados", exact=True)).to_be_visible()
-    assert selected(page) == list(wanted)
+    expect(page.locator(SELECTED)).to_have_text(list(wanted))
 
 
 # -- One row

@@ -72,7 +72,9 @@ def put_cursor(page: Any, place: str, nth: int = 0) -> tuple[str, Any] | None:
         grid = page.locator(".st-key-grid")
         # The grid is a canvas under a scroller, which is what takes a click. Drawn anew meanwhile, it loses one.
         for tries_left in (3, 2, 1, 0):
-            grid.locator(".dvn-scroller").click(position={"x": 200, "y": 60})
+            # Each time another cell: a click on the one that was clicked before opens an editor over the grid.
+            row = (nth + tries_left) % 3
+            grid.locator(".dvn-scroller").click(position={"x": 200, "y": 60 + 35 * row})
             try:
                 page.wait_for_function("!!document.activeElement.closest('.st-key-grid')", timeout=5_000)
                 break
