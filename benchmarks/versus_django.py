@@ -104,7 +104,7 @@ class App:
 
     def delete(self, name: str) -> float:
         # The record that was saved is selected.
-        asked = self._press("Apagar", "document.querySelector('[role=dialog] .st-key-delete_ok button')", name)
+        asked = self._press("Apagar", "document.querySelector('[role=dialog] .st-key-delete_yes button')", name)
         ok = self._page.get_by_role("dialog").get_by_role("button", name="OK")
         gone = _of(_GONE, list_page.ROWS, "!document.querySelector('[role=dialog]')")
         return asked + waited(self._page, ok.click, gone, name)

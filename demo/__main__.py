@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo.batch import draft
 from demo.certificates import Authority
 from demo.elastic import ElasticEmail
 from demo.month import DAYS, fill
@@ -48,6 +49,7 @@ def fill_once(core: Mailcore, ports: dict[str, int], ca_pem: str, days: int = DA
     servers = register(core, ports, ca_pem)
     fill(core, servers, days)
     core.check_all(servers=core.all_servers())
+    draft(core, servers["Clínica Bem Viver — lembretes"])
     return True
 
 

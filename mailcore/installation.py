@@ -16,7 +16,7 @@ from mailcore.arguments import need, need_count, need_one_of, need_text
 from mailcore.audit import Trail
 from mailcore.batches.suppressions import Suppressions
 from mailcore.batches.unsubscribing import Unsubscribing
-from mailcore.health.portfolio import PORTFOLIO_SECONDS, ignore_checked
+from mailcore.health.portfolio import PORTFOLIO_SECONDS, attention, ignore_checked
 from mailcore.health.service_figures import FiguresCache
 from mailcore.quota import external_use, holds, reports, series
 from mailcore.quota.reports import QuotaQuery
@@ -203,7 +203,7 @@ class Mailcore:
 
     def attention(self) -> Attention:
         """Return what will stop working soon; see :func:`mailcore.health.portfolio.attention`."""
-        return self._checks.attention()
+        return attention(self.database)
 
     def explain(self, text: str, *, phase: str = "", provider: str = "") -> list[Explained]:
         """Explain a pasted text; see :func:`mailcore.registry.named_in_text.explain_of`."""

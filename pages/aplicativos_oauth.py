@@ -7,7 +7,7 @@ from ui.navigation import enter_through_app
 enter_through_app("aplicativos_oauth")
 st.title("Aplicativos OAuth")
 
-from ui.aplicativos_oauth import app_form, list_of_apps, steps_to_register
+from ui.aplicativos_oauth import app_form, field_to_change, list_of_apps, steps_to_register
 from ui.context import faults, mailcore, notices
 from ui.shortcuts import shortcuts
 
@@ -17,4 +17,5 @@ with faults():
     list_of_apps(core)
     provider, mode = app_form(core)
     steps_to_register(provider, mode)
-shortcuts({})
+field = field_to_change()
+shortcuts({}, focus=field, focus_token=field or "")

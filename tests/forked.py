@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADED = [
@@ -77,12 +78,82 @@ def run_command(
         return subprocess.CompletedProcess(command, process.exitcode, out, err)
 
 
+class Command:
+    """A ``python -m mailcore`` under way, that is talked to while it runs."""
+
+    def __init__(self, arguments: Sequence[object], *, env: Mapping[str, str], streams: Sequence[int] = ()) -> None:
+        """Start it with exactly this environment.
+
+        Args:
+            streams: descriptors in place of the last of its three standard streams; it gets copies of them.
+        """
+        (told, given), (out, says_out), (err, says_err) = os.pipe(), os.pipe(), os.pipe()
+        theirs = (told, says_out, says_err)
+        taken = (*theirs[: 3 - len(streams)], *streams)
+        self._process = make(_talking, ([str(each) for each in arguments], dict(env), *map(_Handed, taken)))
+        self._process.start()
+        for descriptor in theirs:
+            os.close(descriptor)
+        self.stdin = os.fdopen(given, "w", encoding="utf-8")
+        self.stdout, self.stderr = (os.fdopen(each, encoding="utf-8") for each in (out, err))
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def wait(self, seconds: float = 60) -> int:
+        """Return its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it took longer; it is gone.
+        """
+        self._process.join(seconds)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+            raise subprocess.TimeoutExpired("mailcore", seconds)
+        return self._process.exitcode
+
+    def communicate(self, given: str = "", seconds: float = 60) -> tuple[str, str]:
+        """Give it this, wait for its end, and return the rest of what it wrote.
+
+        Raises:
+            subprocess.TimeoutExpired: it took longer; it is gone.
+        """
+        with self.stdin, self.stdout, self.stderr:
+            self.stdin.write(given)
+            self.stdin.close()
+            self.wait(seconds)  # a pipe holds far more than a command writes
+            return self.stdout.read(), self.stderr.read()
+
+
+class _Handed:
+    """A descriptor that a process which is being started gets a copy of."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __reduce__(self) -> tuple[Callable[[Any], int], tuple[Any]]:
+        from multiprocessing.reduction import DupFd  # which Windows has not
+
+        return _taken, (DupFd(self._descriptor),)
+
+
+def _taken(handed: Any) -> int:
+    return int(handed.detach())
+
+
 def redirect(stdin: str | Path, stdout: str | Path, stderr: str | Path) -> None:
     """Give this process, which was forked, standard streams of its own; what is written goes to a file's end."""
     for number, (path, flags) in enumerate(((stdin, os.O_RDONLY), *((path, _APPEND) for path in (stdout, stderr)))):
         opened = os.open(path, flags, 0o600)
         os.dup2(opened, number)
         os.close(opened)
+    _open_streams()
+
+
+def _open_streams() -> None:
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
@@ -102,6 +173,25 @@ def become(env: Mapping[str, str]) -> None:
 
 def _command(arguments: list[str], env: dict[str, str], folder: str) -> None:
     redirect(*(os.path.join(folder, stream) for stream in ("0", "1", "2")))
+    _run(arguments, env)
+
+
+def _talking(arguments: list[str], env: dict[str, str], *streams: int) -> None:
+    os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    for stream in set(streams):
+        os.close(stream)
+    if os.isatty(0):
+        import fcntl
+        import termios
+
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    _open_streams()
+    _run(arguments, env)
+
+
+def _run(arguments: list[str], env: dict[str, str]) -> None:
     become(env)
     sys.argv = ["mailcore", *arguments]
     from mailcore.__main__ import run

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from demo.__main__ import fill_once, start_servers
+from demo.batch import RECIPIENTS
 from demo.portfolio import ELASTIC, EXAMPLES, KEY, NOWHERE, STARTTLS, TLS
 from mailcore import LedgerQuery, Mailcore, Origin, SendStatus, compose
 from mailcore.settings import Settings
-from mailcore.vocabulary import CheckState, QuotaState
+from mailcore.vocabulary import BatchState, CheckState, QuotaState
 from tests.actors import ME
 
 
@@ -53,6 +54,13 @@ def test_its_servers_answer_and_its_data_shows_every_state(tmp_path: Path, monke
         changes = core.trail.read().changes
         assert len({change.who for change in changes}) == 3
         assert len({change.at.date() for change in changes}) > 2
+
+        (batch,) = core.batches.find().batches
+        assert (batch.state, batch.total, batch.pending) == (BatchState.DRAFT, RECIPIENTS, RECIPIENTS - 1)
+        core.batches.start(batch.id, actor=ME)
+        core.batches._worker.work()
+        batch = core.batches.get(batch.id)
+        assert (batch.sent, batch.refused, batch.suppressed) == (RECIPIENTS - 3, 2, 1)
 
         for name, to in (("Clínica Bem Viver — lembretes", "bia@outro.example"), (ELASTIC, "caio@outro.example")):
             message = compose(from_address=servers[name].from_address, to=to, subject="Teste", text="Olá")

@@ -10,7 +10,7 @@ import sys
 import sysconfig
 import tomllib
 import venv
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -18,11 +18,14 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_FILE = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, BUILD = _FILE["project"], _FILE["build-system"]
 NETWORK_FAULTS = ("Temporary failure", "Failed to establish", "timed out", "ProxyError", "(from versions: none)")
 
 OPEN = """
 import mailcore
+import mailcore.diagnosis.replies as replies
+print(replies.classify("535 5.7.8 no"))
 with mailcore.open_mailcore() as core:
     draft = mailcore.ServerDraft(name="Loja", host="a.example", requires_auth=False, from_address="a@exemplo.com.br")
     core.servers.create(draft, actor=mailcore.computer_user())
@@ -34,7 +37,7 @@ with mailcore.open_mailcore() as core:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout, built with the tools installed here."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = "import sys, hatchling.build; print(hatchling.build.build_wheel(sys.argv[1]))"
+    build = f"import sys, {BUILD['build-backend']} as backend; print(backend.build_wheel(sys.argv[1]))"
     done = subprocess.run(
         [sys.executable, "-c", build, str(folder)], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -73,12 +76,10 @@ def try_out(programs: Path, elsewhere: Path) -> None:
     """Use the installed library and its command from a folder that has nothing to do with it."""
     assert "uso: mailcore " in run(programs, elsewhere, "mailcore", "--help")
     assert "uso: python -m mailcore " in run(programs, elsewhere, "python", "-m", "mailcore", "--help")
-    # A text of every data file: the diagnoses, the catalogue, the migrations.
-    assert "auth/" in run(
-        programs, elsewhere, "python", "-c", "import mailcore.diagnosis.replies as r; print(r.classify('535 5.7.8 no'))"
-    )
+    # A text of every data file: the catalogue, the diagnoses, the migrations.
     assert "smtp.gmail.com" in run(programs, elsewhere, "mailcore", "servers", "suggest", "ana@gmail.com")
-    first = run(programs, elsewhere, "python", "-c", OPEN)
+    diagnosed, first = run(programs, elsewhere, "python", "-c", OPEN).split("\n", 1)
+    assert "auth/" in diagnosed
     assert str(programs.parent) in first.split()[0]
     assert str(ROOT) not in first
     assert str(elsewhere / "home") in first
@@ -109,9 +110,17 @@ def test_installed_without_the_registry_it_works_from_anywhere(wheel: Path, tmp_
     try_out(programs, tmp_path / "elsewhere")
 
 
-def test_pip_install_in_an_empty_environment(tmp_path: Path) -> None:
+def test_the_wheel_was_built_with_what_pip_would_fetch_for_it() -> None:
+    for text in BUILD["requires"]:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(version(requirement.name)), requirement
+    assert {Requirement(text).name for text in BUILD["requires"]} == {BUILD["build-backend"].split(".")[0]}
+
+
+def test_pip_install_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    """Of the wheel that pip would build of the checkout: with the tools it would fetch, as the test above holds."""
     programs = new_environment(tmp_path / "env")
-    done = install(programs, "--retries", "1", "--timeout", "10", str(ROOT))
+    done = install(programs, "--retries", "1", "--timeout", "10", "--no-compile", str(wheel))
     if done.returncode and any(fault in done.stderr for fault in NETWORK_FAULTS):
         pytest.skip("no package registry can be reached from here, so the libraries it needs cannot be installed")
     assert done.returncode == 0, done.stderr

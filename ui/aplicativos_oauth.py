@@ -108,6 +108,11 @@ def app_form(core: Mailcore) -> tuple[str, OAuthMode]:
     return provider or next(iter(OAUTH_PROVIDER)), mode
 
 
+def field_to_change() -> str | None:
+    """Where the cursor goes after "Alterar", which may stand a long list above the fields; None for a new one."""
+    return _key("name").name if APPS_EDITING.get() is not None else None
+
+
 def _secret_fields(edited: OAuthApp | None) -> None:
     has_secret = edited is not None and edited.secret_ref is not None
     # What is typed goes to the program and never back to the browser.

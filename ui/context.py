@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
 
 _log = logging.getLogger(__name__)
+
+first_page = threading.Event()
+"""Set once a page of this process has been drawn."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -91,6 +95,7 @@ def page_faults(page: str) -> Iterator[None]:
         )
     else:
         _spare_collections(page)
+        first_page.set()
 
 
 def note(*sentences: str) -> None:

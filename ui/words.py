@@ -26,6 +26,7 @@ from mailcore.labels import (
 from mailcore.registry.fields import FIELD
 from mailcore.transports import KIND_LABELS as KIND
 from mailcore.transports import step_label
+from mailcore.vocabulary import BatchState, RecipientStatus
 from ui.formats import MOMENT, number
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "SUPPRESSION_SOURCE",
     "UNIT",
     "WINDOW",
+    "recipient_status",
     "step_label",
     "value",
 ]
@@ -56,6 +58,12 @@ FOLLOW_STATE = {"submitted": "na fila do serviço", "in_progress": "entregando",
 
 _AMOUNT = "daily_limit"
 """The one number of a record that counts something; a port is a name."""
+
+
+def recipient_status(status: RecipientStatus, state: BatchState) -> str:
+    """What became of one recipient of a batch; nobody is in line for one that was cancelled."""
+    is_over = state is BatchState.CANCELLED and status is RecipientStatus.PENDING
+    return "Não enviada" if is_over else RECIPIENT_STATUS[status]
 
 
 def value(field: str, stored: object) -> str:

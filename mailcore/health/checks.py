@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailcore.actor import Actor, needs
 from mailcore.health.check import check
-from mailcore.health.portfolio import PORTFOLIO_SECONDS, Attention, active_servers, attention, check_all, ignore_checked
+from mailcore.health.portfolio import PORTFOLIO_SECONDS, active_servers, check_all, ignore_checked
 from mailcore.quota.holds import forgive_logins, refuse_pause, refuse_probing, state_in
 from mailcore.registry.drafts import clean_for_check
 from mailcore.rights import Right
@@ -111,10 +111,6 @@ class Checks:
         secret = self._servers.secret_for(opened, cleaned, typed)
         token = self._servers.tokens.source_for_draft(cleaned, opened, authorization, actor)
         return check(connection_for(cleaned, secret, self._settings, token), on_step)
-
-    def attention(self) -> Attention:
-        """Return what will stop working soon; see :func:`mailcore.health.portfolio.attention`."""
-        return attention(self._database)
 
     def _check_one_of_many(self, actor: Actor, server: MailServer) -> CheckResult:
         """Check a server, unless its login was refused again and again: nobody looks at this one try."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from mailcore.errors import FieldError, ValidationError
 from mailcore.messages.addresses import parse_address
@@ -190,14 +190,8 @@ class _Cleaning:
 
     def _cleaned(self, row: Field) -> Any:
         """What any kind of server takes for a field, by its sort alone."""
-        rules: dict[Sort, Callable[[Field], Any]] = {
-            Sort.LINE: self._line,
-            Sort.LINES: self._lines,
-            Sort.ADDRESS: self._address,
-            Sort.NUMBER: self._number,
-        }
-        rule = rules.get(row.sort)
-        return rule(row) if rule else getattr(self.draft, row.name)
+        rule = self._RULES.get(row.sort)
+        return rule(self, row) if rule else getattr(self.draft, row.name)
 
     def _line(self, row: Field) -> str:
         value = str(getattr(self.draft, row.name)).strip()
@@ -245,6 +239,13 @@ class _Cleaning:
         if re.fullmatch(r"[0-9]{1,3}([. ][0-9]{3})+", text):  # 10.000, as the screen writes it
             text = re.sub("[. ]", "", text)
         return self.number(row.name, text)
+
+    _RULES: ClassVar[dict[Sort, Callable[[Any, Field], Any]]] = {
+        Sort.LINE: _line,
+        Sort.LINES: _lines,
+        Sort.ADDRESS: _address,
+        Sort.NUMBER: _number,
+    }
 
 
 def _is_whole(text: str) -> bool:

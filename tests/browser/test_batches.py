@@ -136,6 +136,11 @@ def test_fifty_from_a_spreadsheet(
     page.get_by_role("option", name="Recusada", exact=True).click()
     (refused,) = rows(page)
     assert (refused["Linha"], refused["Destinatário"]) == ("3", "cliente2@exemplo.com.br")
+    page.set_viewport_size({"width": 400, "height": 900})  # a card, whose first line says what its number is
+    assert page.evaluate(
+        "getComputedStyle(document.querySelector('.mailcore-rows tbody td.end'), '::before').content"
+    ) not in ("none", "")
+    page.set_viewport_size({"width": 1280, "height": 900})
     with page.expect_download() as downloading:
         press(page, "Baixar resultado (CSV)")
     lines = Path(downloading.value.path()).read_text("utf-8-sig").splitlines()

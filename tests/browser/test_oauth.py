@@ -157,6 +157,7 @@ def test_from_a_refused_password_to_a_record_that_works_by_what_the_screen_says(
     press(page, "Alterar")
     expect(page.get_by_role("heading", name="Alterar “Entra da empresa”")).to_be_visible()
     settled(page)  # until then the form before it still stands there, paled
+    expect(field(page, "Nome")).to_be_focused()  # a long list may stand between the button and the fields
     field(page, "ID do cliente").fill("app")
     press(page, "Salvar")
     expect(page.get_by_text("foi salvo.")).to_be_visible()

@@ -203,7 +203,7 @@ def test_the_ledger_is_read_in_pieces(core: Mailcore) -> None:
             "at": now - timedelta(seconds=number),
             "account_key": shop.account_key,
         }
-        for number in range(24_000)
+        for number in range(8_000)
     ]
     with core.database.write() as session:
         session.execute(insert(Send), rows)
@@ -211,14 +211,14 @@ def test_the_ledger_is_read_in_pieces(core: Mailcore) -> None:
 
     def peak(most: int) -> float:
         tracemalloc.start()
-        total = sum(len(part) for part in frames.sends_in_chunks(core, most=most, rows=1_000))
+        total = sum(len(part) for part in frames.sends_in_chunks(core, most=most, rows=333))
         _, highest = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert total == most
         return highest
 
-    peak(3_000)
-    assert peak(24_000) < 1.5 * peak(3_000)
+    peak(1_000)
+    assert peak(8_000) < 1.5 * peak(1_000)
 
 
 def test_without_pandas_it_says_what_to_install() -> None:

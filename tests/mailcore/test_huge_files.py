@@ -12,8 +12,9 @@ import pytest
 
 from mailcore import Mailcore
 from mailcore.errors import ValidationError
+from mailcore.registry import exchange_file
 from mailcore.registry.exchange import plan_import
-from mailcore.registry.exchange_file import MAX_BYTES, MAX_RECORDS
+from mailcore.registry.exchange_file import MAX_BYTES
 from mailcore.registry.remarks import MOST_TOLD
 from mailcore.settings import Settings
 
@@ -149,8 +150,13 @@ def test_of_use_elsewhere_too(sqlite_core: Mailcore) -> None:
     assert caught.value.errors[-1].message == "E mais 30 linhas com erro."
 
 
-def test_a_file_of_too_many_servers_is_not_read_to_its_end(sqlite_core: Mailcore) -> None:
-    rows = b"".join(b";n%d;h.example;25;none;a@b.example\n" % number for number in range(MAX_RECORDS + 1))
+def test_a_file_of_too_many_servers_is_not_read_to_its_end(
+    sqlite_core: Mailcore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert exchange_file.MAX_RECORDS == 50_000
+    most = 1_200
+    monkeypatch.setattr(exchange_file, "MAX_RECORDS", most)
+    rows = b"".join(b";n%d;h.example;25;none;a@b.example\n" % number for number in range(most + 2))
     plan = plan_import(sqlite_core.database, HEADER + rows)
-    assert ["mais de 50.000 servidores" in remark.message for remark in plan.errors] == [True]
-    assert len(plan.created) == MAX_RECORDS
+    assert ["mais de 1.200 servidores" in remark.message for remark in plan.errors] == [True]
+    assert len(plan.created) == most

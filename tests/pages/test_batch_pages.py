@@ -101,10 +101,16 @@ def test_a_batch_from_pasted_cells_to_its_end(core: Mailcore) -> None:
     assert core.batches.get(batch.id).state is BatchState.PAUSED
     app = press(app, "Retomar")
     assert core.batches.get(batch.id).state is BatchState.RUNNING
+    app = app.selectbox(key="lote_situacao").select("Na fila").run()
     app = press(app, "Cancelar lote")
     assert core.batches.get(batch.id).state is BatchState.RUNNING
     app = app.button(key="lote_dialogo_yes").click().run()
+    assert not app.exception
     assert core.batches.get(batch.id).state is BatchState.CANCELLED
+    # Nobody is in line for it any more.
+    assert {row["Situação"] for row in rows_of(app)} == {"Não enviada"}
+    assert ("Não enviadas", "3") in {(card.label, card.value) for card in app.metric}
+    assert to_csv(core, core.batches.get(batch.id)).decode("utf-8-sig").count(";Não enviada;") == 3
     assert not {"Pausar", "Retomar", "Cancelar lote"} & labels(app)
     app = press(app, "Todos os lotes")
     (row,) = rows_of(app)
@@ -190,7 +196,10 @@ def test_a_batch_whose_server_is_gone_offers_what_can_still_be_done(core: Mailco
         batch.state, batch.failed, batch.uncertain, batch.pending = BatchState.DONE, 1, 1, 0
     repeats = {"Tentar de novo as que falharam", "Tentar de novo as incertas"}
     assert "Retomar" in labels(page(lote=str(paused)))
-    assert repeats <= labels(page(lote=str(done)))
+    app = page(lote=str(done))
+    assert repeats <= labels(app)
+    app = press(app, "Tentar de novo as que falharam")
+    assert any("Quem está em Supressões fica de fora" in each.value for each in app.markdown)
     core.servers.delete(core.all_servers()[0].id, actor=ME)
 
     app = page(lote=str(paused))

@@ -101,7 +101,7 @@ class DnsPeer:
             break
         self._servers = [tcp, udp]
         for server in self._servers:
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+            threading.Thread(target=server.serve_forever, daemon=True).start()
         return self
 
     def stop(self) -> None:

@@ -136,7 +136,7 @@ class ElasticPeer:
         self._server.daemon_threads = True
         self._server.block_on_close = False  # a stalled request may be at it for a moment yet
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
     def stop(self) -> None:

@@ -59,6 +59,8 @@ class OAuthSmtpPeer:
             except OSError:
                 return
             self.connections += 1
+            # A reply after TLS's own last words would wait 40 ms for their acknowledgement (Nagle's algorithm).
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:

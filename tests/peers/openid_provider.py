@@ -116,7 +116,7 @@ def running_provider(port: int = 0) -> Iterator[OpenIdProvider]:
 
     server = QuietHTTPServer(("127.0.0.1", port), Handler)
     provider.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield provider

@@ -85,3 +85,34 @@ def test_it_ends_also_where_the_database_never_came(settings: Settings, monkeypa
         beside = background.Background(lambda: Mailcore(settings))
         beside.start()
         beside.stop()
+
+
+def test_it_begins_after_the_first_page(settings: Settings) -> None:
+    opened, began = threading.Event(), threading.Event()
+
+    def library() -> Mailcore:
+        opened.set()
+        return Mailcore(settings)
+
+    first_page = threading.Event()
+    beside = background.Background(library)
+    beside.start_after(first_page, began.set)
+    assert not opened.is_set()
+    first_page.set()
+    assert began.wait(SECONDS)
+    assert opened.is_set()
+    beside.stop()
+
+
+def test_it_begins_without_a_page_and_ends_without_having_begun(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never, began = background.Background(lambda: Mailcore(settings)), threading.Event()
+    never.start_after(threading.Event(), began.set)
+    never.stop()
+    assert not began.is_set()
+    monkeypatch.setattr(background, "FIRST_PAGE_SECONDS", 0.0)
+    alone = background.Background(lambda: Mailcore(settings))
+    alone.start_after(threading.Event(), began.set)
+    assert began.wait(SECONDS)
+    alone.stop()

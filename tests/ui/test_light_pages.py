@@ -1,4 +1,4 @@
-"""The list and the form use none of the heavy libraries that Streamlit loads for its tables, pictures and durations."""
+"""The list and the form use none of what Streamlit loads for its tables, pictures, durations and emoji."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 from pydantic import SecretStr
+from streamlit import delta_generator, env_util, string_util
 from streamlit.testing.v1 import AppTest
 
 from mailcore import Mailcore, ServerDraft
@@ -16,9 +17,10 @@ from mailcore.settings import load_settings
 from tests.actors import ME
 from ui.context import library
 from ui.durations import time_to_seconds
+from ui.first_run import leading_emoji, spare_first_run
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("pandas", "numpy", "pyarrow", "PIL", "altair")
+HEAVY = ("pandas", "numpy", "pyarrow", "PIL", "altair", "streamlit.emojis")
 
 
 class Watched(ModuleType):
@@ -68,3 +70,25 @@ def test_a_duration_means_the_same_as_to_streamlit() -> None:
 
     for written in ("0ms", "100ms", "1.5s", "1m", 2.5, None):
         assert time_to_seconds(written) == streamlits_own(written)
+
+
+def test_a_text_begins_with_the_same_emoji_as_to_streamlit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamlit.emojis import ALL_EMOJIS
+
+    one_of_each_beginning = {emoji[0]: emoji for emoji in ALL_EMOJIS if emoji[0] < "\U0001f300"}
+    for emoji in one_of_each_beginning.values():
+        assert leading_emoji(f"{emoji} Aviso") == (emoji, "Aviso")
+    for text in ("", " Observações", "Observações", "É 🚨", "Último teste", "2ª via", "— não"):
+        assert leading_emoji(text) == ("", text)
+    monkeypatch.setattr(string_util, "extract_leading_emoji", None)
+    spare_first_run()
+    assert string_util.extract_leading_icon("⚠️ Atenção") == ("⚠️", "Atenção")
+
+
+def test_streamlit_does_not_look_through_every_module_before_the_first_element(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bool] = []
+    monkeypatch.setattr(env_util, "is_repl", lambda: looked.append(True))
+    monkeypatch.setattr(delta_generator, "_use_warning_has_been_displayed", False)
+    spare_first_run()
+    AppTest.from_string("import streamlit as st; st.title('Loja')").run()
+    assert looked == []

@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 5.0
 """How often it is tried again where the library cannot be opened: the database may come back."""
+FIRST_PAGE_SECONDS = 5.0
+"""How long the first page is waited for: it loads beside nothing else. A start by itself has nobody to hold up."""
 
 
 class Background:
@@ -26,10 +28,27 @@ class Background:
     def __init__(self, library: Callable[[], Mailcore]) -> None:
         """Keep the way to the opened library, which raises :class:`MailcoreError` where there is none now."""
         self._library = library
+        self._first_page = threading.Event()
         self._is_over = threading.Event()
         self._threads: list[threading.Thread] = []
         self._core: Mailcore | None = None
         self._consumer: BatchConsumer | None = None
+
+    def start_after(self, first_page: threading.Event, then: Callable[[], None]) -> None:
+        """Begin in a thread once the first page is drawn, which it would hold up, or nobody has come for one.
+
+        Args:
+            then: what else no page waits for.
+        """
+
+        def wait_and_start() -> None:
+            first_page.wait(FIRST_PAGE_SECONDS)
+            if not self._is_over.is_set():
+                self.start()
+                then()
+
+        self._first_page = first_page
+        self._run("background-first", wait_and_start)
 
     def start(self) -> None:
         """Begin; where that is not possible yet, say why in the log and go on trying in a thread."""
@@ -41,7 +60,8 @@ class Background:
     def stop(self) -> None:
         """End after the messages in flight, and close the library."""
         self._is_over.set()
-        for thread in self._threads:
+        self._first_page.set()  # no longer waited for
+        for thread in self._threads:  # also one that another of them begins now
             thread.join()  # a renewal under way is stored first
         if self._consumer is not None:
             self._consumer.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager, suppress
 from functools import cache
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,7 +14,7 @@ from mailcore.access.doors import is_local_address, refusal_to_start
 from mailcore.access.passwords import prepare
 from mailcore.errors import ConfigurationError, MailcoreError
 from mailcore.settings import load_settings
-from ui.context import library
+from ui.context import first_page, library
 from ui.door.background import Background
 from ui.door.gate import Gate
 from ui.door.keeper import Keeper
@@ -40,23 +39,13 @@ def middleware() -> list[Middleware]:
 
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
-    """Open the library before the first page asks for it, and send batches meanwhile; end both at the end.
-
-    What no page waits for begins beside the first page, which it would hold up for a tenth of a second.
-    """
+    """Open the library before the first page asks for it, and send batches meanwhile; end both at the end."""
     background = Background(library)
     with suppress(MailcoreError):  # the background says why, and goes on trying
         await anyio.to_thread.run_sync(library)
-    beginning = Thread(target=_begin, args=(background,), name="background-first")
-    beginning.start()
+    background.start_after(first_page, prepare)
     yield
-    await anyio.to_thread.run_sync(beginning.join)
     await anyio.to_thread.run_sync(background.stop)
-
-
-def _begin(background: Background) -> None:
-    background.start()
-    prepare()
 
 
 def refuse_open_house() -> None:

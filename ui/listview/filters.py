@@ -78,8 +78,8 @@ class Choice:
         return self.options[self.key.get() or self.standard]
 
     def begin(self, address: Mapping[str, str], *, anew: bool = False) -> None:
-        """Take what the address says, where nothing is chosen yet or ``anew``."""
-        if anew or not self.key.is_set():
+        """Take what the address says, where nothing is chosen yet, nothing that there is now, or ``anew``."""
+        if anew or self.key.get() not in self.options:
             wanted = address.get(self.parameter, "")
             self.key.set(wanted if wanted in self.options else self.standard)
 
@@ -128,14 +128,14 @@ class Filters:
     def draw(self) -> DeltaGenerator:
         """Draw the filters, as the address has them at first; return their row, for what else belongs there."""
         address, anew = st.query_params, self.are_led_elsewhere()
+        if anew or not self._parts[0].key.is_set():
+            VIEWS.forget()  # the browser knows where it is: nothing older is under way
         for part in self._parts:
             part.begin(address, anew=anew)
         number = address.get("pagina", "1")
         if anew or not self.page.is_set():
             self.page.set(int(number) if number.isdecimal() and 0 < len(number) < 7 else 1)
         VIEW_CHANGED.forget()
-        if anew:
-            VIEWS.forget()  # the browser knows where it is: nothing older is under way
         row = st.container(horizontal=True, vertical_alignment="bottom")  # wraps on a narrow screen
         with row:
             for part in self._parts:

@@ -75,7 +75,7 @@ def _table(core: Mailcore, batch: Batch, status: RecipientStatus | None) -> pd.D
             {
                 "Linha": each.row,
                 "Destinatário": each.address,
-                "Situação": words.RECIPIENT_STATUS[shown],
+                "Situação": words.recipient_status(shown, batch.state),
                 "Quando": at.replace(tzinfo=None, microsecond=0) if at else None,
                 "O que houve": reason.title if reason else "",
                 "Resposta do servidor": " ".join(each.reply.split()),

@@ -41,14 +41,6 @@ _SHOWN = (
     RecipientStatus.UNCERTAIN,
     RecipientStatus.SUPPRESSED,
 )
-_STATUS = Choice(
-    "Situação",
-    "situacao",
-    BATCH_STATUS,
-    {_ALL: None, **{words.RECIPIENT_STATUS[status]: status for status in _SHOWN}},
-    _ALL,
-)
-_FILTERS = Filters(_STATUS, page=BATCH_RECIPIENTS_PAGE)
 _COLUMNS = (
     Column("row", "Linha", 70, is_number=True),
     Column("address", "Destinatário", 200, 2),
@@ -85,7 +77,7 @@ def _progress(core: Mailcore, batch_id: int, drawn: str) -> None:
             ("Não entregues", batch.failed),
             ("Incertas", batch.uncertain),
             ("Suprimidas", batch.suppressed),
-            ("Na fila", batch.pending),
+            ("Não enviadas" if batch.state is BatchState.CANCELLED else "Na fila", batch.pending),
         ):
             st.metric(label, number(count), border=True, width=150)
     _what_next(core, batch)
@@ -160,7 +152,8 @@ def questions(core: Mailcore, batch: Batch) -> None:
         count = counted(batch.failed + batch.refused, "destinatário que não recebeu", "destinatários que não receberam")
         _question(
             "Tentar de novo",
-            f"Enviar de novo a **{count}**, e a mais ninguém, por **{plain(batch.server_name)}**?",
+            f"Enviar de novo a **{count}**, e a mais ninguém, por **{plain(batch.server_name)}**? Quem está em "
+            "Supressões fica de fora: lá entram sozinhos os endereços que o servidor disse que não existem.",
             partial(core.batches.retry, batch.id, failed=True),
             "As que falharam estão de novo na fila.",
         )
@@ -185,36 +178,43 @@ def _question(title: str, sentence: str, do: Callable[..., object], done: str) -
 def recipients(core: Mailcore, batch: Batch) -> None:
     """Draw the recipients by state, each with the server's reply, and the result as a file."""
     st.subheader("Destinatários")
-    row = _FILTERS.draw()
-    found = core.batches.recipients(batch.id, status=_STATUS.chosen(), page=BATCH_RECIPIENTS_PAGE.get())
+    situation = _situation(batch)
+    filters = Filters(situation, page=BATCH_RECIPIENTS_PAGE)
+    row = filters.draw()
+    found = core.batches.recipients(batch.id, status=situation.chosen(), page=BATCH_RECIPIENTS_PAGE.get())
     with row:
-        result_file.buttons(core, batch, _STATUS.chosen())
+        result_file.buttons(core, batch, situation.chosen())
     if not found.matching:
-        nothing_found(_FILTERS, "Nenhum destinatário nesta situação.")
+        nothing_found(filters, "Nenhum destinatário nesta situação.")
     else:
         zone = core.settings.zone
         table(
             "lote_destinatarios",
             "Destinatários",
             _COLUMNS,
-            [(each.row, _cells(each, zone)) for each in found.recipients],
+            [(each.row, _cells(each, batch.state, zone)) for each in found.recipients],
             first=1 + 50 * (found.number - 1),
             total=found.matching,
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(counted(found.matching, "destinatário", "destinatários"))
-            pager(_FILTERS, shown=found.number, matching=found.matching, size=50)
-    _FILTERS.remember(lote=str(batch.id))
+            pager(filters, shown=found.number, matching=found.matching, size=50)
+    filters.remember(lote=str(batch.id))
 
 
-def _cells(each: BatchRecipient, zone: ZoneInfo) -> list[str | Cell]:
+def _situation(batch: Batch) -> Choice:
+    options = {words.recipient_status(status, batch.state): status for status in _SHOWN}
+    return Choice("Situação", "situacao", BATCH_STATUS, {_ALL: None, **options}, _ALL)
+
+
+def _cells(each: BatchRecipient, state: BatchState, zone: ZoneInfo) -> list[str | Cell]:
     status = shown_status(each)
     reason = reason_of(each)
     reply = " ".join(each.reply.split())[:200]
     return [
         number(each.row),
         each.address,
-        Cell(words.RECIPIENT_STATUS[status], tone=_TONES[status]),
+        Cell(words.recipient_status(status, state), tone=_TONES[status]),
         date_time(each.at, zone) if each.at else "",
         Cell(reason.title, below=reply) if reason else reply,
     ]

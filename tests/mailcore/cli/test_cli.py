@@ -30,7 +30,7 @@ from mailcore.transports import kinds
 from mailcore.transports.smtp_session import SmtpSession
 from mailcore.vocabulary import LimitUnit, LimitWindow, SameAddress, Security, SendStatus
 from tests.actors import ME
-from tests.forked import run_command
+from tests.forked import Command, run_command
 from tests.peers import certificates
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
 
@@ -297,20 +297,10 @@ def test_on_a_terminal_the_password_is_asked_unseen_and_a_delete_confirmed(cli: 
 
 def _on_terminal(arguments: list[str], answers: list[tuple[str, str]]) -> tuple[int, str]:
     """Run with a terminal of its own and answer its questions; return the exit code and all it showed."""
-    import fcntl
     import pty
-    import termios
 
     master, slave = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "mailcore", *arguments],
-        cwd=ROOT,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )
+    command = Command(arguments, env=os.environ, streams=[slave] * 3)
     os.close(slave)
     shown = b""
     waiting = list(answers)
@@ -325,7 +315,7 @@ def _on_terminal(arguments: list[str], answers: list[tuple[str, str]]) -> tuple[
         if waiting and shown.decode(errors="replace").endswith(waiting[0][0]):
             os.write(master, waiting.pop(0)[1].encode())
     os.close(master)
-    return child.wait(30), shown.decode()
+    return command.wait(), shown.decode()
 
 
 # ---------------------------------------------------------------------- options

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from mailcore.cli import main
+from tests.forked import Command
 from tests.mailcore.batches.sending import PASSWORD, SECONDS, SENDER, address, people
 from tests.peers.smtp_server import Received, Say, SmtpPeer
 
@@ -70,12 +70,6 @@ def create(run: Run, peer: SmtpPeer, tmp_path: Path) -> Run:
     return create
 
 
-def worker(*options: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "mailcore", "worker", *options]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
 class SomeArrived(list[Received]):
     """What a peer took; says so once there are as many as were asked for."""
 
@@ -97,11 +91,11 @@ def test_a_worker_ends_after_what_is_in_flight_and_another_one_goes_on(run: Run,
     assert list(batch) == KEYS["batch"].split()
     assert (batch["state"], batch["total"], batch["pending"], batch["refused"]) == ("running", 201, 200, 1)
     assert [each["units"] for each in batch["forecast"]] == [200]
-    first = worker("--threads", "2")
+    first = Command(["worker", "--threads", "2"], env=os.environ)
     assert arrived.event.wait(SECONDS)
-    first.send_signal(signal.SIGTERM)
-    out, said = first.communicate(timeout=SECONDS)
-    assert (first.returncode, out) == (0, "")
+    first.signal(signal.SIGTERM)
+    out, said = first.communicate(seconds=SECONDS)
+    assert (first.wait(), out) == (0, "")
     assert "Enviando lotes por até 2 conexões" in said
     _, batch, _ = run("batch", "show", "1")
     assert (batch["state"], batch["sent"], batch["uncertain"]) == ("running", len(arrived), 0)

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import socket
-import subprocess
 import sys
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from mailcore.cli import main, parser
 from mailcore.diagnosis.pasted import MAX_TEXT
 from mailcore.diagnosis.replies import CATEGORIES, PHASES
 from mailcore.transports.scrub import HIDDEN
-from tests.forked import run_command
+from tests.forked import Command, run_command
 from tests.peers import certificates
 from tests.peers.dns_server import DnsPeer
 from tests.peers.elastic_server import Answer, ElasticPeer
@@ -396,10 +395,9 @@ def test_on_a_terminal_the_stages_are_told_apart_from_the_document(
 
     number = register(peer)
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "mailcore", "servers", "check", str(number), "--json"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs) as child:
-        os.close(theirs)
-        out, _ = child.communicate(timeout=60)
+    command = Command(["servers", "check", number, "--json"], env=os.environ, streams=[theirs])
+    os.close(theirs)
+    out, _ = command.communicate()
     told = b""
     try:
         while chunk := os.read(ours, 4096):
@@ -407,7 +405,7 @@ def test_on_a_terminal_the_stages_are_told_apart_from_the_document(
     except OSError:  # Linux says EIO when the other side is gone
         pass
     os.close(ours)
-    ran = Ran(child.returncode, out.decode(), told.decode())
+    ran = Ran(command.wait(), out, told.decode())
     assert ran.code == 0
     assert list(states(ran.document)) == STAGES
     assert ran.err.count("✓") == len(STAGES)

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 import threading
 import urllib.request
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 
 from mailcore.cli import main
-from tests.forked import run_command
+from tests.forked import Command, run_command
 from tests.peers.certificates import authority_pem
 from tests.peers.oauth_server import OAuthPeer, Registered
 from tests.peers.oauth_smtp import OAuthSmtpPeer
@@ -78,14 +77,11 @@ def add_server(run: Callable[..., tuple[int, Any, str]], smtp: OAuthSmtpPeer, tm
     return server
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "mailcore", *arguments]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=dict(os.environ))
+def start(*arguments: str) -> Command:
+    return Command(arguments, env=os.environ)
 
 
-def said(process: subprocess.Popen[str], pattern: str) -> str:
-    assert process.stderr is not None
+def said(process: Command, pattern: str) -> str:
     for line in process.stderr:
         if found := re.search(pattern, line):
             return found[0]
@@ -128,9 +124,9 @@ def test_the_browser_comes_back_or_the_address_is_pasted(
     if way == "browser":
         with urllib.request.urlopen(back) as answer:
             assert "voltar ao terminal" in answer.read().decode()
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate()
     else:
-        out, err = process.communicate(f"http://localhost/?state=half\n{back}\n", timeout=30)
+        out, err = process.communicate(f"http://localhost/?state=half\n{back}\n")
         assert "não é de um pedido em andamento" in err
     assert json.loads(out) == {"server_id": server["id"], "state": "authorized", "user": ANA}
     assert not [secret for secret in peer.issued if secret in out + err]
@@ -149,7 +145,7 @@ def test_by_a_device_code(
     peer.clients["app"].secret = ""  # device codes are of public clients
     process = start("servers", "authorize", str(server["id"]), "--device", "--json")
     peer.enter_device(said(process, r"(?<=Código: )\w+"), ANA)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate()
     assert json.loads(out)["user"] == ANA
 
 
@@ -160,8 +156,8 @@ def test_a_person_who_declines_and_a_record_without_oauth(
     process = start("servers", "authorize", str(server["id"]))
     back = peer.sign_in(said(process, r"http://127\S+authorize\S+"), ANA, declines=True)
     threading.Thread(target=urllib.request.urlopen, args=(back,)).start()
-    _, err = process.communicate(timeout=30)
-    assert (process.returncode, "A permissão foi recusada." in err) == (4, True)
+    _, err = process.communicate()
+    assert (process.wait(), "A permissão foi recusada." in err) == (4, True)
     code, edited, _ = run("servers", "edit", str(server["id"]), "--auth", "password", "--secret-stdin", stdin="senha")
     assert (code, edited["auth"], edited["oauth_app_id"], edited["has_secret"]) == (0, "password", None, True)
     code, _, words = run("servers", "authorize", str(server["id"]))
@@ -184,7 +180,7 @@ def test_eight_processes_at_once_use_no_refresh_token_twice(
     number = str(add_server(run, smtp, tmp_path, add_app(run))["id"])
     process = start("servers", "authorize", number)
     peer_back = peer.sign_in(said(process, r"http://127\S+authorize\S+"), ANA)
-    process.communicate(f"{peer_back}\n", timeout=30)
+    process.communicate(f"{peer_back}\n")
     with ThreadPoolExecutor(8) as pool:
         command = ("servers", "check", number, "--json")
         at_once = [pool.submit(run_command, command, env=os.environ, seconds=120) for _ in range(8)]

@@ -213,12 +213,12 @@ def test_who_is_killed_before_the_message_left_keeps_the_unit_too(
 
 def test_killed_in_the_middle_of_whatever_they_do(open_core: Callable[[], Mailcore], workers: Workers) -> None:
     """Reserving as fast as they can: a death inside a transaction leaves the sums equal to the rows."""
-    core, kills, limit = open_core(), 5, 1_000
+    core, kills, limit = open_core(), 5, 400
     with HoldingPeer() as peer:
         server = register(core, peer, daily_limit=limit)
     workers.start(core, server, job="reserve", processes=10)
     for number in range(kills):
-        _wait_for(lambda enough=100 * (number + 1): _rows(core) >= enough)
+        _wait_for(lambda enough=40 * (number + 1): _rows(core) >= enough)
         workers.kill(number)
     codes = workers.finish()
     assert codes[kills:] == [0] * (10 - kills)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,6 +39,7 @@ from tests.actors import ME
 from tests.mailcore.diagnosis import provider_replies
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
+from tests.postgres import SharedDatabase
 from tests.properties import examples
 
 USER, PASSWORD = "ana@exemplo.com.br", "Segredo-Único-4471"
@@ -347,14 +349,12 @@ def test_a_long_schedule_passes_no_limit_on_either_database(
 
 
 @pytest.fixture(scope="module")
-def postgres_core(postgres_cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailcore]:
-    from tests.postgres import fresh_database
-
-    with fresh_database(postgres_cluster, "schedules") as url:
-        folder = tmp_path_factory.mktemp("schedules") / "data"
-        core = Mailcore(Settings(database_url=url, data_dir=folder, keyring="database"))  # type: ignore[arg-type]
-        yield core
-        core.close()
+def postgres_core(postgres_of_modules: SharedDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailcore]:
+    url = postgres_of_modules.take(f"schedules_{uuid4().hex[:12]}")
+    folder = tmp_path_factory.mktemp("schedules") / "data"
+    core = Mailcore(Settings(database_url=url, data_dir=folder, keyring="database"))  # type: ignore[arg-type]
+    yield core
+    core.close()
 
 
 # ---------------------------------------------------------------- when it will fit

@@ -58,9 +58,12 @@ def test_a_start_at_head_loads_only_what_it_needs(open_core: Callable[[], Mailco
     open_core()
     code = (
         "import sys\nfrom mailcore.cli import main\nassert main(['servers', 'list']) == 0\n"
+        "from mailcore import open_mailcore\nwith open_mailcore() as core:\n    core.attention()\n"
         "libraries = {'alembic', 'requests', 'jinja2', 'huey', 'openpyxl', 'argon2', 'smtplib'}\n"
         "ours = {'batches.front', 'health.checks', 'health.doctor', 'diagnosis.explain', 'registry.exchange'}\n"
         "heavy = (libraries | {f'mailcore.{name}' for name in ours}) & set(sys.modules)\n"
+        "import mailcore.batches.huey_queue\n"
+        "if core.database.is_sqlite:\n    heavy |= {'psycopg'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
     env = {
