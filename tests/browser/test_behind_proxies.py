@@ -179,10 +179,11 @@ def _answer_to_a_large_file(address: str, authority: str, place: str, headers: d
     for name, value in (headers | kind).items():
         connection.putheader(name, value)
     connection.endheaders(b'--limite\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n\r\n')
-    for _ in range(335):
-        if select([connection.sock], [], [], 0)[0]:
+    for _ in range(1_300):
+        # Sent only where there is room: nobody is hung up on while waiting to go on.
+        if select([connection.sock], [connection.sock], [], 60)[0]:
             break
-        connection.send(b"x" * 65_536)
+        connection.send(b"x" * 16_384)
     status = connection.getresponse().status
     connection.close()
     return status
