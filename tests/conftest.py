@@ -18,16 +18,12 @@ from uuid import uuid4
 import keyring
 import pytest
 from keyring.backends.fail import Keyring as NoKeyring
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine import Dialect, Engine
-from sqlalchemy.util import LRUCache
 
 from mailcore import Mailcore
 from mailcore.settings import Settings
-from mailcore.storage import database as storage
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.migrations import migrate
+from tests.compiled import compile_once
 from tests.scratch import scratch
 from ui.door import tickets
 
@@ -129,24 +125,8 @@ def _a_machine_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _statements_are_compiled_once() -> Iterator[None]:
-    """Let the engines of one kind of database share their compiled statements, as the threads of a program do.
-
-    Each test opens a database of its own; to compile its statements again took a quarter of the time of the suite's
-    quick tests. SQLAlchemy keeps them by dialect, and a dialect equals itself alone.
-    """
-    compiled: dict[type[Dialect], LRUCache[object, object]] = {}
     with pytest.MonkeyPatch.context() as patch:
-        for kind in (SQLiteDialect_pysqlite, PGDialect_psycopg):
-            patch.setattr(kind, "__hash__", lambda self: hash(type(self)))
-            patch.setattr(kind, "__eq__", lambda self, other: type(self) is type(other))
-        make = storage._engine
-
-        def engine(url: str) -> Engine:
-            made = make(url)
-            made._compiled_cache = compiled.setdefault(type(made.dialect), LRUCache(2_000))
-            return made
-
-        patch.setattr(storage, "_engine", engine)
+        compile_once(patch)
         yield
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 
 _MEMORY = "/dev/shm"
@@ -16,4 +15,7 @@ def scratch() -> str:
     chosen = os.environ.get("PYTEST_DEBUG_TEMPROOT")
     if chosen or "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
         return chosen or tempfile.gettempdir()
-    return _MEMORY if shutil.disk_usage(_MEMORY).free >= _ENOUGH else tempfile.gettempdir()
+    found = os.statvfs(_MEMORY)
+    # The programs of a virtual environment are made there too, and run.
+    is_good = found.f_bavail * found.f_frsize >= _ENOUGH and not found.f_flag & os.ST_NOEXEC
+    return _MEMORY if is_good else tempfile.gettempdir()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -246,8 +246,13 @@ def _of_code(code: str, phase: str, provider: str) -> Diagnosis:
 
 def _our_own(text: str) -> Diagnosis | None:
     """What this program had said itself: support pastes that too."""
-    code = next((code for code, words in texts().items() if words["title"].rstrip(".") in text), None)
+    code = next((code for code, title in _titles() if title in text), None)
     return in_general(code, reply=text) if code else None
+
+
+@cache
+def _titles() -> tuple[tuple[str, str], ...]:
+    return tuple((code, words["title"].rstrip(".")) for code, words in texts().items())
 
 
 # ---------------------------------------------------------------- one reply told once

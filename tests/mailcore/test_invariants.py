@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import signal
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
@@ -37,6 +34,7 @@ from mailcore.rights import Role
 from mailcore.settings import Settings
 from mailcore.storage.tables import Base, MailServer, SecretJournal, Send, StoredSecret
 from mailcore.vocabulary import CheckState, Kind, Security
+from tests import forked
 from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import Drop, Say, SmtpPeer, Stall
@@ -224,29 +222,26 @@ def test_3_the_outcome_is_what_is_known(core: Mailcore, peer: SmtpPeer, moment: 
     assert [row.status for row in rows(core, Send)] == [status]
 
 
+def _send_and_tell(settings: Settings, number: int, tells: Connection) -> None:
+    core = Mailcore(settings)
+    message = compose(from_address=USER, to=["cliente@outro.example"], text="x")
+    core.send(core.servers.get(number), message, on_step=lambda step: tells.send(step.name))
+
+
 def test_3_a_process_killed_mid_send_is_uncertain_at_the_next_start_and_not_resent(
     settings: Settings, open_core: Callable[[], Mailcore], peer: SmtpPeer
 ) -> None:
     core = open_core()
     server = at_peer(core, peer)
     peer.script["."] = Stall()
-    script = (
-        "from mailcore import open_mailcore; from mailcore.messages.compose import compose\n"
-        "core = open_mailcore()\n"
-        f"message = compose(from_address={USER!r}, to=['cliente@outro.example'], text='x')\n"
-        f"core.send(core.servers.get({server.id}), message, on_step=lambda step: print(step.name, flush=True))\n"
-    )
-    env = {
-        "MAILCORE_DATABASE_URL": settings.database_url,
-        "MAILCORE_DATA_DIR": str(settings.data_dir),
-        "MAILCORE_KEYRING": "database",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    with subprocess.Popen([sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        while process.stdout.readline().strip() != "data":
-            assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
+    hears, tells = forked.context.Pipe(duplex=False)
+    process = forked.make(_send_and_tell, (settings, server.id, tells))
+    process.start()
+    tells.close()
+    while hears.recv() != "data":
+        pass
+    process.kill()
+    process.join()
     assert [row.status for row in rows(core, Send)] == ["started"]
     del peer.script["."]
     again = open_core()

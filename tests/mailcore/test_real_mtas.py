@@ -30,6 +30,7 @@ from tests.peers.mta import PASSWORD, SMALL, USER, Mta, forms_of
 from tests.peers.mta.exim import running_exim
 from tests.peers.mta.pems import EXPIRED, SELF_SIGNED, WRONG_NAME
 from tests.peers.mta.postfix import running_postfix
+from tests.side_by_side import side_by_side
 
 WRONG_PASSWORD = "errada-çim-77b0"
 SECONDS = 20
@@ -264,13 +265,16 @@ def test_direct_tls_on_a_port_for_starttls(mta: Mta) -> None:
     assert_diagnosed(mta.connection("starttls", security=Security.SSL_TLS), "tls", "tls_wrong_mode", "tls")
 
 
-@pytest.mark.parametrize("security", [Security.STARTTLS, Security.NONE])
-def test_plain_words_on_a_port_for_direct_tls(mta: Mta, security: Security) -> None:
-    # The server waits for our hello and we for its greeting: short limits, that the test is.
-    limits = Limits(greeting=0.5, silence=5)
-    with pytest.raises(TransportError) as caught:
-        SmtpTransport(mta.connection("direct", security=security), limits).check()
-    assert (caught.value.phase, caught.value.cause) == ("greeting", "tls_wrong_mode")
+def test_plain_words_on_a_port_for_direct_tls(mta: Mta) -> None:
+    def refused(security: Security) -> TransportError:
+        # The server waits for our hello and we for its greeting: short limits, that the test is.
+        limits = Limits(greeting=0.5, silence=5)
+        with pytest.raises(TransportError) as caught:
+            SmtpTransport(mta.connection("direct", security=security), limits).check()
+        return caught.value
+
+    for error in side_by_side(refused, [Security.STARTTLS, Security.NONE]):
+        assert (error.phase, error.cause) == ("greeting", "tls_wrong_mode")
 
 
 def test_starttls_that_is_not_there(mta: Mta) -> None:

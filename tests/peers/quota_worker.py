@@ -20,6 +20,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
@@ -29,6 +30,7 @@ from mailcore.messages.compose import compose
 from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
 from mailcore.vocabulary import SendStatus
+from tests.compiled import compile_once
 
 SENDER = "ana@exemplo.com.br"
 
@@ -55,10 +57,12 @@ def recipient(number: int) -> str:
 
 def main() -> None:
     """Work off the rounds that come in."""
+    compile_once(pytest.MonkeyPatch())
     _warm_up()
     gc.freeze()  # nor copies what the garbage collector would only look at
     for line in sys.stdin:
         work = Round(**json.loads(line))
+        Mailcore(_settings(work)).close()  # whose statements none of them has to compile
         gate, opened = os.pipe()
         ready, report = os.pipe()
         pids = [_fork(work, number, gate, opened, report) for number in range(work.processes)]
@@ -88,15 +92,17 @@ def _warm_up() -> None:
             core.check(server, probe=False, actor=computer_user())  # port 587 of this machine: nobody answers
 
 
+def _settings(work: Round) -> Settings:
+    return Settings(database_url=work.database_url, data_dir=Path(work.data_dir), keyring="database")  # type: ignore[arg-type]
+
+
 def _fork(work: Round, number: int, gate: int, opened: int, report: int) -> int:
     pid = os.fork()
     if pid:
         return pid
     try:
         os.close(opened)
-        core = Mailcore(
-            Settings(database_url=work.database_url, data_dir=Path(work.data_dir), keyring="database")  # type: ignore[arg-type]
-        )
+        core = Mailcore(_settings(work))
         os.write(report, b".")
         os.close(report)
         os.read(gate, 1)

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ui.listview import filters
+from ui.session import VIEWS
 
 
 def _a_list() -> None:
@@ -62,3 +63,15 @@ def test_back_and_forward_lead_to_the_view_that_was_on_screen(monkeypatch: pytes
     at(busca="lojas", tipo="SMTP")  # Forward, at once
     app.run()
     assert view() == ("lojas", "SMTP", 1)
+
+    # Come back to from another page, whose filters are another page's: what was written there means nothing here.
+    now[0] += 60
+    at()
+    app.run()
+    other = AppTest.from_function(_a_list)
+    other.session_state[VIEWS.name] = app.session_state[VIEWS.name]
+    other.query_params["busca"] = "loja"
+    other.run()
+    other.query_params.clear()
+    other.run()
+    assert other.text_input(key="text").value == ""

@@ -128,14 +128,14 @@ class Filters:
     def draw(self) -> DeltaGenerator:
         """Draw the filters, as the address has them at first; return their row, for what else belongs there."""
         address, anew = st.query_params, self.are_led_elsewhere()
+        if anew or not self._parts[0].key.is_set():
+            VIEWS.forget()  # the browser knows where it is: nothing older is under way
         for part in self._parts:
             part.begin(address, anew=anew)
         number = address.get("pagina", "1")
         if anew or not self.page.is_set():
             self.page.set(int(number) if number.isdecimal() and 0 < len(number) < 7 else 1)
         VIEW_CHANGED.forget()
-        if anew:
-            VIEWS.forget()  # the browser knows where it is: nothing older is under way
         row = st.container(horizontal=True, vertical_alignment="bottom")  # wraps on a narrow screen
         with row:
             for part in self._parts:
