@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
+from time import monotonic, sleep
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_SECONDS = 10.0
 """How long a write waits for another one's lock before it gives up with a sentence."""
 _T = TypeVar("_T")
+_LOCK_LOOK_SECONDS = 0.02
 _MOST_LOOKS = 8
 """Connections to a database server that are kept for looks; each is an open one there."""
 
@@ -399,13 +401,29 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA cache_size = -1000")
     # 32 MB of log before it is written back, for that is what makes every thousandth send slow.
     cursor.execute("PRAGMA wal_autocheckpoint = 8000")
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except Exception as error:
-            if "readonly" not in str(error):  # a read-only file can still be listed
-                raise
+    _keep_wal(cursor)
     cursor.close()
+
+
+def _keep_wal(cursor: Any) -> None:
+    """Have the file keep a write-ahead log; a file that may only be read can still be listed without.
+
+    While another connection writes to a file that has none yet, SQLite refuses at once instead of waiting: so it goes
+    for two programs that start over an empty folder at the same moment.
+    """
+    ends = monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                cursor.execute("PRAGMA journal_mode = WAL")
+        except Exception as error:
+            if "readonly" in str(error):
+                return
+            if "locked" not in str(error) or monotonic() > ends:
+                raise
+            sleep(_LOCK_LOOK_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

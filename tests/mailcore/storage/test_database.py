@@ -36,6 +36,25 @@ def sqlite_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mailcore:
     return Mailcore(Settings(data_dir=tmp_path / "data", keyring="database"))
 
 
+def test_who_starts_while_another_makes_the_file_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = sqlite3.connect(tmp_path / "mailcore.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            other.execute("COMMIT")
+
+    monkeypatch.setattr("mailcore.storage.database.sleep", wait)
+    database = Database(f"sqlite:///{tmp_path / 'mailcore.db'}")
+    with database.read() as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+    assert len(waits) == 2
+    database.dispose()
+    other.close()
+
+
 def test_a_locked_database_is_a_sentence_and_the_next_try_saves(sqlite_core: Mailcore) -> None:
     lock = sqlite3.connect(sqlite_core.database.file, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
