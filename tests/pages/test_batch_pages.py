@@ -128,6 +128,11 @@ def test_a_draft_can_be_changed_and_an_unknown_one_is_told(core: Mailcore) -> No
     make(core, start=True, starts_at=datetime(2126, 11, 27, 8, tzinfo=core.settings.zone))
     (row, _) = rows_of(page())
     assert (row["Estado"], row["Estado below"]) == ("Aguardando cota", "começa em 27/11/2126 08:00")
+    # A draft has not begun, whoever it leaves out.
+    core.suppressions.add("bia@x.br", actor=ME)
+    make(core)
+    (row, *_) = rows_of(page())
+    assert (row["Estado"], row["Progresso"]) == ("Rascunho", "0 de 3")
 
 
 def test_a_batch_is_seen_where_its_account_and_its_messages_are(core: Mailcore) -> None:

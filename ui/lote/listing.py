@@ -96,7 +96,7 @@ def _cells(core: Mailcore, batch: Batch) -> list[str | Cell]:
         Cell(batch.name, below=made),
         batch.server_name,
         Cell(words.BATCH_STATE[batch.state], below=goes_on(batch, core.settings.zone), tone=TONES[batch.state]),
-        Cell(f"{number(batch.total - batch.pending)} de {number(batch.total)}", bar=share_done(batch)),
+        Cell(f"{number(ended(batch))} de {number(batch.total)}", bar=share_ended(batch)),
         number(batch.sent),
         Cell(number(batch.refused), tone="bad" if batch.refused else ""),
         Cell(number(batch.uncertain), tone="warn" if batch.uncertain else ""),
@@ -117,9 +117,14 @@ def state_of(batch: Batch, zone: ZoneInfo) -> str:
     return f"**{words.BATCH_STATE[batch.state]}**" + (f" ({later})" if later else "")
 
 
-def share_done(batch: Batch) -> float:
+def ended(batch: Batch) -> int:
+    """Return how many of its recipients have an end: of a draft none, also not of those it leaves out."""
+    return 0 if batch.state is BatchState.DRAFT else batch.total - batch.pending
+
+
+def share_ended(batch: Batch) -> float:
     """Return which part of its recipients has an end."""
-    return (batch.total - batch.pending) / batch.total if batch.total else 1.0
+    return ended(batch) / batch.total if batch.total else 1.0
 
 
 def _forecast(core: Mailcore, batch: Batch) -> str:

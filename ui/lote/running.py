@@ -17,7 +17,7 @@ from ui.formats import clock, date_time, number, plain
 from ui.listview.filters import Choice, Filters
 from ui.listview.table import Cell, Column, Tone, counted, nothing_found, pager, table
 from ui.lote import result_file
-from ui.lote.listing import UNDER_WAY, forecast_sentence, share_done, state_of
+from ui.lote.listing import UNDER_WAY, ended, forecast_sentence, share_ended, state_of
 from ui.lote.opened import say_server_is_gone, server_of
 from ui.outcome import show_diagnosis
 from ui.person import current_actor, may
@@ -69,7 +69,7 @@ def _progress(core: Mailcore, batch_id: int, drawn: str) -> None:
     batch = core.batches.get(batch_id)
     if state_of(batch, core.settings.zone) != drawn:
         st.rerun(scope="app")
-    st.progress(share_done(batch), f"{number(batch.total - batch.pending)} de {number(batch.total)}")
+    st.progress(share_ended(batch), f"{number(ended(batch))} de {number(batch.total)}")
     with st.container(horizontal=True):
         for label, count in (
             ("Enviadas", batch.sent),
