@@ -7,9 +7,9 @@ import gc
 import mimetypes
 
 from mailcore.access import passwords
-from tests.actors import CHEAP_HASHES
+from tests.hashes import CHEAP_HASHES
 
-# A real hash takes 46 MiB and a tenth of a second; tests/mailcore/access/ has those of what the real ones are.
+# tests/mailcore/access/ has the tests of what the real ones are.
 passwords._hasher = lambda: CHEAP_HASHES  # type: ignore[assignment]
 # What every start of the app would compute again.
 mimetypes.init()

@@ -7,7 +7,7 @@ import tempfile
 
 _MEMORY = "/dev/shm"
 _ENOUGH = 4_000_000_000
-"""Free bytes; a container often has 64 MB. Two processes of the whole suite write less than a tenth of it."""
+"""Free bytes; a container often has 64 MB. The processes of the whole suite write less than a tenth of it."""
 
 
 def scratch() -> str:

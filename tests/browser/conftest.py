@@ -22,12 +22,11 @@ from typing import Any, NoReturn
 import pytest
 
 from mailcore import Mailcore
-from mailcore.access import passwords
 from mailcore.settings import Settings
 from mailcore.storage.tables import Base
-from tests.actors import CHEAP_HASHES
 from tests.browser import warm
 from tests.browser.driver import TRAFFIC
+from tests.hashes import cheap_hashes
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -53,8 +52,7 @@ STOP_SECONDS = 10
 @pytest.fixture(scope="module", autouse=True)
 def _cheap_hashes() -> Iterator[None]:
     """As in the running apps (tests/frozen.py)."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_hasher", lambda: CHEAP_HASHES)
+    with cheap_hashes():
         yield
 
 

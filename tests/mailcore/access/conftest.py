@@ -6,16 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailcore.access import passwords
-from tests.actors import CHEAP_HASHES
+from tests.hashes import cheap_hashes
 
 
 @pytest.fixture(autouse=True)
-def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _cheap_hashes(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("real_hashes"):
         yield
         return
-    monkeypatch.setattr(passwords, "_hasher", lambda: CHEAP_HASHES)
-    passwords._nobodys.cache_clear()
-    yield
-    passwords._nobodys.cache_clear()
+    with cheap_hashes():
+        yield
