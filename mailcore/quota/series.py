@@ -59,7 +59,7 @@ def days(
             session,
             statement.replace("{only}", " AND server_id IN :accounts" if server_ids is not None else ""),
             {name: day.isoformat() if database.is_sqlite else day for name, day in (("first", first), ("last", last))},
-            list(server_ids) if server_ids is not None else None,
+            server_ids,
         )
         # Piece by piece: many thousand rows that live together cost the garbage collector as much as their reading.
         for day, of_day in groupby(chain.from_iterable(rows.partitions(1_000)), itemgetter(0)):
