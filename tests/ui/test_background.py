@@ -14,6 +14,7 @@ from mailcore.vocabulary import BatchState
 from tests.faults import server_away
 from tests.mailcore.batches.sending import PASSWORD, SECONDS, SENDER, assert_accounted_for, at_peer, started
 from tests.peers.smtp_server import Received, SmtpPeer
+from ui import context
 from ui.door import background
 
 
@@ -116,3 +117,11 @@ def test_it_begins_without_a_page_and_ends_without_having_begun(
     alone.start_after(threading.Event(), began.set)
     assert began.wait(SECONDS)
     alone.stop()
+
+
+def test_a_page_that_was_drawn_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = threading.Event()
+    monkeypatch.setattr(context, "first_page", drawn)
+    with context.page_faults("a page"):
+        assert not drawn.is_set()
+    assert drawn.is_set()
