@@ -72,7 +72,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_finish() -> None:
-    """What seven thousand collected tests are made of need not be looked through for garbage again and again."""
+    """What thousands of collected tests are made of need not be looked through for garbage again and again."""
     gc.collect()
     gc.freeze()
 
