@@ -31,15 +31,14 @@ def each_row(names: str | Sequence[str], rows: Iterable[Any]) -> Callable[[Calla
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(test)
         def whole(**fixtures: Any) -> None:
-            __tracebackhide__ = True
             failed = []
             for row in table:
                 values = dict(zip(columns, row, strict=True))
                 try:
                     test(**fixtures, **values)
                 except (Exception, pytest.fail.Exception) as error:
-                    why = pytest.ExceptionInfo.from_exception(error).getrepr(style="short")
-                    failed.append(f"{', '.join(f'{name}={value!r}' for name, value in values.items())}\n{why}")
+                    cells = ", ".join(f"{name}={value!r}" for name, value in values.items())
+                    failed.append(f"{cells}\n{_why(error)}")
             if failed:
                 pytest.fail(f"{len(failed)} of {len(table)} rows:\n\n" + "\n\n".join(failed), pytrace=False)
 
@@ -49,3 +48,12 @@ def each_row(names: str | Sequence[str], rows: Iterable[Any]) -> Callable[[Calla
         return whole
 
     return decorate
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, pytest.fail.Exception) and not error.pytrace:  # the rows of a table within this one
+        return str(error)
+    # Without the call above.
+    return str(
+        pytest.ExceptionInfo.from_exception(error).getrepr(style="short", tbfilter=lambda info: info.traceback[1:])
+    )

@@ -106,7 +106,7 @@ def test_settings_show_no_password() -> None:
     assert "postgresql+psycopg://***" in repr(settings)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "call"),
     [
         ("server", lambda core, _: core.send(None, compose(from_address="a@a.example", to="b@b.example"))),

@@ -43,6 +43,7 @@ from tests.actors import ME
 from tests.forked import run_command
 from tests.peers.certificates import authority_pem
 from tests.properties import examples
+from tests.tables import each_row
 from ui import words
 
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -411,9 +412,7 @@ def test_new_records_are_warned_of_without_a_password(core: Mailcore) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "column", ["secret", "password", "Senha", "api_key", "API Key", "Chave da API", "smtp_password"]
-)
+@each_row("column", ["secret", "password", "Senha", "api_key", "API Key", "Chave da API", "smtp_password"])
 def test_a_column_of_secrets_is_refused_without_repeating_one(core: Mailcore, column: str) -> None:
     planned = plan(core, f"name;host;from_address;{column}\nLoja;h.example;a@a.example;{PASSWORD}\n")
     assert complaints(planned) == [(1, column)]
@@ -436,7 +435,7 @@ def core_with_a_default(shared_core: Mailcore) -> Mailcore:
     return shared_core
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected", "sentence"),
     [
         (HEADER + ";A;h.example;a@a.example;\n;;h.example;a@a.example;\n", [(3, "name")], "Descrição: preencha"),
@@ -488,7 +487,7 @@ def test_what_is_wrong_is_named(
     assert state(core) == before
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("data", "sentence"),
     [
         (b"PK\x03\x04" + b"x" * 100, "planilha"),
