@@ -204,7 +204,7 @@ def test_the_ledger_is_read_in_pieces(core: Mailcore) -> None:
             "at": now - timedelta(seconds=number),
             "account_key": shop.account_key,
         }
-        for number in range(8_000)
+        for number in range(4_000)
     ]
     with core.database.write() as session:
         session.execute(insert(Send), rows)
@@ -212,14 +212,14 @@ def test_the_ledger_is_read_in_pieces(core: Mailcore) -> None:
 
     def peak(most: int) -> float:
         tracemalloc.start()
-        total = sum(len(part) for part in frames.sends_in_chunks(core, most=most, rows=333))
+        total = sum(len(part) for part in frames.sends_in_chunks(core, most=most, rows=167))
         _, highest = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert total == most
         return highest
 
-    peak(1_000)
-    assert peak(8_000) < 1.5 * peak(1_000)
+    peak(500)
+    assert peak(4_000) < 1.5 * peak(500)
 
 
 def test_without_pandas_it_says_what_to_install() -> None:

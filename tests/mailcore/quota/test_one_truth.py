@@ -379,7 +379,7 @@ def run(core: Mailcore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 @configured(
-    max_examples=examples(20),
+    max_examples=examples(12),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -59,6 +59,10 @@ ENDS: list[BaseException] = [KeyboardInterrupt(), SystemExit(1), GeneratorExit()
 ON_BOTH = (ValueError, SecretError, ExceptionGroup, KeyboardInterrupt, asyncio.CancelledError)
 """What stands on PostgreSQL for all of them: which fault it is decides nothing that a database sees."""
 
+PLACES = (*(f"before {name}" for name in BEFORE), *BEFORE, "before data", "data", "handed over", "taken")
+FEW_PLACES = ("before resolve", "auth", "before data", "data", "handed over", "taken")
+"""For a fault that is not among those of :data:`ON_BOTH`, or another database: where decides nothing more."""
+
 
 def on_each_database(faults: list[BaseException]) -> pytest.MarkDecorator:
     """Every fault on SQLite, some of each kind on PostgreSQL."""
@@ -145,9 +149,9 @@ def is_plain(row: Send) -> None:
 def test_before_the_message_leaves_it_is_failed_and_after_that_uncertain(
     core: Mailcore, server: MailServer, use: Callable[[Transport], None], fault: BaseException
 ) -> None:
-    places = [f"before {name}" for name in BEFORE] + list(BEFORE) + ["before data", "data", "handed over", "taken"]
+    each_place = core.database.is_sqlite and isinstance(fault, ON_BOTH)
     uncertain = 0
-    for number, place in enumerate(places):
+    for number, place in enumerate(PLACES if each_place else FEW_PLACES):
         transport = FaultyTransport(place, fault)
         use(transport)
         key = f"nota-{number}"
