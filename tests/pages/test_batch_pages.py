@@ -2,69 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from mailcore import LedgerQuery, Mailcore
 from mailcore.batches.new_batch import NewBatch
 from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.registry.drafts import ServerDraft, draft_of
-from mailcore.settings import Settings
 from mailcore.storage.tables import Batch
 from mailcore.vocabulary import BatchState, RecipientStatus, Security
 from tests.actors import ME
-from tests.pages.drawn import as_shown, rows_of
+from tests.pages.drawn import as_shown, labels, open_page, press, rows_of
 from ui.lote.result_file import to_csv, to_excel
 
 LIST = "nome;e-mail\nBia;bia@x.br\nCaio;caio@x.br\n=1+1;dani@x.br"
 
 
 @pytest.fixture
-def core(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
-    monkeypatch.setenv("MAILCORE_KEYRING", "database")
-    st.cache_resource.clear()
-    with Mailcore(Settings(data_dir=data_dir, keyring="database")) as opened:
-        # Nobody listens there, and that is known at once.
-        draft = ServerDraft(
-            name="Loja",
-            host="127.0.0.1",
-            port=9,
-            security=Security.NONE,
-            security_auto=False,
-            requires_auth=False,
-            from_address="loja@x.br",
-            daily_limit=2,
-            is_default=True,
-        )
-        opened.servers.create(draft, actor=ME)
-        yield opened
-    st.cache_resource.clear()
+def core(core: Mailcore) -> Mailcore:
+    """With a server at whose address nobody listens, which is known at once."""
+    draft = ServerDraft(
+        name="Loja",
+        host="127.0.0.1",
+        port=9,
+        security=Security.NONE,
+        security_auto=False,
+        requires_auth=False,
+        from_address="loja@x.br",
+        daily_limit=2,
+        is_default=True,
+    )
+    core.servers.create(draft, actor=ME)
+    return core
 
 
 def page(name: str = "envio_em_lote", **query: str) -> AppTest:
-    app = AppTest.from_file(str(Path(__file__).parents[2] / "screen.py"), default_timeout=60).run()
-    app.query_params.update(query)
-    return app.switch_page(f"pages/{name}.py").run()
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    """Press a button; no fault is a traceback or a sentence of the last line before the screen."""
-    (button,) = [each for each in app.button if each.label == label]
-    app = button.click().run()
-    assert not app.exception
-    return app
-
-
-def labels(app: AppTest) -> set[str]:
-    return {button.label for button in app.button}
+    return open_page(name, **query)
 
 
 def make(core: Mailcore, *, start: bool = False, **changes: Any) -> int:
