@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 from pydantic import SecretStr
+from xlsxwriter import Workbook
 
 from mailcore import Mailcore
 from mailcore.messages.compose import compose
@@ -60,3 +62,15 @@ def sent_before(core: Mailcore, server: MailServer, ago: timedelta, units: int) 
     reservation = reservations.reserve(SendRequest(server, key, unnamed=units), now=at)
     assert reservation.may_send
     reservations.settle(reservation.send, SendOutcome(status=SendStatus.ACCEPTED), now=at)
+
+
+def spreadsheet(count: int, *bad: int) -> bytes:
+    """Make an Excel file as people do: headings with blanks and accents; the rows of ``bad`` without an address."""
+    file = BytesIO()
+    with Workbook(file, {"in_memory": True}) as book:
+        sheet = book.add_worksheet("Clientes")
+        sheet.write_row(0, 0, ["Nome do cliente", "E-mail", "Código"])
+        for row in range(1, count + 1):
+            address = "sem arroba" if row + 1 in bad else f"cliente{row}@exemplo.com.br"
+            sheet.write_row(row, 0, [f"Ana & Filhos {row}", address, row])
+    return file.getvalue()

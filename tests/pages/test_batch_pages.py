@@ -16,8 +16,11 @@ from mailcore.registry.drafts import ServerDraft, draft_of
 from mailcore.storage.tables import Batch
 from mailcore.vocabulary import BatchState, RecipientStatus, Security
 from tests.actors import ME
-from tests.pages.drawn import as_shown, labels, open_page, press, rows_of
+from tests.pages.drawn import alerts, as_shown, give_file, labels, open_page, press, rows_of, said, whole
+from tests.pages.records import spreadsheet
+from tests.peers.smtp_server import Say, SmtpPeer
 from ui.lote.result_file import to_csv, to_excel
+from ui.session import BATCHES_SELECTED, Selection
 
 LIST = "nome;e-mail\nBia;bia@x.br\nCaio;caio@x.br\n=1+1;dani@x.br"
 
@@ -92,6 +95,56 @@ def test_a_batch_from_pasted_cells_to_its_end(core: Mailcore) -> None:
     app = press(app, "Todos os lotes")
     (row,) = rows_of(app)
     assert (row["Nome"], row["Estado"], row["Progresso"]) == ("Oi {{nome}}", "Cancelado", "0 de 3")
+
+
+def test_a_spreadsheet_from_its_errors_to_who_gets_nothing_any_more(core: Mailcore) -> None:
+    app = page(novo="1")
+    app = give_file(app, spreadsheet(20, 7, 12), "clientes.xlsx")
+    assert "A lista tem 2 linhas com problema." in alerts(app)
+    assert "Linha 7, E-mail: em “sem arroba”" in said(app)
+    app = give_file(app, spreadsheet(20), "clientes.xlsx")
+    assert "20 destinatários" in said(app)
+    app.text_input(key="field_lote_nome").set_value("Aviso de novembro")
+    app.text_input(key="field_lote_assunto").set_value("Olá, {{Nome do cliente}}")
+    app.text_area(key="field_lote_texto").set_value("O seu código é {{Cdigo}}.")
+    app = press(app, "Conferir e ver a prévia")
+    assert "nenhuma coluna dos destinatários se chama {{Cdigo}}" in alerts(app)
+    app.text_area(key="field_lote_texto").set_value("O seu código é {{Código}}.")
+    with SmtpPeer() as peer:
+        (server,) = core.all_servers()
+        core.servers.update(server, replace(draft_of(server), port=peer.port, daily_limit=None), actor=ME)
+        app = press(app, "Conferir e ver a prévia")
+        app.number_input(key="lote_linha").set_value(4)
+        app = whole(app.run())
+        assert "cliente3@exemplo.com.br" in said(app)
+        assert "Olá, Ana & Filhos 3" in said(app)
+        app.text_input(key="field_send_to__lote").set_value("eu@exemplo.com.br")
+        app = press(app, "Enviar teste")
+        assert "A mensagem foi aceita pelo servidor." in alerts(app)
+        assert [received.recipients for received in peer.inbox] == [["eu@exemplo.com.br"]]
+
+        peer.script["RCPT"] = [None, Say("550 5.1.1 <cliente2@exemplo.com.br>: User unknown")]
+        app = press(app, "Iniciar")
+        app = whole(app.button(key="lote_dialogo_yes").click().run())
+        core.batches._worker.work()
+        assert len(peer.inbox) == 20
+    (batch,) = core.batches.find().batches
+    app = whole(page(lote=str(batch.id)).selectbox(key="lote_situacao").select("Recusada").run())
+    (refused,) = rows_of(app)
+    assert (refused["Linha"], refused["Destinatário"]) == ("3", "cliente2@exemplo.com.br")
+    told = to_csv(core, batch, RecipientStatus.REFUSED).decode("utf-8-sig").splitlines()
+    assert [line.startswith("3;cliente2@exemplo.com.br;Recusada;") for line in told] == [False, True]
+    app = page()
+    (listed,) = rows_of(app)
+    told_of = ("Nome", "Servidor", "Estado", "Progresso", "Enviadas", "Recusadas", "Incertas")
+    assert [listed[name] for name in told_of] == [
+        *("Aviso de novembro", "Loja", "Concluído", "20 de 20", "19", "1", "0")
+    ]
+    app.session_state[BATCHES_SELECTED.name] = Selection((batch.id,))
+    assert "Aviso de novembro" in [header.value for header in press(whole(app.run()), "Abrir").header]
+    app = page("supressoes")
+    assert "1 endereço" in said(app).splitlines()
+    assert [row["Endereço"] for row in rows_of(app)] == ["cliente2@exemplo.com.br"]
 
 
 def test_a_draft_can_be_changed_and_an_unknown_one_is_told(core: Mailcore) -> None:
