@@ -185,6 +185,7 @@ def test_refused_logins_pause_the_account_and_a_new_password_returns_it(core: Ma
         assert len(peer.inbox) == 1
         assert row_of(open_page("cotas"), "Cotas", "Padaria")["Estado"] == "✓ Em ordem"
     files = b"".join(path.read_bytes() for path in core.settings.data_dir.glob("mailcore.db*"))
+    assert b"535 5.7.8" in shown  # it is what was on screen
     for secret in (WRONG, PASSWORD):
         assert secret.encode() not in shown + files
 
