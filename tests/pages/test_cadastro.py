@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button, Element
@@ -15,7 +13,6 @@ from streamlit.testing.v1.element_tree import Button, Element
 from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft, draft_of
 from mailcore.registry.search import ServerQuery
-from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import CheckState, Kind, Security
 from tests.actors import ME
@@ -60,16 +57,6 @@ GOOD = {
     "Usuário": "o@outra.example",
     "Senha": PASSWORD,
 }
-
-
-@pytest.fixture
-def core(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
-    monkeypatch.setenv("MAILCORE_KEYRING", "database")
-    st.cache_resource.clear()
-    with Mailcore(Settings(data_dir=data_dir, keyring="database")) as opened:
-        yield opened
-    st.cache_resource.clear()
 
 
 def register(core: Mailcore, name: str = "Padaria", **changes: object) -> int:
