@@ -227,7 +227,7 @@ def test_the_services_own_figures_stand_in_the_row_and_in_the_details_as_far_as_
         register(core, "Padaria", 0, limit=10)
         elastic.statistics |= {"EmailTotal": 17, "Delivered": 15}
         open_page("cotas")  # asks, and waits for nobody
-        library().figures.now([server, sender])
+        library().figures.now([server, sender], seconds=60)
         app = open_page("cotas", servidor=str(server.id))
         row = row_of(app, "Cotas", "Campanhas")
         assert re.fullmatch(r"17 de 50 \(lido \d\d:\d\d\)", row["No serviço"])
