@@ -13,10 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from mailcore.cli.parser import build_parser
 from mailcore.settings import Settings
+from tests.tables import each_row
 
 ROOT = Path(__file__).parents[1]
 PAPERS = sorted(path.name for path in ROOT.glob("*.md"))
@@ -81,7 +80,7 @@ def test_the_readme_names_every_option_and_no_other() -> None:
             assert not rest - {"--idempotency-key"}, f"{name} lacks {rest}"
 
 
-@pytest.mark.parametrize("row", table_rows(), ids=lambda row: row[0].strip("`"))
+@each_row("row", table_rows())
 def test_the_readmes_examples_are_right_use(row: list[str]) -> None:
     for example in re.findall(r"`([^`]+)`", row[2]):
         words = shlex.split(re.split(r" [<>] ", example)[0])
@@ -103,7 +102,7 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
                 assert default in (f"`{int(value) if isinstance(value, bool) else value}`", "loopback"), name
 
 
-@pytest.mark.parametrize("name", [name for name in PAPERS if name != "README.md"])
+@each_row("name", [name for name in PAPERS if name != "README.md"])
 def test_the_other_papers_name_only_settings_that_there_are(name: str) -> None:
     settings = {f"MAILCORE_{field}".upper() for field in Settings.model_fields}
     assert set(re.findall(r"MAILCORE_[A-Z_]+", paper(name))) <= settings | for_tests()
@@ -116,7 +115,7 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
     assert [int(code) for code in table] == sorted(code for code in Exit if code < 100)
 
 
-@pytest.mark.parametrize("name", PAPERS)
+@each_row("name", PAPERS)
 def test_every_file_and_test_that_a_paper_names_is_there(name: str) -> None:
     for quoted in re.findall(r"`([^`\n]+)`", paper(name)) + re.findall(r"\]\(([^)#]+)\)", paper(name)):
         path, _, test = quoted.partition("::")
@@ -148,7 +147,7 @@ def is_there(parts: list[str]) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", PAPERS)
+@each_row("name", PAPERS)
 def test_every_link_leads_somewhere(name: str) -> None:
     headings = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles(name)}
     for link in re.findall(r"\]\(([^)]+)\)", paper(name)):

@@ -14,6 +14,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
 from tests.actors import ME
+from tests.tables import each_row
 
 SECRET = "Segredo-Único-4471"
 PLAIN = "server_id,at,units\r\n{id},2026-01-02T10:00-03:00,5\r\n"
@@ -46,7 +47,7 @@ def refusal(core: Mailcore, data: str | bytes) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         PLAIN,
@@ -60,14 +61,14 @@ def refusal(core: Mailcore, data: str | bytes) -> str:
         PLAIN + "\r\n",
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@each_row("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_a_file_of_external_use_is_read_as_the_import_reads_its_files(
     shared_core: Mailcore, shared_server: MailServer, text: str, encoding: str
 ) -> None:
     assert units(shared_core, text.replace("{id}", str(shared_server.id)).encode(encoding)) == [5]
 
 
-@pytest.mark.parametrize("number", ["0000000000019", "9" * 18, "9" * 5_000, "1.0", "-1", "١", "1e3", ""])
+@each_row("number", ["0000000000019", "9" * 18, "9" * 5_000, "1.0", "-1", "١", "1e3", ""])
 def test_what_is_no_servers_number_is_none(shared_core: Mailcore, shared_server: MailServer, number: str) -> None:
     assert shared_server.id == 1
     assert "server_id" in refusal(shared_core, f"server_id,at,units\n{number},2026-01-02T10:00-03:00,5\n")
@@ -79,7 +80,7 @@ def test_a_number_of_units_is_read_whole(shared_core: Mailcore, shared_server: M
     assert "Unidades" in refusal(shared_core, f"{row}100000000001\n")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "words"),
     [
         ('server_id,at,units\n1,"2026-01-02T10:00-03:00,5\n', "aspas"),

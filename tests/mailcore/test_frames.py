@@ -25,6 +25,7 @@ from mailcore.registry.document import server_document
 from mailcore.storage.tables import Send
 from mailcore.vocabulary import Kind, QuotaState
 from tests.actors import ME
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from mailcore import Mailcore
@@ -167,7 +168,7 @@ def test_since_and_a_query_choose_rows(used: Mailcore) -> None:
     assert [number for part in parts for number in part["id"]] == frames.sends(used)["id"].tolist()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "call"),
     [
         ("core", lambda _: frames.quotas("core")),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from mailcore.catalog import for_domain, for_host, providers
 from mailcore.help import field_help, find_topics, topics
+from tests.tables import each_row
 
 FIELDS = (
     "name", "kind", "host", "from_address", "from_name", "reply_to", "is_paid", "daily_limit", "limit_unit",
@@ -22,7 +21,7 @@ BUTTONS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("key", FIELDS)
+@each_row("key", FIELDS)
 def test_every_field_has_its_sentence_and_its_paragraph(key: str) -> None:
     sentence = field_help(key)
     assert sentence.endswith(f"[Saiba mais](/ajuda?campo={key})")

@@ -38,9 +38,9 @@ from mailcore.errors import ValidationError
 from mailcore.registry.exchange import plan_import
 from mailcore.settings import Settings
 
-def plan(folder, what):
-    core = Mailcore(Settings(data_dir=Path(folder), keyring="database"))
-    data = (Path(folder) / "file").read_bytes()
+def plan(file, what):
+    core = Mailcore(settings)
+    data = Path(file).read_bytes()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     if what == "external":
         try:
@@ -56,6 +56,8 @@ def plan(folder, what):
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     print(json.dumps([told, counted, seconds, int(peak.split()[1]) / 1024]), flush=True)
 
+settings = Settings(data_dir=Path(sys.argv[1]), keyring="database")
+Mailcore(settings).close()
 for line in sys.stdin:
     if pid := os.fork():
         if os.waitpid(pid, 0)[1]:
@@ -71,9 +73,9 @@ for line in sys.stdin:
 
 
 @pytest.fixture(scope="module")
-def planner() -> Iterator[subprocess.Popen[str]]:
-    """A process that has loaded the library, and forks another for each file."""
-    command = [sys.executable, "-c", PLAN]
+def planner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """A process that has loaded the library and made a database, and forks another for each file."""
+    command = [sys.executable, "-c", PLAN, str(tmp_path_factory.mktemp("planner"))]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
@@ -92,8 +94,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "a cell without end": lambda: filled(b'"\n";', HEADER),
     "unknown columns": lambda: filled(b"coluna;"),
     "wide characters": lambda: filled(b"x;x\n", HEADER, "😀".encode()),
-    "empty objects": lambda: filled(b"{},", b"[", b"{}]"),
-    "bad objects": lambda: filled(b'{"name":"","port":"x","security":"q"},', b"[", '{"name":"😀"}]'.encode()),
+    "empty objects": lambda: filled(b"{},", b"[", '{"name":"😀"}]'.encode()),
     "nested": lambda: filled(b"[],", b'[{"name":[', b"[]]}]"),
     "brackets without end": lambda: filled(b"["),
     "unknown members": lambda: b"[" + b",".join(b'{"k%d":1}' % number for number in range(1_200_000)) + b"]",
@@ -126,7 +127,7 @@ def planned(
     (folder / "file").write_bytes(data)
     assert planner.stdin is not None
     assert planner.stdout is not None
-    planner.stdin.write(json.dumps([str(folder), what]) + "\n")
+    planner.stdin.write(json.dumps([str(folder / "file"), what]) + "\n")
     planner.stdin.flush()
     answer = json.loads(planner.stdout.readline())
     assert answer is not None, "it ended with a fault"

@@ -26,6 +26,7 @@ from mailcore.transports.base import Step
 from mailcore.vocabulary import StepState
 from tests.actors import ME
 from tests.peers.smtp_server import SmtpPeer
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ def test_settings_show_no_password() -> None:
     assert "postgresql+psycopg://***" in repr(settings)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "call"),
     [
         ("server", lambda core, _: core.send(None, compose(from_address="a@a.example", to="b@b.example"))),
@@ -145,7 +146,7 @@ def test_a_wrong_argument_gets_a_sentence_that_names_it(
     assert isinstance(refused.value, TypeError)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "arguments"),
     [
         ("to", {"to": None}),

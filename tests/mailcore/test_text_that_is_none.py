@@ -36,6 +36,7 @@ from mailcore.text import is_text
 from mailcore.vocabulary import Auth, SendStatus
 from tests.actors import ME
 from tests.mailcore.test_rights import INNER, PARTS_OF_OTHERS, acts, server
+from tests.tables import each_row
 
 ODD = ("a\ud800b", "a\0b")
 """Half a character, as JSON and bytes that are no UTF-8 make it; and what PostgreSQL takes in no text."""
@@ -60,8 +61,8 @@ OBJECTS: dict[str, Any] = {
 """What acts take besides plain texts, each with texts in it."""
 
 
-@pytest.mark.parametrize("odd", ODD, ids=["half", "nul"])
-@pytest.mark.parametrize("row", [row for row in FIELDS if row.stored and not row.is_choice], ids=lambda row: row.name)
+@each_row("odd", ODD)
+@each_row("row", [row for row in FIELDS if row.stored and not row.is_choice])
 def test_every_field_says_so(core: Mailcore, row: Any, odd: str) -> None:
     by_oauth = {"auth": Auth.OAUTH2} if row.name == "oauth_app_id" else {}
     draft = dataclasses.replace(DRAFT, **by_oauth, **{row.name: odd})

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-
 from mailcore.diagnosis.replies import all_diagnoses
 from mailcore.storage.tables import MailServer
+from tests.tables import each_row
 from ui.servidores import causes
 from ui.servidores.causes import cause
 
 DIAGNOSES = {found.code: found for found in all_diagnoses()}
 
 
-@pytest.mark.parametrize("code", DIAGNOSES)
+@each_row("code", DIAGNOSES)
 def test_every_diagnosis_has_its_few_words(code: str) -> None:
     server = MailServer(last_check_category=DIAGNOSES[code].category, last_check_code=code)
     words = cause(server)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.tables import each_row
 from ui import session
 from ui.session import Key
 
@@ -26,7 +26,7 @@ def test_no_two_keys_share_a_name() -> None:
     assert len(set(names)) == len(names) > 20
 
 
-@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+@each_row("key", KEYS)
 def test_a_name_is_written_once(key: Key[object]) -> None:
     quoted = re.compile(rf'key\s*=\s*["\']{re.escape(key.name)}["\']')
     written = [str(path.relative_to(REPOSITORY)) for path in SOURCES if quoted.search(path.read_text("utf-8"))]

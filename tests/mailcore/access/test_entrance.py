@@ -22,6 +22,7 @@ from mailcore.rights import Role
 from mailcore.settings import Door, Settings, load_settings
 from mailcore.storage.tables import AccessEvent, LoginSession, SignInTries, User
 from tests.actors import ME
+from tests.tables import each_row
 
 EMAIL = "ana@exemplo.com.br"
 PASSWORD = SecretStr("uma frase que só a Ana diria")
@@ -378,7 +379,7 @@ def test_the_proxy_names_a_registered_user(access: Access) -> None:
 # Doors and starting.
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("login", "has_users", "is_local", "doors"),
     [
         ("auto", False, True, {Door.NONE}),
@@ -404,7 +405,7 @@ def test_a_first_user_closes_the_open_house_for_good(core: Mailcore) -> None:
 SECRET = "segredo-do-proxy-1234"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "address", "has_users", "starts"),
     [
         ({}, "127.0.0.1", False, True),

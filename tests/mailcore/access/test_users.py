@@ -18,6 +18,7 @@ from mailcore.errors import NotFoundError, SignInRefusedError, ValidationError
 from mailcore.rights import Right, Role
 from mailcore.storage.tables import AccessEvent, LoginSession, PasswordLink, User
 from tests.actors import ME
+from tests.tables import each_row
 
 PASSWORD = SecretStr("uma frase que só a Ana diria")
 OTHER = SecretStr("outra frase bem diferente dela")
@@ -40,7 +41,7 @@ def test_a_person_is_found_however_the_address_is_written(core: Mailcore) -> Non
         add(core, "ana@EXEMPLO.com.br")
 
 
-@pytest.mark.parametrize("email", ["", "ana", "ana@", "ana@exemplo", "joão@exemplo.com.br", "a b@exemplo.com.br"])
+@each_row("email", ["", "ana", "ana@", "ana@exemplo", "joão@exemplo.com.br", "a b@exemplo.com.br"])
 def test_what_is_no_address_is_told_so(core: Mailcore, email: str) -> None:
     with pytest.raises(ValidationError) as raised:
         add(core, email)
@@ -48,7 +49,7 @@ def test_what_is_no_address_is_told_so(core: Mailcore, email: str) -> None:
     assert core.access.users.is_empty()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "password",
     [
         "curta",

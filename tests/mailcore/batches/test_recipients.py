@@ -20,6 +20,7 @@ from mailcore.vocabulary import BatchKind, SuppressionScope
 from tests.actors import ME
 from tests.mailcore.batches.sending import SENDER, at_peer, new_batch, statuses
 from tests.peers.smtp_server import SmtpPeer
+from tests.tables import each_row
 
 
 def read(data: bytes | str, email_column: str = "") -> tuple[Recipients, list[tuple[int, str, list[str]]]]:
@@ -42,7 +43,7 @@ def sheet(*rows: list[Any], formats: dict[str, str] | None = None) -> bytes:
 TABLE = "Nome;E-mail;Valor\nAna Lima;ana@exemplo.com.br;1.234,50\n"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "data",
     [
         TABLE.encode(),
@@ -54,7 +55,6 @@ TABLE = "Nome;E-mail;Valor\nAna Lima;ana@exemplo.com.br;1.234,50\n"
         TABLE.replace("\n", "\r\n").encode(),
         TABLE,
     ],
-    ids=["utf-8", "bom", "utf-16", "windows-1252", "tab", "comma", "crlf", "pasted"],
 )
 def test_a_table_in_any_of_the_ways_it_is_saved(data: bytes | str) -> None:
     found, rows = read(data)
@@ -120,7 +120,7 @@ def test_a_formula_gives_its_stored_value_and_an_error_is_a_fault() -> None:
     assert [str(fault) for fault in found.faults.first] == ["Linha 3, total: a fórmula deu erro (#DIV/0!)."]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "number_format", "text"),
     [
         *((1234.5, "General", "1234,5"), (1234567, "#,##0", "1.234.567"), (-5.5, "#,##0.00;(#,##0.00)", "(5,50)")),
@@ -134,7 +134,7 @@ def test_numbers_as_they_are_formatted(value: float, number_format: str, text: s
     assert shown(value, number_format) == text
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("whole", "damaged"),
     [
         (b"<v>7.5</v>", b"<v>abc</v>"),
@@ -143,7 +143,6 @@ def test_numbers_as_they_are_formatted(value: float, number_format: str, text: s
         (b'r="B3"', b'r="??"'),
         (b'<row r="3"', b'<row r="x"'),
     ],
-    ids=["number", "end", "style", "cell", "row"],
 )
 def test_a_spreadsheet_that_is_damaged_inside_names_the_line(whole: bytes, damaged: bytes) -> None:
     file = io.BytesIO()
@@ -158,7 +157,7 @@ def test_a_spreadsheet_that_is_damaged_inside_names_the_line(whole: bytes, damag
         read(file.getvalue())
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("data", "field", "sentence"),
     [
         (b"", "recipients", "Destinatários: não há nada na lista"),

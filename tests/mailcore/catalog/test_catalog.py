@@ -26,6 +26,7 @@ from mailcore.vocabulary import LimitUnit, LimitWindow, Security
 from tests.peers.dns_server import DnsPeer, Drip, Garble, Late, Rcode, Stall, Truncate
 from tests.properties import examples
 from tests.side_by_side import side_by_side
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ _FIGURES = (
 )  # fmt: skip
 _AUTH = {"password", "app_password", "api_key", "oauth2"}
 
-every_provider = pytest.mark.parametrize("row", providers(), ids=lambda row: row.id)
+every_provider = each_row("row", providers())
 
 
 def off_line(_: str) -> list[str]:
@@ -218,7 +219,7 @@ def test_where_plans_share_a_host_the_smallest_limit_is_proposed() -> None:
 # ---------------------------------------------------------------------- by the address' domain
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("domain", "provider", "host", "port", "security"),
     [
         ("gmail.com", "gmail_free", "smtp.gmail.com", 465, "ssl_tls"),
@@ -263,7 +264,7 @@ def test_a_known_domain_asks_the_dns_nothing() -> None:
     assert asked == ["exemplo.com.br"]
 
 
-@pytest.mark.parametrize("domain", ["uol.com.br", "bol.com.br"])
+@each_row("domain", ["uol.com.br", "bol.com.br"])
 def test_at_uol_and_bol_the_user_is_the_part_before_the_at(domain: str) -> None:
     suggestion = found(f"ana.souza@{domain}")
     assert suggestion.username == "ana.souza"
@@ -308,7 +309,7 @@ def test_a_free_account_is_free_and_a_shared_host_is_left_open() -> None:
 # ---------------------------------------------------------------------- by the host
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("typed", "provider", "host"),
     [
         ("smtp.gmail.com", "gmail_free", "smtp.gmail.com"),
@@ -334,7 +335,7 @@ def test_a_host_brings_its_provider_and_stays_as_typed(typed: str, provider: str
     assert provider_id(host) == provider
 
 
-@pytest.mark.parametrize(
+@each_row(
     "host",
     [
         "xsmtp.gmail.com",
@@ -581,7 +582,7 @@ def test_the_least_recently_used_goes_first() -> None:
 # ---------------------------------------------------------------------- what one is warned of
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("address", "page"),
     [
         ("ana@gmail.com", "https://myaccount.google.com/apppasswords"),
@@ -605,8 +606,8 @@ def test_where_no_page_is_known_the_app_password_is_asked_for_all_the_same() -> 
     )
 
 
-@pytest.mark.parametrize("address", ["ana@outlook.com", "ana@hotmail.com", "ana@live.com", "ana@msn.com"])
-@pytest.mark.parametrize("today", [TODAY, date(2031, 1, 1)])
+@each_row("address", ["ana@outlook.com", "ana@hotmail.com", "ana@live.com", "ana@msn.com"])
+@each_row("today", [TODAY, date(2031, 1, 1)])
 def test_at_outlook_com_no_password_works_any_more(address: str, today: date) -> None:
     suggestion = found(address, today=today)
     assert (suggestion.password_login, suggestion.auth) == ("retired", ("oauth2",))
@@ -615,7 +616,7 @@ def test_at_outlook_com_no_password_works_any_more(address: str, today: date) ->
     assert "crie uma senha de app" not in said(suggestion)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("today", "words"),
     [
         (date(2026, 11, 24), "vai parar de funcionar no fim de dezembro de 2026"),
@@ -674,7 +675,7 @@ def test_a_free_proton_account_cannot_send_from_here() -> None:
     assert any("não pode ser usada aqui" in sentence for sentence in suggestion.warnings)
 
 
-@pytest.mark.parametrize("today", [TODAY, date(2027, 1, 1)])
+@each_row("today", [TODAY, date(2027, 1, 1)])
 @every_provider
 def test_warnings_are_whole_sentences_each_said_once(row: Provider, today: date) -> None:
     for domain in ("", "exemplo.com.br"):
@@ -690,7 +691,7 @@ def test_warnings_are_whole_sentences_each_said_once(row: Provider, today: date)
 # ---------------------------------------------------------------------- as people type
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("typed", "username"),
     [
         ("Ana@GMAIL.COM", "Ana@gmail.com"),
@@ -709,7 +710,7 @@ def test_an_address_is_read_through_what_was_typed_along(typed: str, username: s
     assert (suggestion.provider_id, suggestion.username) == ("gmail_free", username)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "typed",
     [
         "",

@@ -33,6 +33,7 @@ from tests.actors import ME
 from tests.forked import Command, run_command
 from tests.peers import certificates
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -375,7 +376,7 @@ def test_json_may_stand_anywhere(cli: Callable[..., Ran], arguments: list[str]) 
     assert (ran.code, ran.document, ran.err) == (0, [], "")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "arguments",
     [
         [],
@@ -400,7 +401,7 @@ def test_wrong_options_end_in_2(cli: Callable[..., Ran], arguments: list[str]) -
     assert ran.err
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "sentence"),
     [
         (["send", "--to", "bia@exemplo.org"], "erro: falta informar: --server"),
@@ -840,7 +841,7 @@ def test_use_made_elsewhere(cli: Callable[..., Ran], server: int, tmp_path: Path
     assert cli("quota", "--json").document[0]["used"] == 100
 
 
-@pytest.mark.parametrize(
+@each_row(
     "arguments",
     [
         [],

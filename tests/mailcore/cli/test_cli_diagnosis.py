@@ -28,6 +28,7 @@ from tests.peers.dns_server import DnsPeer
 from tests.peers.elastic_server import Answer, ElasticPeer
 from tests.peers.elastic_server import Drop as ElasticDrop
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -365,7 +366,7 @@ def _lose_the_password(number: int) -> None:
         core.secrets.drop(reference)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "arguments",
     [
         [],
@@ -669,9 +670,7 @@ def test_somebodys_own_domain_is_found_by_its_mx(cli: Cli, names: DnsPeer) -> No
     assert names.queries == ["empresa.com.br"]
 
 
-@pytest.mark.parametrize(
-    "typed", ["ana@semmx.com.br", "ana@naoexiste.com.br", "ana", "@", "", " ", "a b@c", "\x1b[31m"]
-)
+@each_row("typed", ["ana@semmx.com.br", "ana@naoexiste.com.br", "ana", "@", "", " ", "a b@c", "\x1b[31m"])
 def test_what_nobody_knows_is_null_and_no_failure(cli: Cli, names: DnsPeer, typed: str) -> None:
     ran = cli("servers", "suggest", typed, "--json")
     assert (ran.code, ran.document, ran.err) == (0, None, "")
@@ -742,9 +741,7 @@ def test_for_people_each_explanation_is_a_paragraph(cli: Cli) -> None:
         assert f"\nResposta do servidor: {words}" in part
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "\n\n", "Bom dia, tudo bem?", "Pedido 550 de 24/11/2026", "250 2.0.0 Ok", "\x00"]
-)
+@each_row("text", ["", " ", "\n\n", "Bom dia, tudo bem?", "Pedido 550 de 24/11/2026", "250 2.0.0 Ok", "\x00"])
 def test_where_no_reply_is_found_the_list_is_empty_and_all_is_well(cli: Cli, text: str) -> None:
     ran = cli("explain", text, "--json")
     assert (ran.code, ran.document, ran.err) == (0, [], "")
@@ -800,7 +797,7 @@ def test_what_a_program_said_that_reached_no_server_is_explained(cli: Cli) -> No
     assert diagnosis["category"] == "auth"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         f"password={SECRET}\n\n535 5.7.8 Error: authentication failed",
@@ -858,7 +855,7 @@ def test_a_whole_log_is_read_as_far_as_it_goes(cli: Cli) -> None:
     assert [each["code"] for each in ran.document] == ["login_refused"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "arguments",
     [
         [],

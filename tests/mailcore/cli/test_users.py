@@ -19,6 +19,7 @@ from mailcore.actor import Actor
 from mailcore.cli import main
 from mailcore.rights import Right, Role, rights_of
 from mailcore.storage.tables import Base
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ def test_who_gets_no_password_gets_a_link_of_one_use(run: Callable[..., tuple[in
     assert token not in str(rows), "only its hash is kept"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "stdin", "word"),
     [
         (("users", "add", "isto não é", "--role", "admin"), "", "E-mail"),

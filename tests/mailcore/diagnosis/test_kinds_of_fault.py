@@ -9,9 +9,8 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 from mailcore.diagnosis.replies import Diagnosis, classify, texts
+from tests.tables import each_row
 
 _NAMES = re.compile(
     r"Google|Gmail|Microsoft|Outlook|Yahoo|AOL|Amazon|SES\b|SendGrid|Zoho|Yandex|Hostinger|Proton|GoDaddy|UOL|Emailit"
@@ -23,7 +22,7 @@ def names_a_provider(diagnosis: Diagnosis) -> bool:
 
 
 # ---------------------------------------------------------------- 1. a provider is named only on its own evidence
-@pytest.mark.parametrize(
+@each_row(
     ("phase", "reply", "category", "field"),
     [
         ("mail", "550 5.1.8 <ana@exemplo.com.br>: Sender address rejected: Domain not found", "config", "from_address"),
@@ -50,7 +49,7 @@ def test_a_provider_is_named_only_on_its_own_evidence(
     assert category is None or (found.category, found.field) == (category, field)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("reply", "provider", "code"),
     [
         ("550 5.1.8 Access denied", "microsoft365", "microsoft_restricted"),
@@ -68,7 +67,7 @@ def test_and_it_is_named_where_there_is_some(reply: str, provider: str, code: st
 
 
 # ---------------------------------------------------------------- 2. who is at fault: never the recipient instead
-@pytest.mark.parametrize(
+@each_row(
     ("reply", "category", "field"),
     [
         ("550-Callout verification failed:\n550 550 Sender verify failed", "config", "from_address"),
@@ -102,7 +101,7 @@ def test_what_is_the_senders_at_rcpt_does_not_blame_the_recipient(reply: str, ca
         assert (found.category, found.field) == (category, field), (phase, found)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "reply",
     [
         "550 5.2.1 <bia@example.org>: mailbox disabled, not accepting messages",
@@ -116,14 +115,14 @@ def test_what_is_the_senders_at_rcpt_does_not_blame_the_recipient(reply: str, ca
         "552 Mailbox locked for this user",
     ],
 )
-@pytest.mark.parametrize("phase", ["rcpt", "data", ""])
+@each_row("phase", ["rcpt", "data", ""])
 def test_the_recipients_own_disabled_mailbox_is_not_our_account(reply: str, phase: str) -> None:
     found = classify(reply, phase=phase)
     assert found.category == "recipient", found
     assert "pare de enviar" not in found.remedy.lower()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "reply",
     [
         "550 Your account has been suspended for sending spam",
@@ -132,13 +131,13 @@ def test_the_recipients_own_disabled_mailbox_is_not_our_account(reply: str, phas
         "550 Sender account disabled",
     ],
 )
-@pytest.mark.parametrize("phase", ["mail", "rcpt", "data", ""])
+@each_row("phase", ["mail", "rcpt", "data", ""])
 def test_and_ours_is_ours(reply: str, phase: str) -> None:
     assert classify(reply, phase=phase).category == "blocked"
 
 
 # ---------------------------------------------------------------- 3. at the login
-@pytest.mark.parametrize(
+@each_row(
     ("reply", "category"),
     [
         ("530 5.7.0 Must issue a STARTTLS command first", "tls"),
@@ -168,7 +167,7 @@ def test_not_everything_at_the_login_is_a_wrong_password(reply: str, category: s
     assert category is None or found.category == category, found
 
 
-@pytest.mark.parametrize(
+@each_row(
     "reply",
     [
         "535 5.7.8 Error: authentication failed: authentication failure",
@@ -196,7 +195,7 @@ def test_only_causes_about_the_password_or_user_count_towards_a_pause() -> None:
 
 
 # ---------------------------------------------------------------- 4. limits in any wording
-@pytest.mark.parametrize(
+@each_row(
     ("reply", "category"),
     [
         ("550 5.7.1 You may only send 100 messages per day", "quota"),
@@ -221,14 +220,14 @@ def test_only_causes_about_the_password_or_user_count_towards_a_pause() -> None:
         ("452 Muitas mensagens em pouco tempo, tente mais tarde", "throttled"),
     ],
 )
-@pytest.mark.parametrize("phase", ["rcpt", "data", ""])
+@each_row("phase", ["rcpt", "data", ""])
 def test_a_limit_is_seen_in_any_wording(reply: str, category: str, phase: str) -> None:
     found = classify(reply, phase=phase)
     assert found.category == category, found
     assert found.code != "too_many_recipients"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "reply",
     [
         "552 5.2.2 mailbox quota exceeded",
@@ -242,7 +241,7 @@ def test_and_a_full_mailbox_is_no_limit_of_ours(reply: str) -> None:
 
 
 # ---------------------------------------------------------------- 5. a 4xx that waiting does not help
-@pytest.mark.parametrize(
+@each_row(
     ("reply", "category"),
     [
         ("421 4.7.66 TLS 1.0 and 1.1 are not supported", "tls"),
@@ -257,7 +256,7 @@ def test_and_a_full_mailbox_is_no_limit_of_ours(reply: str) -> None:
         ("450 4.1.8 <ana@exemplo.com.br>: Sender address rejected: Domain not found", "config"),
     ],
 )
-@pytest.mark.parametrize("phase", ["rcpt", ""])
+@each_row("phase", ["rcpt", ""])
 def test_a_4xx_is_not_judged_by_its_first_digit(reply: str, category: str, phase: str) -> None:
     found = classify(reply, phase=phase)
     assert found.category == category, found
@@ -265,7 +264,7 @@ def test_a_4xx_is_not_judged_by_its_first_digit(reply: str, category: str, phase
 
 
 # ---------------------------------------------------------------- 6. spam, policy, blocklists, form, expiry
-@pytest.mark.parametrize(
+@each_row(
     ("reply", "category", "field"),
     [
         ("554 5.7.1 This message has been classified as junk", "blocked", None),
@@ -294,7 +293,7 @@ def test_verdicts_are_known_without_a_known_sentence(reply: str, category: str, 
 
 
 # ---------------------------------------------------------------- 7. the field of what the From is to blame for
-@pytest.mark.parametrize(
+@each_row(
     "reply",
     [
         "550 5.7.1 SPF validation failed for exemplo.com.br",
@@ -309,14 +308,14 @@ def test_verdicts_are_known_without_a_known_sentence(reply: str, category: str, 
         "550 Sender address must match the login",
     ],
 )
-@pytest.mark.parametrize("phase", ["mail", "rcpt", "data", ""])
+@each_row("phase", ["mail", "rcpt", "data", ""])
 def test_spf_dkim_dmarc_and_a_from_not_allowed_open_the_from(reply: str, phase: str) -> None:
     found = classify(reply, phase=phase)
     assert (found.category, found.field) == ("config", "from_address"), found
 
 
 # ---------------------------------------------------------------- negation, word order, whose words
-@pytest.mark.parametrize(
+@each_row(
     ("reply", "not_code"),
     [
         ("550 Your IP is not blacklisted, but the user is unknown", "address_blocked"),
@@ -344,7 +343,7 @@ def test_words_are_shown_as_they_were_written() -> None:
 
 
 # ---------------------------------------------------------------- where the evidence is thin
-@pytest.mark.parametrize("reply", ["554 5.7.1 zzz", "550 5.7.0 qwerty", "550 5.7.999 whatever happens"])
+@each_row("reply", ["554 5.7.1 zzz", "550 5.7.0 qwerty", "550 5.7.999 whatever happens"])
 def test_an_unknown_57x_is_not_given_advice_about_the_text(reply: str) -> None:
     for phase in ("mail", "rcpt", "data", "connect", ""):
         found = classify(reply, phase=phase)
@@ -362,7 +361,7 @@ _WORDINGS = [
 ]
 
 
-@pytest.mark.parametrize(("reply", "accept"), _WORDINGS, ids=[reply for reply, _ in _WORDINGS])
+@each_row(("reply", "accept"), _WORDINGS)
 def test_a_short_wording_is_understood_without_phase_or_provider(reply: str, accept: list[list[str | None]]) -> None:
     found = classify(reply)
     assert [found.category, found.field] in accept, found

@@ -6,9 +6,8 @@ import string
 import time
 from collections.abc import Callable
 
-import pytest
-
 from mailcore.diagnosis.explain import explain
+from tests.tables import each_row
 
 MEGABYTE = 1_000_000
 LETTERS = string.ascii_lowercase
@@ -62,13 +61,13 @@ def holds(condition: Callable[[], bool]) -> bool:
     return condition() or condition()
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@each_row("name", TEXTS)
 def test_a_megabyte_costs_little(name: str) -> None:
     text = filled(TEXTS[name], MEGABYTE)
     assert holds(lambda: cost(text) < 4)  # 2 s where nobody else is at work
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@each_row("name", TEXTS)
 def test_twice_the_text_is_at_most_twice_the_work(name: str) -> None:
     """Of so little that nothing is left out yet; what grows unseen here makes the megabyte cost much."""
     half, whole = (filled(TEXTS[name], size) for size in (10_000, 20_000))

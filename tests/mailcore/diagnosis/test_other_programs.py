@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from mailcore.diagnosis.explain import explain
+from tests.tables import each_row
 
 PASTED = [
     (each["text"], each["codes"])
@@ -17,7 +16,7 @@ PASTED = [
 """(text, the diagnoses of which one is right; none where the text holds no reply)"""
 
 
-@pytest.mark.parametrize(("text", "codes"), PASTED, ids=[text[:60] for text, _ in PASTED])
+@each_row(("text", "codes"), PASTED)
 def test_what_other_programs_show_is_explained_once(text: str, codes: list[str]) -> None:
     found = [each.diagnosis.code for each in explain(text)]
     if not codes:

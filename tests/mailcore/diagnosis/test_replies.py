@@ -16,6 +16,7 @@ from mailcore.diagnosis.vocabulary import vocabulary
 from mailcore.transports.base import TransportError
 from mailcore.vocabulary import Kind, Outcome
 from tests.mailcore.diagnosis.provider_replies import ELASTIC_EMAIL, GOOGLE, MICROSOFT, SERVICES, SMTP, YAHOO
+from tests.tables import each_row
 
 FIELDS = {"host", "port", "security", "auth", "username", "secret", "from_address", "daily_limit"}
 
@@ -27,38 +28,38 @@ def smtp(phase: str, reply: str, cause: str = "") -> TransportError:
     return TransportError(phase=phase, cause=cause, code=code, enhanced=enhanced, reply=reply, outcome=Outcome.REFUSED)
 
 
-@pytest.mark.parametrize(("phase", "reply", "category", "code"), SMTP)
+@each_row(("phase", "reply", "category", "code"), SMTP)
 def test_a_reply_means(phase: str, reply: str, category: str, code: str) -> None:
     diagnosis = diagnose(smtp(phase, reply), kind=Kind.SMTP)
     assert (diagnosis.category, diagnosis.code) == (category, code)
     assert diagnosis.reply == reply
 
 
-@pytest.mark.parametrize(
+@each_row(
     "words",
     ["Username and Password not accepted", "Authentication failed", "bad password", "5.7.8 invalid credentials", ""],
 )
-@pytest.mark.parametrize("code", [421, 432, 450, 451, 454])
+@each_row("code", [421, 432, 450, 451, 454])
 def test_a_4xx_at_the_login_never_calls_the_password_wrong(code: int, words: str) -> None:
     diagnosis = diagnose(smtp("auth", f"{code} 4.7.0 {words}"), kind=Kind.SMTP)
     assert diagnosis.category in ("temporary", "throttled")
     assert diagnosis.field != "secret"
 
 
-@pytest.mark.parametrize(("status", "words", "category", "code"), ELASTIC_EMAIL)
+@each_row(("status", "words", "category", "code"), ELASTIC_EMAIL)
 def test_an_answer_of_elastic_email_means(status: int, words: str, category: str, code: str) -> None:
     error = TransportError(phase="message", code=status, reply=f"{status} {words}", outcome=Outcome.REFUSED)
     diagnosis = diagnose(error, kind=Kind.ELASTIC_EMAIL)
     assert (diagnosis.category, diagnosis.code) == (category, code)
 
 
-@pytest.mark.parametrize(("phase", "reply", "category", "code"), SMTP)
+@each_row(("phase", "reply", "category", "code"), SMTP)
 def test_a_bare_reply_means_the_same(phase: str, reply: str, category: str, code: str) -> None:
     diagnosis = classify(reply, phase=phase)
     assert (diagnosis.category, diagnosis.code) == (category, code)
 
 
-@pytest.mark.parametrize(("phase", "reply", "category", "code"), [*GOOGLE, *MICROSOFT, *YAHOO, *SERVICES])
+@each_row(("phase", "reply", "category", "code"), [*GOOGLE, *MICROSOFT, *YAHOO, *SERVICES])
 def test_without_its_phase_a_reply_is_not_taken_for_another_trouble(
     phase: str, reply: str, category: str, code: str
 ) -> None:
@@ -67,14 +68,14 @@ def test_without_its_phase_a_reply_is_not_taken_for_another_trouble(
     assert found.code == code or found.code in ("message_refused", "throttled", "temporary")
 
 
-@pytest.mark.parametrize(("phase", "reply"), [(phase, reply) for phase, reply, *_ in SMTP if reply.startswith("4")])
+@each_row(("phase", "reply"), [(phase, reply) for phase, reply, *_ in SMTP if reply.startswith("4")])
 def test_no_temporary_reply_ever_blames_the_password(phase: str, reply: str) -> None:
     found = classify(reply, phase="auth")
     assert (found.category, found.field) != ("auth", "secret")
     assert found.category != "auth"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("host_of", "phase", "reply", "code", "field"),
     [
         ("uol", "auth", "535 5.7.8 Error: authentication failed", "uol_login", "username"),
@@ -104,12 +105,12 @@ def test_the_command_lines_words_for_phases_are_understood() -> None:
     assert classify("550 no", phase="connect").code == "connection_refused_by_policy"
 
 
-@pytest.mark.parametrize("reply", ["", "Status", "5.7.1", "550", "999 what", "9.9.9", "550-", "\n\n", "٥٥٠ x"])
+@each_row("reply", ["", "Status", "5.7.1", "550", "999 what", "9.9.9", "550-", "\n\n", "٥٥٠ x"])
 def test_anything_can_be_classified(reply: str) -> None:
     assert classify(reply).title
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("phase", "reply", "category"),
     [
         # The same words about somebody else: whose quota, whose mailbox, whose speed.
@@ -145,7 +146,7 @@ def test_what_our_own_side_saw_outweighs_the_reply() -> None:
 # ---------------------------------------------------------------------- the texts
 
 
-@pytest.mark.parametrize("diagnosis", all_diagnoses(), ids=lambda one: one.code)
+@each_row("diagnosis", all_diagnoses())
 def test_every_text_is_whole(diagnosis: Diagnosis) -> None:
     assert diagnosis.category in CATEGORIES
     assert diagnosis.field is None or diagnosis.field in FIELDS
@@ -169,7 +170,7 @@ def test_every_provider_named_in_the_rules_is_in_the_catalogue() -> None:
     assert own_meanings.catalogue_ids() <= {provider.id for provider in providers()}
 
 
-@pytest.mark.parametrize("one", [each for each in all_diagnoses() if each.page], ids=lambda one: one.code)
+@each_row("one", [each for each in all_diagnoses() if each.page])
 def test_a_providers_page_is_a_secure_address(one: Diagnosis) -> None:
     assert re.fullmatch(r"https://[\w.-]+/[\w./?=&-]*", one.page)
 

@@ -14,6 +14,7 @@ from mailcore.diagnosis.decide import decide
 from mailcore.diagnosis.normalise import normalise
 from mailcore.diagnosis.texts import texts
 from mailcore.diagnosis.vocabulary import Vocabulary, read, vocabulary
+from tests.tables import each_row
 
 _DATA = {
     "concepts": {
@@ -33,7 +34,7 @@ def is_found(said: Vocabulary, reply: str, phase: str = "") -> bool:
     return decide(normalise(reply), phase, said).code == "found"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("phrase", "reply", "found"),
     [
         ("(who) (gone)", "550 user unknown", True),

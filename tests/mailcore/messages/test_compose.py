@@ -17,6 +17,7 @@ from mailcore.errors import ValidationError
 from mailcore.messages.addresses import HostInput, parse_address, parse_host, same_mailbox_key, split_addresses
 from mailcore.messages.compose import OutgoingMessage, compose, from_eml
 from tests.properties import examples
+from tests.tables import each_row
 
 
 def message(**changes: object) -> OutgoingMessage:
@@ -89,8 +90,8 @@ def test_recipients_are_each_once_in_order() -> None:
     assert made.recipients == ("b@x.org", "A@x.org", "c@x.org", "d@x.org")
 
 
-@pytest.mark.parametrize("field", ["from_address", "from_name", "reply_to", "subject", "to", "cc", "bcc"])
-@pytest.mark.parametrize("break_", ["\r\n", "\n", "\r", "\x00", "\u2028", "\x0b", "\x85"])
+@each_row("field", ["from_address", "from_name", "reply_to", "subject", "to", "cc", "bcc"])
+@each_row("break_", ["\r\n", "\n", "\r", "\x00", "\u2028", "\x0b", "\x85"])
 def test_nothing_breaks_out_of_a_header(field: str, break_: str) -> None:
     value = f"ana@exemplo.org{break_}Bcc: todos@exemplo.org"
     given_ = [value] if field in ("to", "cc", "bcc") else value
@@ -110,7 +111,7 @@ def test_any_name_and_subject_keep_the_headers_as_they_are(name: str, subject: s
     assert [address.addr_spec for address in made["To"].addresses] == ["bia@exemplo.org"]
 
 
-@pytest.mark.parametrize("name", ["Silva, João " * 12, 'a"b\\c, ' * 20, "<x@y.z>, ", "x" * 200, "=?utf-8?q?a?="])
+@each_row("name", ["Silva, João " * 12, 'a"b\\c, ' * 20, "<x@y.z>, ", "x" * 200, "=?utf-8?q?a?="])
 def test_names_with_signs_in_them_stay_one_name(name: str) -> None:
     addresses = parsed(message(from_name=name))["From"].addresses
     assert [address.addr_spec for address in addresses] == ["ana@exemplo.com.br"]
@@ -168,7 +169,7 @@ def test_a_file_gets_what_it_lacks() -> None:
     assert str(made.mime["From"]) == "ana@exemplo.com.br"
 
 
-@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+@each_row("charset", ["utf-8", "latin-1"])
 def test_bare_accents_in_the_headers_of_a_file_are_encoded(charset: str) -> None:
     made = eml("From: João <j@x.org>\nSubject: ação\n dois\n\ncorpo\n".encode(charset))
     head = made.mime.as_bytes().partition(b"\r\n\r\n")[0]
@@ -185,7 +186,7 @@ def test_names_with_commas_in_a_file_stay_one_name() -> None:
     assert addresses[0].display_name == "Silva, Ana 0 da Silva e Silva"
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", b"isto nao tem cabecalho\nnem aqui\n", b"\x00\xff\xfe"])
+@each_row("data", [b"", b"\n\n", b"isto nao tem cabecalho\nnem aqui\n", b"\x00\xff\xfe"])
 def test_a_file_that_is_no_message(data: bytes) -> None:
     with pytest.raises(ValidationError) as caught:
         eml(data)
@@ -205,7 +206,7 @@ def test_the_attachments_of_a_file_arrive_as_they_were() -> None:
 # ---------------------------------------------------------------------- addresses
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("typed", "address"),
     [
         (" Ana.Silva+x@Exemplo.COM.br ", "Ana.Silva+x@exemplo.com.br"),
@@ -226,7 +227,7 @@ def test_an_address_goes_on_the_wire_as(typed: str, address: str) -> None:
     assert parse_address(address) == address
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("typed", "words"),
     [
         ("ana", "falta o domínio"),
@@ -278,7 +279,7 @@ def test_spellings_of_one_mailbox() -> None:
 # ---------------------------------------------------------------------- hosts
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("typed", "host", "port", "words"),
     [
         ("smtp.x.com", "smtp.x.com", None, []),
@@ -307,7 +308,7 @@ def test_a_host_is_cleaned_and_said_so(typed: str, host: str, port: int | None, 
     assert parse_host(host) == HostInput(host, None, "")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("typed", "words"),
     [
         ("", "falta"),

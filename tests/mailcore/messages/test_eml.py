@@ -10,6 +10,7 @@ import pytest
 from mailcore.errors import ValidationError
 from mailcore.messages.compose import OutgoingMessage, from_eml
 from tests.mailcore.messages.decoders import Entity, read
+from tests.tables import each_row
 
 SENDER = "ana@exemplo.com.br"
 
@@ -40,7 +41,7 @@ def is_sendable(content: bytes, *, eight_bit: bool) -> bool:
 # ---------------------------------------------------------------------- Message-ID
 
 
-@pytest.mark.parametrize(
+@each_row(
     "written",
     [
         "<[3b8a1c9f@mx.exchange.local]>", "<a,b@x.org>", "<a:b@x.org>", "\n <folded@x.org>", "<no-at-sign>",
@@ -54,9 +55,7 @@ def test_a_message_id_is_read_as_it_stands(written: str) -> None:
     assert made.notes == ()
 
 
-@pytest.mark.parametrize(
-    "written", ["", "<>", "sem sinais", "<a b@x.org>", "<é@x.org>", "<a@x.org> <b@x.org>", "<a\n b@x.org>"]
-)
+@each_row("written", ["", "<>", "sem sinais", "<a b@x.org>", "<é@x.org>", "<a@x.org> <b@x.org>", "<a\n b@x.org>"])
 def test_a_message_id_that_will_not_do_is_replaced_and_said(written: str) -> None:
     made = eml(f"Subject: oi\nMessage-ID: {written}\n\noi\n")
     assert made.message_id.endswith("@exemplo.com.br>")
@@ -69,7 +68,7 @@ def test_a_message_id_that_will_not_do_is_replaced_and_said(written: str) -> Non
 # ---------------------------------------------------------------------- what cannot be written
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("data", "words"),
     [
         ('To: "\n\noi\n', "To"),
@@ -106,7 +105,7 @@ def test_deep_nesting_ends_in_a_sentence() -> None:
 LONG = "<p>" + "ação e reação " * 200 + "</p>"
 
 
-@pytest.mark.parametrize("encoding", ["7bit", "8bit", "binary", ""])
+@each_row("encoding", ["7bit", "8bit", "binary", ""])
 def test_a_long_line_of_text_is_encoded_anew(encoding: str) -> None:
     label = f"Content-Transfer-Encoding: {encoding}\n" if encoding else ""
     made = eml(f"Subject: oi\nContent-Type: text/html; charset=utf-8\n{label}\n{LONG}\nfim\n")
@@ -151,7 +150,7 @@ def test_a_signed_message_goes_byte_for_byte() -> None:
     assert made.seven_bit == b""
 
 
-@pytest.mark.parametrize("head", ["DKIM-Signature: v=1; d=x.org; b=abc\nContent-Type: text/html; charset=utf-8\n", ""])
+@each_row("head", ["DKIM-Signature: v=1; d=x.org; b=abc\nContent-Type: text/html; charset=utf-8\n", ""])
 def test_a_signature_that_would_break_is_refused(head: str) -> None:
     data = f"{head}Subject: oi\n\n{LONG}\n" if head else SIGNED.format(text=LONG)
     assert "assinatura" in refusal(data)

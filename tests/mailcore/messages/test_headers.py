@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
 from mailcore.messages.compose import compose, from_eml
 from mailcore.messages.encoded_words import decoded_words
 from tests.mailcore.messages.decoders import Entity, header_text, read
+from tests.tables import each_row
 
 SENDER = "ana@exemplo.com.br"
 _OPENINGS = (
@@ -67,7 +66,7 @@ def test_the_same_subjects_arrive_from_a_file_with_bare_accents() -> None:
         assert header_text(raw(read(made.content), "Subject")) == subject
 
 
-@pytest.mark.parametrize(
+@each_row(
     "subject",
     [
         "a  b", "a" * 300, "á" * 300, "=?utf-8?q?ol=C3=A1?=", "termina em =", "? _ = ?=", "😀" * 60, "e\u0301" * 80,
@@ -78,8 +77,8 @@ def test_an_unusual_subject_arrives_word_for_word(subject: str) -> None:
     assert header_text(raw(composed(subject=subject), "Subject")) == subject
 
 
-@pytest.mark.parametrize("header", ["Subject", "X-Departamento", "Comments", "Organization", "Thread-Topic"])
-@pytest.mark.parametrize("charset", ["utf-8", "cp1252"])
+@each_row("header", ["Subject", "X-Departamento", "Comments", "Organization", "Thread-Topic"])
+@each_row("charset", ["utf-8", "cp1252"])
 def test_any_free_text_of_a_file_arrives_word_for_word(header: str, charset: str) -> None:
     text = "até amanhã às 10h, pão de açúcar e orçamento da ação nº 7 já disponível em São Paulo"
     made = from_eml(f"{header}: {text}\n\noi\n".encode(charset), envelope_from=SENDER, to=["b@x.org"])
@@ -92,9 +91,7 @@ def test_what_a_file_has_encoded_stays_byte_for_byte() -> None:
     assert folded.replace("\n", "\r\n").encode() + b"\r\n" in made.content
 
 
-@pytest.mark.parametrize(
-    "name", ["João, da “Loja”", "Maria da Conceição " * 9, 'a"b\\c', "=?utf-8?q?a?=", "José  Silva"]
-)
+@each_row("name", ["João, da “Loja”", "Maria da Conceição " * 9, 'a"b\\c', "=?utf-8?q?a?=", "José  Silva"])
 def test_a_name_arrives_word_for_word(name: str) -> None:
     written = raw(composed(from_name=name), "From")
     phrase, _, address = written.rpartition(b"<")
@@ -123,7 +120,7 @@ def test_smtputf8_is_not_asked_for_what_only_looks_like_it() -> None:
     assert "From: joão@x.org\r\n".encode() in truly.content
 
 
-@pytest.mark.parametrize("charset", ["utf-8", "cp1252"])
+@each_row("charset", ["utf-8", "cp1252"])
 def test_a_file_name_with_bare_accents_is_written_as_the_rfc_has_it(charset: str) -> None:
     name = "relatório de execução orçamentária – 3º trimestre de São Paulo.pdf"
     given = (

@@ -15,6 +15,7 @@ from mailcore.messages.compose import Recipient
 from mailcore.messages.html_text import text_of
 from mailcore.messages.merge import Attachment, MergeMessage, MergeTemplate
 from tests.properties import examples
+from tests.tables import each_row
 
 SENDER = Recipient("loja@exemplo.com.br", "Loja São João, Ltda.")
 ANY_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")) | st.just("\n"), max_size=120)
@@ -72,7 +73,7 @@ def test_a_field_is_escaped_in_html_and_cannot_break_out_of_a_header() -> None:
     assert html.lower().count("&lt;b onload=&#39;x&#39;&gt;") == 4
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "said"),
     [
         ("{% for a in b %}{% endfor %}", "“for” não pode ser usado"),

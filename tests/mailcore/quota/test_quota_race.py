@@ -28,9 +28,11 @@ from tests.actors import ME
 from tests.peers.quota_worker import SENDER, Round
 from tests.peers.smtp_server import SmtpPeer, Stall
 from tests.peers.smtp_server import _Server as Server
-from tests.properties import examples
+from tests.properties import IS_THOROUGH, examples
 
 LIMIT, PROCESSES = 25, 40
+FEW_UNITS, FEW = (LIMIT, PROCESSES) if IS_THOROUGH else (10, 16)
+"""For those some of whom are killed: what they leave is the same, whatever number runs beside them."""
 PASSWORD = "Segredo-Único-4471"
 SECONDS = 60
 """How long a test waits for something that takes a moment, before it fails."""
@@ -168,10 +170,10 @@ def test_forty_processes_and_twenty_five_units(core: Mailcore, workers: Workers,
 def test_who_is_killed_with_the_message_at_the_server_keeps_the_unit(
     open_core: Callable[[], Mailcore], workers: Workers, turn: int
 ) -> None:
-    core, kills = open_core(), 6
+    core, kills = open_core(), 4
     with HoldingPeer(hold=kills) as peer:
-        server = register(core, peer)
-        workers.start(core, server)
+        server = register(core, peer, daily_limit=FEW_UNITS)
+        workers.start(core, server, processes=FEW)
         killed = peer.wait_until_held()
         workers.kill(*killed)
         codes = workers.finish()
@@ -180,45 +182,45 @@ def test_who_is_killed_with_the_message_at_the_server_keeps_the_unit(
         assert statuses(core)["started"] == kills
         again = open_core()
         assert statuses(again) == {
-            "accepted": LIMIT - kills,
+            "accepted": FEW_UNITS - kills,
             "uncertain": kills,
-            "rejected_by_rule": PROCESSES - LIMIT,
+            "rejected_by_rule": FEW - FEW_UNITS,
         }
         assert sorted(senders(peer)) == sorted(set(senders(peer)))
-        assert len(peer.inbox) == LIMIT
+        assert len(peer.inbox) == FEW_UNITS
         workers.start(again, server, processes=4)
         workers.finish()
-        assert len(peer.inbox) == LIMIT, "what is uncertain stays counted after the restart"
-        assert counted(again) == (LIMIT, LIMIT)
+        assert len(peer.inbox) == FEW_UNITS, "what is uncertain stays counted after the restart"
+        assert counted(again) == (FEW_UNITS, FEW_UNITS)
 
 
 def test_who_is_killed_before_the_message_left_keeps_the_unit_too(
     open_core: Callable[[], Mailcore], workers: Workers
 ) -> None:
-    core, kills = open_core(), 5
+    core, kills = open_core(), 4
     with HoldingPeer() as peer:
         peer.script["RCPT"] = [Stall() for _ in range(kills)]
-        server = register(core, peer)
-        workers.start(core, server)
+        server = register(core, peer, daily_limit=FEW_UNITS)
+        workers.start(core, server, processes=FEW)
         waiting = _wait_for(lambda: _stalled(peer, kills))
         workers.kill(*waiting)
         workers.finish()
         again = open_core()
         outcomes = statuses(again)
-        assert outcomes["accepted"] + outcomes["uncertain"] == LIMIT
+        assert outcomes["accepted"] + outcomes["uncertain"] == FEW_UNITS
         assert outcomes["uncertain"] == kills
-        assert len(peer.inbox) == LIMIT - kills
-        assert counted(again) == (LIMIT, LIMIT)
+        assert len(peer.inbox) == FEW_UNITS - kills
+        assert counted(again) == (FEW_UNITS, FEW_UNITS)
 
 
 def test_killed_in_the_middle_of_whatever_they_do(open_core: Callable[[], Mailcore], workers: Workers) -> None:
     """Reserving as fast as they can: a death inside a transaction leaves the sums equal to the rows."""
-    core, kills, limit = open_core(), 5, 400
+    core, kills, limit = open_core(), 5, 200
     with HoldingPeer() as peer:
         server = register(core, peer, daily_limit=limit)
     workers.start(core, server, job="reserve", processes=10)
     for number in range(kills):
-        _wait_for(lambda enough=40 * (number + 1): _rows(core) >= enough)
+        _wait_for(lambda enough=20 * (number + 1): _rows(core) >= enough)
         workers.kill(number)
     codes = workers.finish()
     assert codes[kills:] == [0] * (10 - kills)

@@ -14,11 +14,12 @@ from mailcore.errors import ValidationError
 from mailcore.registry.drafts import LABELS, ServerDraft, clean
 from mailcore.vocabulary import Kind, SameAddress, Security
 from tests.properties import examples
+from tests.tables import each_row
 
 GOOD = ServerDraft(name="Padaria", host="smtp.x.example", username="u", from_address="a@x.example", security_auto=True)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "value"),
     [
         ("name", ""),
@@ -65,7 +66,7 @@ def test_one_press_shows_every_complaint() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("typed", "host", "port"),
     [
         ("https://smtp.x.com/ ", "smtp.x.com", 587),
@@ -85,9 +86,7 @@ def test_a_cleaned_host_is_said_so() -> None:
     assert clean(GOOD).notes == []
 
 
-@pytest.mark.parametrize(
-    ("port", "security"), [("", Security.STARTTLS), ("587", Security.STARTTLS), ("465", Security.SSL_TLS)]
-)
+@each_row(("port", "security"), [("", Security.STARTTLS), ("587", Security.STARTTLS), ("465", Security.SSL_TLS)])
 def test_automatic_follows_the_port_and_is_never_plain(port: str, security: Security) -> None:
     assert clean(replace(GOOD, port=port)).draft.security is security
 

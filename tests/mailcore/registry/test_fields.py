@@ -18,6 +18,7 @@ from mailcore.help import field_help
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.fields import FIELD, FIELDS, Field, Sort, file_words
 from mailcore.storage.tables import KindText, MailServer
+from tests.tables import each_row
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,7 +30,7 @@ def test_the_draft_has_the_fields_of_the_table_and_their_defaults() -> None:
     assert {field.name: field.default for field in fields(ServerDraft)} == wanted
 
 
-@pytest.mark.parametrize("row", [row for row in FIELDS if row.stored], ids=lambda row: row.name)
+@each_row("row", [row for row in FIELDS if row.stored])
 def test_a_column_takes_what_its_row_says(row: Field) -> None:
     column = MailServer.__table__.columns[row.name]
     made_of = {
@@ -57,7 +58,7 @@ def test_no_two_fields_share_a_name_a_label_an_option_or_a_spot() -> None:
         assert len(told) == len(set(told))
 
 
-@pytest.mark.parametrize("row", FIELDS, ids=lambda row: row.name)
+@each_row("row", FIELDS)
 def test_a_field_has_its_help(row: Field) -> None:
     widget = {"security": "ssl", "security_auto": "ssl_mode"}.get(row.name, row.name)
     assert field_help(widget)

@@ -17,6 +17,7 @@ from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 from mailcore.vocabulary import Kind, LimitUnit
 from tests.actors import ME
+from tests.tables import each_row
 
 COUNT = 260
 
@@ -69,8 +70,8 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("by", KEYS)
-@pytest.mark.parametrize("filters", [{}, {"is_paid": False}, {"text": "são"}], ids=str)
+@each_row("by", KEYS)
+@each_row("filters", [{}, {"is_paid": False}, {"text": "são"}])
 def test_every_page_continues_the_order(registry: Mailcore, by: str, filters: dict[str, object]) -> None:
     up, down = (listed(registry, Order(by, is_descending), **filters) for is_descending in (False, True))
     assert {each.id for each in up} == {each.id for each in down}
@@ -99,8 +100,8 @@ def test_whatever_the_screen_may_ask_for_can_be_sorted(registry: Mailcore) -> No
         Order("secret")
 
 
-@pytest.mark.parametrize("is_descending", [False, True])
-@pytest.mark.parametrize("filters", [{}, {"is_paid": True}, {"text": "são"}], ids=str)
+@each_row("is_descending", [False, True])
+@each_row("filters", [{}, {"is_paid": True}, {"text": "são"}])
 def test_by_what_is_used_of_the_quota(registry: Mailcore, is_descending: bool, filters: dict[str, object]) -> None:
     pick = random.Random(3)
     shares = {f"account {number}": pick.choice((0.25, 0.5, 1.0, 1.2)) for number in range(1, COUNT, 4)}
@@ -118,8 +119,8 @@ def test_by_what_is_used_of_the_quota(registry: Mailcore, is_descending: bool, f
     assert unused == sorted(unused)
 
 
-@pytest.mark.parametrize("by", ["name", "host", "daily_limit"])
-@pytest.mark.parametrize("is_descending", [False, True])
+@each_row("by", ["name", "host", "daily_limit"])
+@each_row("is_descending", [False, True])
 def test_the_page_a_record_stands_on(registry: Mailcore, by: str, is_descending: bool) -> None:
     for filters in ({}, {"text": "são"}):
         query = ServerQuery(order=Order(by, is_descending), page_size=10, **filters)

@@ -21,6 +21,7 @@ from mailcore.text import fold
 from mailcore.vocabulary import CheckState, Kind
 from tests.actors import ME
 from tests.properties import examples
+from tests.tables import each_row
 
 
 def register(core: Mailcore, name: str, **changes: object) -> MailServer:
@@ -41,7 +42,7 @@ def two_shops(shared_core: Mailcore) -> Mailcore:
     return core
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "found"),
     [
         ("sao", True),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from mailcore import Mailcore
 from mailcore.messages.compose import compose
 from mailcore.registry.drafts import ServerDraft
@@ -12,9 +10,10 @@ from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import SameAddress, Security
 from tests.actors import ME
 from tests.peers.smtp_server import Say, SmtpPeer
+from tests.tables import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sender", "login", "recipient", "own"),
     [
         ("ana@exemplo.com.br", "", "ANA@Exemplo.com.br", True),
@@ -26,7 +25,7 @@ from tests.peers.smtp_server import Say, SmtpPeer
         ("ana@exemplo.com.br", "ana", "cliente@exemplo.com.br", False),
     ],
 )
-@pytest.mark.parametrize("where", ["to", "cc", "bcc"])
+@each_row("where", ["to", "cc", "bcc"])
 def test_the_same_mailbox_is_known_under_any_spelling(
     sender: str, login: str, recipient: str, own: bool, where: str
 ) -> None:

@@ -23,6 +23,7 @@ from mailcore.settings import Settings
 from mailcore.storage.database import Database
 from mailcore.storage.faults import fault_in
 from tests.actors import ME
+from tests.tables import each_row
 
 
 def register(core: Mailcore, name: str = "Padaria") -> None:
@@ -208,7 +209,7 @@ def test_a_look_at_postgresql_outlives_the_connection_it_was_kept_on(postgres_ur
     database.dispose()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("message", "fault"),
     [
         ("could not extend file “base/1/2”: No space left on device", "full"),

@@ -22,6 +22,7 @@ from mailcore.transports.elastic_email import ElasticEmailTransport
 from mailcore.transports.elastic_payload import payload
 from mailcore.vocabulary import Kind, Outcome, StepState
 from tests.peers.elastic_server import Answer, Drip, Drop, ElasticPeer, Stall
+from tests.tables import each_row
 
 KEY = "CHAVE-DE-TESTE"
 SEND = "/v4/emails/transactional"
@@ -200,7 +201,7 @@ def test_more_than_fifty_recipients_never_leave() -> None:
         assert transport(peer).send(message(to=many[:50])).provider_id
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 412, 413, 422, 429])
+@each_row("status", [400, 401, 402, 403, 404, 408, 412, 413, 422, 429])
 def test_a_4xx_is_a_refusal(status: int) -> None:
     with ElasticPeer(script={SEND: Answer(status, {"Error": "não", "ErrorData": {"x": 1}})}) as peer:
         error = failure(peer)
@@ -215,7 +216,7 @@ def test_a_200_that_says_no_is_a_refusal(body: dict[str, object]) -> None:
         assert failure(peer).outcome is Outcome.REFUSED
 
 
-@pytest.mark.parametrize(
+@each_row(
     "answer",
     [
         Answer(500, {"Error": "boom"}),

@@ -20,6 +20,7 @@ from mailcore.transports.elastic_client import Limits
 from mailcore.transports.elastic_email import ElasticEmailTransport
 from mailcore.vocabulary import Kind, Outcome
 from tests.properties import examples
+from tests.tables import each_row
 
 TAKEN = b'HTTP/1.1 200 OK\r\nContent-Length: 46\r\n\r\n{"TransactionID":"t-1","MessageID":"m-1-long"}'
 
@@ -146,7 +147,7 @@ def outcome(answer: bytes) -> TransportError | Receipt:
             return error
 
 
-@pytest.mark.parametrize("location", [b"\xff\xfe\xfd", b"//[", b"http://[::1", b"http://a:99999999/", b"\x00", b""])
+@each_row("location", [b"\xff\xfe\xfd", b"//[", b"http://[::1", b"http://a:99999999/", b"\x00", b""])
 def test_where_a_redirect_leads_is_not_read(location: bytes) -> None:
     error = outcome(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n")
     assert isinstance(error, TransportError)
@@ -194,7 +195,7 @@ def mutated(random_: random.Random) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("seed", range(examples(60)))
+@each_row("seed", range(examples(60)))
 def test_any_bytes_are_an_outcome(seed: int) -> None:
     found = outcome(mutated(random.Random(seed)))
     if isinstance(found, TransportError):

@@ -22,6 +22,7 @@ from mailcore.transports.elastic_email import ElasticEmailTransport
 from mailcore.vocabulary import Kind, Outcome
 from tests.mailcore.messages.test_headers import natural_subjects
 from tests.peers.elastic_server import Answer, ElasticPeer
+from tests.tables import each_row
 
 USER, KEY, SEND = "ana@exemplo.com.br", "CHAVE-DE-TESTE", "/v4/emails/transactional"
 
@@ -106,7 +107,7 @@ IN_A_NAME = (
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("data", "cause"),
     [
         (b"Content-Type: text/plain; charset=nao-existe\n\nol\xe1\n", "charset_unknown"),
@@ -183,7 +184,7 @@ def test_a_date_to_try_again_is_understood() -> None:
     assert len(peer.requests) == 1
 
 
-@pytest.mark.parametrize("key", ["ç", "a\nb", "x" * 300, " ", "\ud800", "日本"])
+@each_row("key", ["ç", "a\nb", "x" * 300, " ", "\ud800", "日本"])
 def test_any_key_can_travel(key: str) -> None:
     with ElasticPeer() as peer:
         first = transport(peer).send(message(), idempotency_key=key)

@@ -30,6 +30,7 @@ from tests.peers.weak_certificates import (
     SHORT_KEY,
     weak_server,
 )
+from tests.tables import each_row
 
 USER, PASSWORD = "ana@exemplo.com.br", "çenha-Segr3da"
 
@@ -162,7 +163,7 @@ def test_a_closed_port_behind_an_unreachable_ipv6_is_a_closed_port(monkeypatch: 
 # ---------------------------------------------------------------------- the login
 
 
-@pytest.mark.parametrize(
+@each_row(
     "reply",
     [
         "535 5.7.3 Invalid authentication mechanism", "504 5.5.4 Unrecognized authentication type",
@@ -184,7 +185,7 @@ def test_the_other_mechanism_is_tried_once(reply: str) -> None:
     assert peer.verbs().count("AUTH") == 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     "reply",
     [
         "535 5.7.8 Username and Password not accepted", "535 Incorrect authentication data",
