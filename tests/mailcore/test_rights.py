@@ -306,11 +306,19 @@ def sqlite_core(tmp_path: Path, migrated_file: Path) -> Iterator[Mailcore]:
     core.close()
 
 
-@pytest.mark.parametrize(("act", "role"), MAY)
-def test_every_role_does_what_it_may(sqlite_core: Mailcore, act: str, role: Role) -> None:
-    core = sqlite_core
-    server(core), user(core), app(core)
-    TRIES[act][1](core, Actor("Fulano", role, 4711))
+@pytest.mark.parametrize("role", Role)
+def test_every_role_does_what_it_may(sqlite_core: Mailcore, role: Role) -> None:
+    """One act after the other; each finds what it needs, or makes it."""
+    core, done = sqlite_core, 0
+    for act, (_, attempt) in TRIES.items():
+        if (act, role) in MAY:
+            server(core), user(core), app(core)
+            try:
+                attempt(core, Actor("Fulano", role, 4711))
+            except MailcoreError as error:
+                pytest.fail(f"{act}: {error}")
+            done += 1
+    assert done >= 5
 
 
 @pytest.mark.parametrize("role", [role for role in Role if rights_of(role) != set(Right)])
