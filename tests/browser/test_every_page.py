@@ -30,28 +30,20 @@ class Walk:
         self.url = app.url
         self.smtp = smtp
         self.faults: list[str] = []
-        self.is_dark = False
-
-    def turn(self) -> None:
-        """Change between light and dark colours: the costly part of a look at both."""
-        turn(self.page)
-        self.is_dark = not self.is_dark
 
     def go(self, path: str) -> None:
         go(self.page, f"{self.url}{path}")
         expect(self.page.get_by_role("heading", level=1)).to_be_visible()
         settled(self.page)
 
-    def look(self, where: str, *, holds: bool = True, dark: bool = False, inside: str = "") -> None:
+    def look(self, where: str, *, holds: bool = True, colours: bool = False, inside: str = "") -> None:
         """Look at what is on screen; where ``holds``, hostile text is in it and must be there letter for letter.
 
-        In light colours, and where ``dark`` in dark ones too.
+        ``colours`` has the contrast measured, light and dark: on every page once, and where colours say something.
 
-        ``inside`` is for axe: the one element that is new on a page at which it has looked already.
+        ``inside`` is for axe: the one element that is new on a page at which it has looked already, its contrast too.
         """
         settled(self.page)
-        if self.is_dark and not dark:
-            self.turn()
         expect(self.page.locator("html")).to_have_attribute("lang", "pt-BR")
         found = self.page.evaluate(LOOK)
         said = [line for line in [*found["said"], found["title"]] if BAD_LINK not in line]
@@ -59,12 +51,11 @@ class Walk:
         self.note(where, "made of text", [*found["made"], *found["marked"]])
         if holds and SHOWN[:150] not in found["whole"]:
             self.note(where, "not letter for letter", [found["whole"][:3000]])
-        self.note(where, "axe", axe(self.page, inside=inside))
-        if dark:
+        self.note(where, "axe", axe(self.page, inside=inside, contrast=colours or bool(inside)))
+        if colours:
             # What other colours change is the contrast alone; the next look begins in them.
-            self.turn()
-            contrast = axe(self.page, rules=["color-contrast"], inside=inside)
-            self.note(where, f"axe, {'dark' if self.is_dark else 'light'}", contrast)
+            turn(self.page)
+            self.note(where, "axe, in other colours", axe(self.page, inside=inside, only_contrast=True))
 
     def look_at_plain(self, where: str) -> None:
         """Look at a page of the door, which has no script that could still run."""
@@ -122,10 +113,10 @@ def walk_list(walk: Walk) -> None:
     press(page, "Testar conexão")
     expect(page.get_by_text("O que o servidor respondeu")).to_be_visible()
     page.get_by_text("Passo a passo").click()
-    walk.look("Servidores: um teste", dark=True)
+    walk.look("Servidores: um teste", colours=True)
     press(page, "Apagar")
     expect(page.get_by_role("dialog")).to_be_visible()
-    walk.look("Servidores: Apagar", dark=True)
+    walk.look("Servidores: Apagar", colours=True, inside=DIALOG)
     page.get_by_role("dialog").get_by_role("button", name="Cancelar").click()
 
 
@@ -149,12 +140,12 @@ def walk_form(walk: Walk) -> None:
     walk.look("Cadastro: Autenticação")
     press(page, "Testar conexão")
     expect(page.get_by_text("O que o servidor respondeu")).to_be_visible()
-    walk.look("Cadastro: um teste", dark=True)
+    walk.look("Cadastro: um teste")
     tab(page, "Geral")
     type_half_a_character(field(page, "Descrição"))
     press(page, "Salvar")
     expect(page.get_by_text("Descrição: há um pedaço que não é texto").first).to_be_visible()
-    walk.look("Cadastro: um erro", holds=False, dark=True)
+    walk.look("Cadastro: um erro", holds=False, colours=True)
     press(page, "Novo")
     expect(page.get_by_role("dialog")).to_be_visible()
     walk.look("Cadastro: Descartar", holds=False, inside=DIALOG)
@@ -172,9 +163,9 @@ def walk_sends(walk: Walk) -> None:
     walk.look("Enviar teste", holds=False)
     press(page, "Enviar")
     expect(page.get_by_text("O que o servidor respondeu")).to_be_visible()
-    walk.look("Enviar teste: recusada", dark=True)
+    walk.look("Enviar teste: recusada", colours=True)
     walk.go("/envios?envio=1")
-    walk.look("Envios", dark=True)
+    walk.look("Envios", colours=True)
     walk.go("/envios?descricao=nada+assim")
     walk.look("Envios: nada", holds=False)
 
@@ -183,7 +174,7 @@ def walk_quotas(walk: Walk) -> None:
     page = walk.page
     walk.go("/cotas?servidor=2")
     expect(page.get_by_test_id("stMetric").first).to_be_visible()
-    walk.look("Cotas: bloqueada", dark=True)
+    walk.look("Cotas: bloqueada", colours=True)
     page.get_by_text("Registrar consumo externo").click()
     expect(field(page, "Unidades")).to_be_visible()
     walk.look("Cotas: consumo externo")
@@ -199,7 +190,7 @@ def walk_quotas(walk: Walk) -> None:
     expect(page.get_by_test_id("stAlert").first).to_be_visible()
     walk.look("Cotas: um arquivo")
     walk.go("/cotas?servidor=3")
-    walk.look("Cotas: um serviço", dark=True)
+    walk.look("Cotas: um serviço", colours=True)
 
 
 def walk_tools(walk: Walk) -> None:
@@ -209,15 +200,15 @@ def walk_tools(walk: Walk) -> None:
     type_half_a_character(field(page, "Cole aqui o erro que o cliente mandou"))
     press(page, "Explicar")
     expect(page.get_by_text("O que o servidor respondeu")).to_be_visible()
-    walk.look("Explicar um erro", dark=True)
+    walk.look("Explicar um erro", colours=True)
     walk.go("/alteracoes")
-    walk.look("Alterações", dark=True)
+    walk.look("Alterações", colours=True)
     walk.go("/importar")
     files = page.locator('input[type="file"]')
     data = f"id;name;host;from_address\n;x;a.example;{NASTY}\n{NASTY};y;a.example;a@a.example\n"
     files.set_input_files([{"name": "s.csv", "mimeType": "text/csv", "buffer": data.encode()}])
     expect(page.get_by_text("nada dele será importado")).to_be_visible()
-    walk.look("Importar: erros", holds=False, dark=True)
+    walk.look("Importar: erros", holds=False, colours=True)
     data = json.dumps(
         [{"name": f"4 {NASTY}"[:200], "host": "a.example", "from_address": "a@a.example"}, {"id": 1, "notes": NASTY}]
     )
@@ -231,15 +222,15 @@ def walk_tools(walk: Walk) -> None:
 def walk_batches(walk: Walk) -> None:
     page = walk.page
     walk.go("/envio_em_lote")
-    walk.look("Envio em lote", dark=True)
+    walk.look("Envio em lote", colours=True)
     walk.go("/envio_em_lote?lote=1")
-    walk.look("Envio em lote: rascunho", dark=True)
+    walk.look("Envio em lote: rascunho")
     press(page, "Iniciar")
     expect(page.get_by_role("dialog")).to_be_visible()
     walk.look("Envio em lote: Iniciar", inside=DIALOG)
     walk.go("/envio_em_lote?lote=2")
     expect(page.get_by_test_id("stMetric").first).to_be_visible()
-    walk.look("Envio em lote: em andamento", dark=True)
+    walk.look("Envio em lote: em andamento", colours=True)
     walk.go("/envio_em_lote?novo=1")
     field(page, "Ou cole os destinatários").fill(f"nome;e-mail;{NASTY}\nx;{NASTY};y")
     field(page, "Ou cole os destinatários").blur()
@@ -247,16 +238,16 @@ def walk_batches(walk: Walk) -> None:
     page.get_by_text("Anexos", exact=True).click()
     press(page, "Conferir e ver a prévia")
     expect(page.get_by_text("Assunto: preencha o assunto.")).to_be_visible()
-    walk.look("Envio em lote: novo", holds=False, dark=True)
+    walk.look("Envio em lote: novo", holds=False, colours=True)
     walk.go("/supressoes")
     page.get_by_text("Adicionar", exact=True).click()
-    walk.look("Supressões", dark=True)
+    walk.look("Supressões", colours=True)
 
 
 def walk_people(walk: Walk) -> None:
     page = walk.page
     walk.go("/aplicativos_oauth")
-    walk.look("Aplicativos OAuth", dark=True)
+    walk.look("Aplicativos OAuth", colours=True)
     press(page, "Apagar")
     expect(page.get_by_role("dialog")).to_be_visible()
     walk.look("Aplicativos OAuth: Apagar", inside=DIALOG)
@@ -267,11 +258,11 @@ def walk_people(walk: Walk) -> None:
     users = page.get_by_role("grid", name="Usuários")
     users.get_by_role("row").filter(has_text="bia@").click()
     expect(page.get_by_role("button", name="Alterar", exact=True)).to_be_enabled()
-    walk.look("Usuários", dark=True)
+    walk.look("Usuários", colours=True)
     for name, title in (("Novo usuário", "Novo usuário"), ("Alterar", "Alterar usuário"), ("Apagar", "Apagar usuário")):
         press(page, name)
         expect(page.get_by_role("dialog")).to_contain_text(title)
-        walk.look(f"Usuários: {name}", dark=name == "Alterar", inside=DIALOG)
+        walk.look(f"Usuários: {name}", colours=name == "Alterar", inside=DIALOG)
         page.get_by_role("dialog").get_by_role("button", name="Cancelar").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
         settled(page)
@@ -280,7 +271,7 @@ def walk_people(walk: Walk) -> None:
 def walk_rest(walk: Walk) -> None:
     page = walk.page
     walk.go("/ajuda?campo=port")
-    walk.look("Ajuda", holds=False, dark=True)
+    walk.look("Ajuda", holds=False, colours=True)
     page.goto(f"{walk.url}/nada_aqui")
     expect(page.get_by_role("dialog")).to_be_visible()
     walk.look("uma página que não há", holds=False)

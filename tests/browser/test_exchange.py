@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from tests.actors import ME
 
-from .driver import expect, open_list, press, settled
+from .driver import expect, go, press, settled
 
 PASSWORD = "Segredo-Único-9917"
 HEADER = "id;Descrição;Servidor;E-mail do remetente;Usuário\n"
@@ -71,51 +70,16 @@ def test_a_file_with_an_error_is_corrected_and_imported_once(
     )
     page.get_by_role("link", name="Ver os servidores").click()
     expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
-    open_list(page, app.url, "?busca=acougue")
+    # What is downloaded is in the words of the screen, and comes back as it was (tests/pages/test_importar.py).
+    go(page, f"{app.url}/importar")
+    for kind, ending in (("CSV", "servidores.csv"), ("JSON", "servidores.json"), ("modelo vazio", "modelo_vazio.csv")):
+        with page.expect_download() as download:
+            press(page, f"Baixar {kind}")
+        assert download.value.suggested_filename == ending
+        data = Path(download.value.path()).read_bytes()
+        assert ("Açougue" in data.decode("utf-8-sig")) is (kind != "modelo vazio")
+        assert PASSWORD.encode() not in data
     for data in (*page_frames, app.output().encode()):
         assert PASSWORD.encode() not in data
     # Streamlit looks for its own paths below the page's URL first.
     assert [error for error in console_errors if "404" not in error] == []
-
-
-def test_what_was_downloaded_changes_nothing_when_it_comes_back(page: Any, app: Any, core: Mailcore) -> None:
-    for number in range(3):
-        name = f"=SOMA({number})"
-        draft = ServerDraft(name=name, host="smtp.a.example", from_address="a@a.example", username="a")
-        core.servers.create(draft, SecretStr(PASSWORD), actor=ME)
-    open_page(page, app.url)
-    for kind in ("CSV", "JSON"):
-        with page.expect_download() as download:
-            press(page, f"Baixar {kind}")
-        data = Path(download.value.path()).read_bytes()
-        assert download.value.suggested_filename == f"servidores.{kind.lower()}"
-        assert PASSWORD.encode() not in data
-        choose_file(page, f"servidores.{kind.lower()}", data)
-        expect(page.get_by_text("não há nada a importar")).to_be_visible()
-        expect(page.get_by_role("button", name="Importar", exact=True)).to_be_disabled()
-    with page.expect_download() as template:
-        press(page, "Baixar modelo vazio")
-    assert Path(template.value.path()).read_text("utf-8-sig").startswith("id;name;kind;host;")
-
-
-def test_a_save_by_somebody_else_since_the_preview_is_shown_anew(page: Any, app: Any, core: Mailcore) -> None:
-    draft = ServerDraft(name="Loja", host="smtp.a.example", from_address="a@a.example", requires_auth=False)
-    opened = core.servers.create(draft, actor=ME).server
-    open_page(page, app.url)
-    choose_file(page, "x.json", json.dumps([{"id": opened.id, "from_name": "Loja"}]).encode())
-    expect(page.get_by_text("altera 1 servidor", exact=False)).to_be_visible()
-    core.servers.update(opened, draft, actor=ME)
-    press(page, "Importar")
-    expect(page.get_by_text("Este servidor foi alterado por outra pessoa", exact=False)).to_be_visible()
-    settled(page)
-    assert core.servers.get(opened.id).from_name == ""
-    press(page, "Importar")
-    expect(page.get_by_text("Importado:", exact=False)).to_be_visible()
-    assert core.servers.get(opened.id).from_name == "Loja"
-
-
-def test_a_file_of_thirty_thousand_servers_is_taken(page: Any, app: Any, core: Mailcore) -> None:
-    rows = "".join(f";Cliente {number:05};smtp.example.com;c{number}@c.example;\n" for number in range(30_000))
-    open_page(page, app.url)
-    choose_file(page, "muitos.csv", (HEADER + rows).encode())
-    expect(page.get_by_text("30.000 servidores novos")).to_be_visible(timeout=60_000)

@@ -11,15 +11,16 @@ from pydantic import SecretStr
 
 from mailcore import Mailcore
 from mailcore.registry.drafts import ServerDraft
-from mailcore.vocabulary import Kind, Security
+from mailcore.vocabulary import Kind
 from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.elastic_server import ElasticPeer
-from tests.peers.smtp_server import Drop, Say, SmtpPeer
+from tests.peers.smtp_server import SmtpPeer
 
-from .driver import choose, expect, field, fill_smtp, open_form, open_list, press, select_row, settled, tab, tick
+from .driver import expect, field, fill_smtp, open_list, press, select_row, settled
 
-USER, PASSWORD, KEY = "ana@exemplo.com.br", "Segrêdo-Único-5512", "CHAVE-0099-ABCDEF"
+USER, PASSWORD = "ana@exemplo.com.br", "Segrêdo-Único-5512"
+KEY, WRONG_KEY = "CHAVE-0099-ABCDEF", "CHAVE-ERRADA-3310"
 
 
 @pytest.fixture
@@ -33,19 +34,6 @@ def smtp() -> Iterator[SmtpPeer]:
 def elastic(elastic_port: int) -> Iterator[ElasticPeer]:
     with ElasticPeer(keys={KEY}, port=elastic_port) as peer:
         yield peer
-
-
-def register(core: Mailcore, smtp: SmtpPeer, **changes: Any) -> int:
-    values = {
-        "name": "Padaria",
-        "host": "127.0.0.1",
-        "port": smtp.port,
-        "security": Security.STARTTLS,
-        "ca_pem": authority_pem(),
-        "username": USER,
-        "from_address": USER,
-    }
-    return core.servers.create(ServerDraft(**(values | changes)), SecretStr(PASSWORD), actor=ME).server.id
 
 
 def no_trace_of(secret: str, app: Any, frames: list[bytes]) -> None:
@@ -92,87 +80,19 @@ def test_from_an_empty_form_to_a_mail_that_arrives(
     no_trace_of(PASSWORD, app, page_frames)
 
 
-def test_an_unknown_authority_and_a_wrong_password_are_explained_and_cost_nothing_typed(
-    page: Any, app: Any, smtp: SmtpPeer, page_frames: list[bytes]
+def test_a_wrong_key_of_a_service_leads_to_its_field_and_the_right_one_to_a_delivery(
+    page: Any, app: Any, core: Mailcore, elastic: ElasticPeer, page_frames: list[bytes]
 ) -> None:
-    open_form(page, app.url)
-    fill_smtp(page, "Padaria", "127.0.0.1", smtp.port, sender=USER, password=PASSWORD)
-    press(page, "Testar conexão")
-    expect(page.get_by_text("O que fazer:")).to_be_visible()
-    tick(page, "Exigir certificado válido", False)
-    press(page, "Testar conexão")
-    expect(page.get_by_text("Funcionando: o servidor respondeu")).to_be_visible()
-    field(page, "Senha").fill("errada-987")
-    press(page, "Testar conexão")
-    expect(page.get_by_text("O que fazer:")).to_be_visible()
-    expect(page.get_by_text("O que o servidor respondeu")).to_be_visible()
-    expect(field(page, "Usuário")).to_have_value(USER)
-    no_trace_of("errada-987", app, page_frames)
-
-
-def test_the_list_tests_and_notes_the_state(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
-    server_id = register(core, smtp)
+    draft = ServerDraft(name="Campanhas", kind=Kind.ELASTIC_EMAIL, from_address="news@exemplo.com.br")
+    core.servers.create(draft, SecretStr(WRONG_KEY), actor=ME)
     open_list(page, app.url)
     select_row(page)
     press(page, "Testar conexão")
-    expect(page.get_by_text("Funcionando: o servidor respondeu")).to_be_visible()
-    assert core.servers.get(server_id).last_check_state == "ok"
-    smtp.script["AUTH"] = Say("535 5.7.8 Username and Password not accepted")
-    press(page, "Testar conexão")
-    page.get_by_role("link", name="Abrir o campo Senha").click()
+    page.get_by_role("link", name="Abrir o campo Chave da API").click()
     expect(page.get_by_role("tab", name="Autenticação")).to_have_attribute("aria-selected", "true")
-    expect(field(page, "Senha")).to_be_focused()
-    assert core.servers.get(server_id).last_check_state == "failed"
-
-
-def test_what_stops_a_mail_is_said_and_an_uncertain_one_is_not_sent_again(
-    page: Any, app: Any, core: Mailcore, smtp: SmtpPeer
-) -> None:
-    server_id = register(core, smtp)
-    page.goto(f"{app.url}/enviar_teste?servidor={server_id}")
-    # Bad recipients name the field and keep the text.
-    field(page, "Para").fill("sem-arroba")
-    field(page, "Mensagem").fill("texto que não se perde")
-    press(page, "Enviar")
-    expect(page.get_by_test_id("stAlert").get_by_text("Para")).to_be_visible()
-    expect(field(page, "Para")).to_have_value("sem-arroba")
-    expect(field(page, "Mensagem")).to_have_value("texto que não se perde")
+    expect(field(page, "Chave da API")).to_be_focused()
+    expect(field(page, "Chave da API")).to_have_value("")
     settled(page)
-    # Origin equal to destination is stopped here.
-    field(page, "Para").fill(USER.upper())
-    press(page, "Enviar")
-    expect(page.get_by_text("O que fazer:")).to_be_visible()
-    settled(page)
-    assert (smtp.connections, smtp.inbox) == (0, [])
-    # A refusal shows the server's words.
-    smtp.script["RCPT"] = Say("550 5.1.1 <ninguem@outro.example>: no such user here")
-    field(page, "Para").fill("ninguem@outro.example")
-    press(page, "Enviar")
-    expect(page.get_by_text("no such user here").first).to_be_visible()
-    expect(page.get_by_text("O que fazer:")).to_be_visible()
-    settled(page)
-    assert smtp.inbox == []
-    # A connection lost after the message.
-    smtp.script.clear()
-    smtp.script["."] = Drop()
-    field(page, "Para").fill("cliente@outro.example")
-    press(page, "Enviar")
-    expect(page.get_by_text("incerta").or_(page.get_by_text("incerto")).first).to_be_visible()
-    settled(page)
-    page.reload()
-    expect(field(page, "Para")).to_be_visible()
-    settled(page)
-    assert len(smtp.inbox) <= 1
-
-
-def test_elastic_email_from_form_to_delivery(
-    page: Any, app: Any, elastic: ElasticPeer, page_frames: list[bytes]
-) -> None:
-    open_form(page, app.url)
-    field(page, "Descrição").fill("Campanhas")
-    choose(page, "Tipo de envio", "Elastic Email")
-    field(page, "E-mail do remetente").fill("news@exemplo.com.br")
-    tab(page, "Autenticação")
     field(page, "Chave da API").fill(KEY)
     press(page, "Testar conexão")
     expect(page.get_by_text("Funcionando: o servidor respondeu")).to_be_visible()
@@ -184,23 +104,6 @@ def test_elastic_email_from_form_to_delivery(
     press(page, "Enviar")
     expect(page.get_by_text("aceita", exact=True)).to_be_visible()
     assert len(elastic.inbox) == 1
-    no_trace_of(KEY, app, page_frames)
-
-
-def test_the_last_recipient_is_offered_but_never_the_senders_own(
-    page: Any, app: Any, core: Mailcore, smtp: SmtpPeer
-) -> None:
-    register(core, smtp, is_default=True)
-    other = register(core, smtp, name="Quitanda", from_address="cliente@outro.example")
-    page.goto(f"{app.url}/enviar_teste")
-    field(page, "Para").fill("cliente@outro.example")
-    press(page, "Enviar")
-    expect(page.get_by_text("aceita", exact=True)).to_be_visible()
-    page.get_by_role("link", name="Servidores de e-mail").click()
-    settled(page)
-    page.get_by_role("link", name="Enviar teste").click()
-    expect(field(page, "Para")).to_have_value("cliente@outro.example")
-    choose(page, "Servidor", "Quitanda — cliente@outro.example")
-    expect(field(page, "Para")).to_have_value("")
-    assert other
-    assert core.servers.get(other).kind is Kind.SMTP
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    for secret in (KEY, WRONG_KEY):
+        no_trace_of(secret, app, page_frames)

@@ -2,69 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from mailcore import LedgerQuery, Mailcore
 from mailcore.batches.new_batch import NewBatch
 from mailcore.batches.recipients_file import RecipientsFile
 from mailcore.registry.drafts import ServerDraft, draft_of
-from mailcore.settings import Settings
 from mailcore.storage.tables import Batch
 from mailcore.vocabulary import BatchState, RecipientStatus, Security
 from tests.actors import ME
-from tests.pages.drawn import as_shown, rows_of
+from tests.pages.drawn import alerts, as_shown, give_file, labels, open_page, press, rows_of, said, whole
+from tests.pages.records import spreadsheet
+from tests.peers.smtp_server import Say, SmtpPeer
 from ui.lote.result_file import to_csv, to_excel
+from ui.session import BATCHES_SELECTED, Selection
 
 LIST = "nome;e-mail\nBia;bia@x.br\nCaio;caio@x.br\n=1+1;dani@x.br"
 
 
 @pytest.fixture
-def core(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
-    monkeypatch.setenv("MAILCORE_KEYRING", "database")
-    st.cache_resource.clear()
-    with Mailcore(Settings(data_dir=data_dir, keyring="database")) as opened:
-        # Nobody listens there, and that is known at once.
-        draft = ServerDraft(
-            name="Loja",
-            host="127.0.0.1",
-            port=9,
-            security=Security.NONE,
-            security_auto=False,
-            requires_auth=False,
-            from_address="loja@x.br",
-            daily_limit=2,
-            is_default=True,
-        )
-        opened.servers.create(draft, actor=ME)
-        yield opened
-    st.cache_resource.clear()
+def core(core: Mailcore) -> Mailcore:
+    """With a server at whose address nobody listens, which is known at once."""
+    draft = ServerDraft(
+        name="Loja",
+        host="127.0.0.1",
+        port=9,
+        security=Security.NONE,
+        security_auto=False,
+        requires_auth=False,
+        from_address="loja@x.br",
+        daily_limit=2,
+        is_default=True,
+    )
+    core.servers.create(draft, actor=ME)
+    return core
 
 
 def page(name: str = "envio_em_lote", **query: str) -> AppTest:
-    app = AppTest.from_file(str(Path(__file__).parents[2] / "screen.py"), default_timeout=60).run()
-    app.query_params.update(query)
-    return app.switch_page(f"pages/{name}.py").run()
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    """Press a button; no fault is a traceback or a sentence of the last line before the screen."""
-    (button,) = [each for each in app.button if each.label == label]
-    app = button.click().run()
-    assert not app.exception
-    return app
-
-
-def labels(app: AppTest) -> set[str]:
-    return {button.label for button in app.button}
+    return open_page(name, **query)
 
 
 def make(core: Mailcore, *, start: bool = False, **changes: Any) -> int:
@@ -115,6 +95,56 @@ def test_a_batch_from_pasted_cells_to_its_end(core: Mailcore) -> None:
     app = press(app, "Todos os lotes")
     (row,) = rows_of(app)
     assert (row["Nome"], row["Estado"], row["Progresso"]) == ("Oi {{nome}}", "Cancelado", "0 de 3")
+
+
+def test_a_spreadsheet_from_its_errors_to_who_gets_nothing_any_more(core: Mailcore) -> None:
+    app = page(novo="1")
+    app = give_file(app, spreadsheet(20, 7, 12), "clientes.xlsx")
+    assert "A lista tem 2 linhas com problema." in alerts(app)
+    assert "Linha 7, E-mail: em “sem arroba”" in said(app)
+    app = give_file(app, spreadsheet(20), "clientes.xlsx")
+    assert "20 destinatários" in said(app)
+    app.text_input(key="field_lote_nome").set_value("Aviso de novembro")
+    app.text_input(key="field_lote_assunto").set_value("Olá, {{Nome do cliente}}")
+    app.text_area(key="field_lote_texto").set_value("O seu código é {{Cdigo}}.")
+    app = press(app, "Conferir e ver a prévia")
+    assert "nenhuma coluna dos destinatários se chama {{Cdigo}}" in alerts(app)
+    app.text_area(key="field_lote_texto").set_value("O seu código é {{Código}}.")
+    with SmtpPeer() as peer:
+        (server,) = core.all_servers()
+        core.servers.update(server, replace(draft_of(server), port=peer.port, daily_limit=None), actor=ME)
+        app = press(app, "Conferir e ver a prévia")
+        app.number_input(key="lote_linha").set_value(4)
+        app = whole(app.run())
+        assert "cliente3@exemplo.com.br" in said(app)
+        assert "Olá, Ana & Filhos 3" in said(app)
+        app.text_input(key="field_send_to__lote").set_value("eu@exemplo.com.br")
+        app = press(app, "Enviar teste")
+        assert "A mensagem foi aceita pelo servidor." in alerts(app)
+        assert [received.recipients for received in peer.inbox] == [["eu@exemplo.com.br"]]
+
+        peer.script["RCPT"] = [None, Say("550 5.1.1 <cliente2@exemplo.com.br>: User unknown")]
+        app = press(app, "Iniciar")
+        app = whole(app.button(key="lote_dialogo_yes").click().run())
+        core.batches._worker.work()
+        assert len(peer.inbox) == 20
+    (batch,) = core.batches.find().batches
+    app = whole(page(lote=str(batch.id)).selectbox(key="lote_situacao").select("Recusada").run())
+    (refused,) = rows_of(app)
+    assert (refused["Linha"], refused["Destinatário"]) == ("3", "cliente2@exemplo.com.br")
+    told = to_csv(core, batch, RecipientStatus.REFUSED).decode("utf-8-sig").splitlines()
+    assert [line.startswith("3;cliente2@exemplo.com.br;Recusada;") for line in told] == [False, True]
+    app = page()
+    (listed,) = rows_of(app)
+    told_of = ("Nome", "Servidor", "Estado", "Progresso", "Enviadas", "Recusadas", "Incertas")
+    assert [listed[name] for name in told_of] == [
+        *("Aviso de novembro", "Loja", "Concluído", "20 de 20", "19", "1", "0")
+    ]
+    app.session_state[BATCHES_SELECTED.name] = Selection((batch.id,))
+    assert "Aviso de novembro" in [header.value for header in press(whole(app.run()), "Abrir").header]
+    app = page("supressoes")
+    assert "1 endereço" in said(app).splitlines()
+    assert [row["Endereço"] for row in rows_of(app)] == ["cliente2@exemplo.com.br"]
 
 
 def test_a_draft_can_be_changed_and_an_unknown_one_is_told(core: Mailcore) -> None:

@@ -205,13 +205,16 @@ def test_the_command_line_does_everything_with_it(cli: Callable[..., Any], peer:
     assert len(peer.inbox) == 1
 
 
-def test_the_form_has_its_fields_and_the_list_its_words(installation: Settings) -> None:
+def test_the_form_has_its_fields_and_list_and_quotas_its_words(installation: Settings) -> None:
     app = AppTest.from_file(str(ROOT / "screen.py"), default_timeout=60).run()
     app = app.switch_page("pages/cadastro.py").run()
     next(box for box in app.selectbox if box.label == "Tipo de envio").set_value(BREVO).run()
     assert "Servidor" not in [box.label for box in app.text_input]
-    for label, value in {"Descrição": "Boletins", "E-mail do remetente": SENDER, "Chave da API": KEY}.items():
+    for label, value in {"Descrição": "Boletins", "E-mail do remetente": SENDER, "Chave da API": "errada"}.items():
         next(box for box in app.text_input if box.label == label).set_value(value)
+    next(button for button in app.button if button.label == "Testar conexão").click().run()
+    assert any("Key not found" in said.value for said in app.code)
+    next(box for box in app.text_input if box.label == "Chave da API").set_value(KEY)
     next(button for button in app.button if button.label == "Salvar e continuar").click().run()
     assert not app.exception
     assert not app.error
@@ -219,6 +222,9 @@ def test_the_form_has_its_fields_and_the_list_its_words(installation: Settings) 
     app.query_params["colunas"] = "kind"
     (listed,) = rows_of(app.run())
     assert (listed["Tipo"], listed["Servidor"], listed["Servidor below"]) == ("Brevo", "API da Brevo", "HTTPS")
+    (account,) = rows_of(app.switch_page("pages/cotas.py").run())
+    assert not app.exception
+    assert "Boletins" in account.values()
 
 
 # ---------------------------------------------------------------------- what a kind may be, and one that nobody knows
