@@ -14,6 +14,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.tables import each_row
 
 SECRET = "Segredo-Único-4471"
@@ -131,6 +132,7 @@ def test_a_key_that_an_editor_saved_is_read(core: Mailcore, server: MailServer, 
     assert secret.get_secret_value() == SECRET
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("made", "words"),
     [
@@ -151,6 +153,7 @@ def test_what_is_no_key_is_refused_for_what_it_is(core: Mailcore, server: MailSe
 # ---------------------------------------------------------------------- a pasted password
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("secret", "words"),
     [

@@ -22,6 +22,7 @@ from mailcore.rights import Role
 from mailcore.settings import Door, Settings, load_settings
 from mailcore.storage.tables import AccessEvent, LoginSession, SignInTries, User
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.tables import each_row
 
 EMAIL = "ana@exemplo.com.br"
@@ -57,6 +58,7 @@ def test_the_right_pair_enters_and_the_trail_says_so(core: Mailcore, access: Acc
     assert (event.event, event.email, event.door, event.address) == ("entered", EMAIL, "accounts", HERE.address)
 
 
+@on_one_database
 @pytest.mark.parametrize("email", [EMAIL, "ninguem@exemplo.com.br", "isto não é um endereço", ""])
 def test_a_wrong_pair_says_the_same_whoever_it_is(core: Mailcore, access: Access, email: str) -> None:
     assert str(refused(access, email, WRONG)) == "E-mail ou senha não conferem."
@@ -287,6 +289,7 @@ def test_a_registered_person_enters_in_their_role(settings: Settings) -> None:
     assert (entered.email, entered.role, entered.door, entered.name) == (EMAIL, Role.SUPPORT, "oidc", "Ana")
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("identity", "changes", "reason"),
     [

@@ -18,6 +18,7 @@ from mailcore.errors import NotFoundError, SignInRefusedError, ValidationError
 from mailcore.rights import Right, Role
 from mailcore.storage.tables import AccessEvent, LoginSession, PasswordLink, User
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.tables import each_row
 
 PASSWORD = SecretStr("uma frase que só a Ana diria")
@@ -73,6 +74,7 @@ def test_a_password_that_is_guessed_first_is_refused(core: Mailcore, password: s
     assert password not in str(raised.value)
 
 
+@on_one_database
 @pytest.mark.parametrize("password", ["frase de doze", "correto cavalo bateria", "Ç~ü-ßé-漢字-çõ-x", "Tr0ub4dor&3-xyz"])
 def test_a_password_of_twelve_characters_will_do(core: Mailcore, password: str) -> None:
     core.access.users.add(UserDraft("ana@exemplo.com.br", Role.SUPPORT), SecretStr(password), actor=ME)

@@ -23,6 +23,7 @@ from mailcore.sending.ledger import purge
 from mailcore.storage.tables import Batch, BatchRecipient, Send
 from mailcore.vocabulary import BatchKind, BatchState, RecipientStatus
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.mailcore.batches.sending import (
     PASSWORD,
     SENDER,
@@ -173,6 +174,7 @@ def test_a_refusal_for_quota_waits_for_the_end_of_the_hold(core: Mailcore, peer:
     assert_accounted_for(core, batch.id, delivered(peer))
 
 
+@on_one_database
 @pytest.mark.parametrize("action", [Say("421 4.7.0 Too many messages, slow down", then_drop=True), Drop()])
 @pytest.mark.parametrize("moment", ["GREETING", "MAIL", "RCPT"])
 def test_too_much_at_once_is_tried_again_after_a_second(

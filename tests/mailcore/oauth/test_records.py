@@ -28,6 +28,7 @@ from mailcore.rights import Role
 from mailcore.storage.tables import Base, MailServer, OAuthLease, OAuthPending, SecretJournal
 from mailcore.vocabulary import Auth, OAuthMode, OAuthState, Security, SendStatus
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.mailcore.oauth.records import (
     ANA,
     APP_SECRET,
@@ -80,6 +81,7 @@ def test_a_form_is_tested_before_it_is_saved_and_the_save_takes_the_authorisatio
         assert session.scalars(select(OAuthPending)).all() == []
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("change", "keeps"),
     [

@@ -9,6 +9,7 @@ from mailcore.errors import ValidationError
 from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from tests.actors import ME
+from tests.databases import on_one_database
 
 
 def draft(name: str) -> ServerDraft:
@@ -25,6 +26,7 @@ def test_half_a_character_is_found_nowhere_and_explains_nothing(core: Mailcore, 
         core.servers.create(draft(f"Nova {odd}x"), actor=ME)
 
 
+@on_one_database
 @pytest.mark.parametrize("odd", ["\u202e", "\u2066", "\u200b", "\ufeff"])
 def test_what_nobody_sees_in_a_name_is_told(core: Mailcore, odd: str) -> None:
     saved = core.servers.create(draft(f"Loja{odd}A"), actor=ME)

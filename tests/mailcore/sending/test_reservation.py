@@ -36,6 +36,7 @@ from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.tables import Account, Change, DailyUsage, MailServer, Send, Usage
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, Security, SendStatus
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.mailcore.diagnosis import provider_replies
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
@@ -548,6 +549,7 @@ def test_records_of_other_accounts_share_nothing(core: Mailcore, changes: dict[s
     assert reserve(core, other, 5)[1]
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("host", "one", "other"),
     [
@@ -882,6 +884,7 @@ def test_a_calendar_day_ends_the_hold_at_midnight(core: Mailcore) -> None:
     assert hold(core, server, now=late) == late + HOUR
 
 
+@on_one_database
 @pytest.mark.parametrize("host", ["smtp.yandex.com", "smtp.yandex.ru"])
 @pytest.mark.parametrize("window", LimitWindow)
 def test_yandex_is_left_alone_for_a_whole_day(core: Mailcore, host: str, window: LimitWindow) -> None:
@@ -1035,6 +1038,7 @@ def test_an_accepted_message_in_between_begins_the_count_anew(core: Mailcore) ->
     assert is_paused(core, server)
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("moment", "reply"),
     [

@@ -35,6 +35,7 @@ from mailcore.storage.tables import MailServer
 from mailcore.transports import connection_for, kind_of, kinds, register, step_label, transport_for
 from mailcore.vocabulary import Kind, SendStatus
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.pages.drawn import rows_of
 from tests.peers.brevo import BREVO_URL, BrevoKind
 from tests.peers.brevo_server import BrevoPeer
@@ -116,6 +117,7 @@ def test_what_it_takes_is_in_the_ledger_and_counts(core: Mailcore, server: MailS
     assert len(peer.inbox) == 3
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("refusal", "code", "category"),
     [
