@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
-from tests.conftest import no_running_loop
+from tests.conftest import no_running_loop, pytest_xdist_make_scheduler
 
 
 def test_a_loop_left_in_the_thread_is_in_nobodys_way() -> None:
@@ -20,3 +22,37 @@ def test_a_loop_left_in_the_thread_is_in_nobodys_way() -> None:
     finally:
         asyncio._set_running_loop(None)
         left.close()
+
+
+class Node:
+    """A test process, as xdist's scheduler sees it."""
+
+    shutting_down = False
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.given += indices
+
+
+def test_what_is_over_is_forgotten_and_of_a_process_that_dies_the_rest_is_done() -> None:
+    options = {"dist": "loadgroup", "tx": ["popen"]}
+    config: Any = SimpleNamespace(
+        getoption=options.get, getvalue=options.get, option=SimpleNamespace(loadscopereorder=False)
+    )
+    scheduler = pytest_xdist_make_scheduler(config, None)
+    tests = [f"tests/test_a.py::test_{number}" for number in range(9)]
+    node, other = Node(), Node()
+    scheduler.add_node(node)
+    scheduler.add_node_collection(node, tests)
+    scheduler.schedule()
+    for number in range(4):
+        assert number in node.given
+        scheduler.mark_test_complete(node, number)
+        assert tests[number] not in scheduler.assigned_work[node]
+    scheduler.add_node(other)
+    scheduler.add_node_collection(other, tests)
+    assert scheduler.remove_node(node) == tests[4], "the one that was running"
+    assert not set(tests[:4]) & (set(scheduler.workqueue) | set(scheduler.assigned_work[other]))
+    assert set(tests[4:]) == set(scheduler.workqueue) | set(scheduler.assigned_work[other])
