@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 
 from mailcore import Mailcore
 from mailcore.settings import Settings
@@ -18,14 +17,6 @@ from ui.door import tickets
 def no_door_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever test ran before in this process: where a door stood once, a script run past it lets nobody in."""
     monkeypatch.setattr(tickets, "_standing", [])
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_search_for_components() -> Iterator[None]:
-    """Each ``AppTest`` would look for Streamlit components in every installed package; there are none."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifest_scanner, "scan_component_manifests", list)
-        yield
 
 
 @pytest.fixture
