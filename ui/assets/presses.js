@@ -37,10 +37,14 @@ export default function ({ parentElement }) {
   });
   // The second click means nothing else that stands there by then: the ground beside a dialog that the first one opened,
   // which would close it again, or the row behind one that it closed, which would be selected.
+  let wasSecond = false;
   for (const type of ["pointerdown", "mousedown", "pointerup", "mouseup", "click", "dblclick"]) {
     on(type, (event) => {
-      if (!last || event.timeStamp - last.at >= SECOND_CLICK || event.target.closest?.(buttons)) return;
-      if (!isNear({ x: event.clientX, y: event.clientY })) return;
+      // A "dblclick" bears the time at which the page hears of it: it goes the way of its click.
+      if (type !== "dblclick")
+        wasSecond = Boolean(last) && event.timeStamp - last.at < SECOND_CLICK &&
+          isNear({ x: event.clientX, y: event.clientY });
+      if (!wasSecond || event.target.closest?.(buttons)) return;
       event.preventDefault();
       event.stopImmediatePropagation();
     });
