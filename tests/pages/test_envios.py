@@ -68,6 +68,11 @@ def test_only_what_was_asked_for(core: Mailcore, smtp: SmtpPeer) -> None:
     assert count(app) == "1 envio"
     app = press(app, "Só de Padaria: ver de todos")
     assert count(app) == "2 envios"
+    # A link to the ledger, or Back, leads away from the one server too.
+    app = open_page("envios", servidor=str(bakery.id))
+    app.query_params.clear()
+    app.query_params["periodo"] = "Tudo"
+    assert count(whole(app.run())) == "2 envios"
     app.text_input(key="envios_servidor").set_value("ninguém")
     assert "Nenhum envio neste período" in alerts(whole(app.run()))
     assert "prazo de guarda" in alerts(open_page("envios", envio=str(accepted + 100)))
