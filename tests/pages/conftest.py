@@ -10,6 +10,7 @@ import streamlit as st
 
 from mailcore import Mailcore
 from mailcore.settings import Settings
+from tests.peers.smtp_server import SmtpPeer
 from ui.door import tickets
 
 
@@ -20,13 +21,26 @@ def no_door_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def core(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailcore]:
-    """The installation that the pages show, for preparing and looking."""
+def installation(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """An installation of their own for the pages, which keep nothing of the one before."""
     monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
     monkeypatch.setenv("MAILCORE_KEYRING", "database")
     st.cache_resource.clear()
     st.cache_data.clear()
-    with Mailcore(Settings(data_dir=data_dir, keyring="database")) as opened:
-        yield opened
+    yield Settings(data_dir=data_dir, keyring="database")
     st.cache_resource.clear()
     st.cache_data.clear()
+
+
+@pytest.fixture
+def core(installation: Settings) -> Iterator[Mailcore]:
+    """The installation that the pages show, for preparing and looking."""
+    with Mailcore(installation) as opened:
+        yield opened
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpPeer]:
+    """An SMTP server that takes mail from anybody."""
+    with SmtpPeer() as peer:
+        yield peer

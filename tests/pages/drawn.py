@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +71,16 @@ def row_of(app: AppTest, label: str, text: str) -> dict[str, str]:
 
 def said(app: AppTest) -> str:
     """Return every sentence on the page, one a line, as a person reads it."""
-    kinds = (app.title, app.header, app.markdown, app.caption, app.code, app.info, app.success, app.warning, app.error)
-    return "\n".join(as_shown(each.value).replace("**", "") for kind in kinds for each in kind)
+    return "\n".join([*_lines(app.title, app.header, app.markdown, app.caption, app.code), alerts(app)])
 
 
 def alerts(app: AppTest) -> str:
     """Return what the coloured boxes say, one a line."""
-    return "\n".join(
-        as_shown(each.value).replace("**", "")
-        for kind in (app.info, app.success, app.warning, app.error)
-        for each in kind
-    )
+    return "\n".join(_lines(app.info, app.success, app.warning, app.error))
+
+
+def _lines(*kinds: Iterable[Any]) -> list[str]:
+    return [as_shown(each.value).replace("**", "") for kind in kinds for each in kind]
 
 
 def cards(app: AppTest) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
 KEY = "CHAVE-DE-TESTE"
-
-
-@pytest.fixture
-def smtp() -> Iterator[SmtpPeer]:
-    with SmtpPeer() as peer:
-        yield peer
 
 
 def count(app: AppTest) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,15 +27,7 @@ PAGES = {
     "pages/ajuda.py": "Ajuda",
 }
 PASSWORD = "Segredo-3391"
-
-
-@pytest.fixture(autouse=True)
-def installation(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    monkeypatch.setenv("MAILCORE_DATA_DIR", str(data_dir))
-    monkeypatch.setenv("MAILCORE_KEYRING", "database")
-    st.cache_resource.clear()
-    yield Settings(data_dir=data_dir, keyring="database")
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("installation")
 
 
 def run(page: str) -> AppTest:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-
-import pytest
 
 from mailcore.quota.holds import SHORTEST_HOLD
 from mailcore.vocabulary import SameAddress, SendStatus
@@ -38,13 +35,6 @@ if TYPE_CHECKING:
     from mailcore.storage.tables import MailServer
 
 USER, PASSWORD, WRONG = "ana@exemplo.com.br", "Segrêdo-Único-7781", "Errada-Única-3307"
-
-
-@pytest.fixture
-def smtp() -> Iterator[SmtpPeer]:
-    """An SMTP server that takes mail from anybody."""
-    with SmtpPeer() as peer:
-        yield peer
 
 
 def counted(core: Mailcore) -> dict[str, int]:
