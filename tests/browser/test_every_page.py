@@ -12,7 +12,7 @@ import pytest
 
 from tests.browser.door_client import ANA, PASSWORD, env_of, open_core
 from tests.browser.driver import expect, field, go, list_rows, press, settled, tab
-from tests.browser.every_page import BAD_LINK, LOOK, NASTY, axe, english_in, fill, turn
+from tests.browser.every_page import BAD_LINK, LOOK, NASTY, Axe, english_in, fill
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 
@@ -29,6 +29,7 @@ class Walk:
         self.page = page
         self.url = app.url
         self.smtp = smtp
+        self.axe = Axe(page)
         self.faults: list[str] = []
 
     def go(self, path: str) -> None:
@@ -39,9 +40,9 @@ class Walk:
     def look(self, where: str, *, holds: bool = True, colours: bool = False, inside: str = "") -> None:
         """Look at what is on screen; where ``holds``, hostile text is in it and must be there letter for letter.
 
-        ``colours`` has the contrast measured, light and dark: on every page once, and where colours say something.
+        ``colours`` has the contrast measured light and dark: on every page once, and where colours say something.
 
-        ``inside`` is for axe: the one element that is new on a page at which it has looked already, its contrast too.
+        ``inside`` is for axe: the one element that is new on a page at which it has looked already.
         """
         settled(self.page)
         expect(self.page.locator("html")).to_have_attribute("lang", "pt-BR")
@@ -51,11 +52,8 @@ class Walk:
         self.note(where, "made of text", [*found["made"], *found["marked"]])
         if holds and SHOWN[:150] not in found["whole"]:
             self.note(where, "not letter for letter", [found["whole"][:3000]])
-        self.note(where, "axe", axe(self.page, inside=inside, contrast=colours or bool(inside)))
-        if colours:
-            # What other colours change is the contrast alone; the next look begins in them.
-            turn(self.page)
-            self.note(where, "axe, in other colours", axe(self.page, inside=inside, only_contrast=True))
+        look = self.axe.look_in_both_colours if colours else self.axe.look
+        self.note(where, "axe", look(inside))
 
     def look_at_plain(self, where: str) -> None:
         """Look at a page of the door, which has no script that could still run."""
@@ -63,7 +61,7 @@ class Walk:
         self.note(where, "English", english_in([*found["said"], found["title"]]))
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme)
-            self.note(where, f"axe, {scheme}", axe(self.page))
+            self.note(where, f"axe, {scheme}", self.axe.look())
         self.page.emulate_media(color_scheme="light")
 
     def note(self, where: str, what: str, found: list[str]) -> None:
