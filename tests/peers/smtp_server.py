@@ -93,6 +93,8 @@ class SmtpPeer:
         self.connections = 0
         self.logins: list[tuple[str, str]] = []
         """(mechanism, user) of every attempt."""
+        self.lines: set[Any] = set()
+        """What is open now."""
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._run, name="smtp-peer", daemon=True)
@@ -143,6 +145,8 @@ class SmtpPeer:
     async def _close(self) -> None:
         assert self._server is not None
         self._server.close()
+        for line in self.lines:
+            line.abort()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -179,7 +183,12 @@ class _Server(SMTP):
     def connection_made(self, transport: Any) -> None:
         if not self._greeted:
             self.peer.connections += 1
+        self.peer.lines.add(transport)
         super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.peer.lines.discard(self.transport)
+        super().connection_lost(error)
 
     async def push(self, status: Any) -> None:
         if not self._greeted:
