@@ -26,6 +26,7 @@ from .driver import (
     open_form,
     open_list,
     press,
+    rows,
     select_row,
     settled,
     tab,
@@ -109,10 +110,19 @@ def test_somebody_elses_save_is_told_and_nothing_is_lost(
     page: Any, app: Any, core: Mailcore, page_frames: list[bytes]
 ) -> None:
     server_id = register(core, "Padaria")
-    page.set_viewport_size({"width": 1280, "height": 720})
+    page.set_viewport_size({"width": 1920, "height": 900})
     open_form(page, app.url, server_id)
     assert page.title() == "Cadastro — Padaria"  # the window bears the record's name
     field(page, "Nome do remetente").fill("O meu nome")
+    # The changes of its own record alone are shown, and the form does not move under one's hands.
+    register(core, "Quitanda")
+    place = page.locator("h1").bounding_box()
+    page.get_by_text("Histórico de alterações").click()
+    expect(page.get_by_text("1 alteraç")).to_be_visible()
+    assert [(row["O que"], row["Campo"]) for row in rows(page)] == [("Registrado", "")]
+    assert page.locator("h1").bounding_box() == place
+    expect(field(page, "Nome do remetente")).to_have_value("O meu nome")
+    page.set_viewport_size({"width": 1280, "height": 720})
     opened = core.servers.get(server_id)
     core.servers.update(opened, replace(draft_of(opened), reply_to="sac@exemplo.example"), actor=ME)
     # Saved from the lower end of the other tab: what is said of the conflict stands whole in sight.
@@ -129,7 +139,7 @@ def test_somebody_elses_save_is_told_and_nothing_is_lost(
     assert is_whole_in_sight(page, page.locator(".st-key-verdict"))
     expect(field(page, "Nome do remetente")).to_have_value("O meu nome")
     press(page, "Manter o meu")
-    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
+    expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
     saved = core.servers.get(server_id)
     assert (saved.from_name, saved.reply_to) == ("O meu nome", "")
     assert core.servers.secret(saved).get_secret_value() == PASSWORD
