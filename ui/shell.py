@@ -1,8 +1,9 @@
 """Streamlit's own page (``index.html``), in which every page of the program is built, made ours.
 
 Streamlit has no setting for any of this: the title and the icon before the first run (and an icon of one's own makes
-it load numpy and Pillow in each run); the typeface of 170 kB that this program's theme does not use; and the scripts
-of the list's widgets, which a browser would ask for only when the first of each is to be drawn.
+it load numpy and Pillow in each run); the typeface of 170 kB that this program's theme does not use; the scripts
+of the list's widgets, which a browser would ask for only when the first of each is to be drawn; and two questions that
+it would ask before it opens the connection (``connect.js``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from streamlit import file_util
 
+from ui.assets import script
+
 TITLE = "Servidores de e-mail"
 _FONT_AHEAD = re.compile(rb'<link\s+rel="preload"[^>]*as="font"[^>]*>')
 _TYPEFACE = re.compile(rb"@font-face\{[^}]*SourceS[^}]*\}")
@@ -24,13 +27,14 @@ _IMPORT = re.compile(r'(?:from|import)"\./([^"]+\.js)"')
 
 
 def ours(page: bytes) -> bytes:
-    """Return Streamlit's page with the program's title, language and icon, and the list's scripts asked for ahead."""
+    """Return Streamlit's page with our title, language and icon, which asks for our scripts and connects at once."""
     page = _FONT_AHEAD.sub(b"", page)
     page = page.replace(b"<title>Streamlit</title>", f"<title>{TITLE}</title>".encode())
     page = page.replace(b'<html lang="en">', b'<html lang="pt-BR">')
     page = _ICON.sub(_icon(), page)
     ahead = (f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in _scripts_ahead(page))
-    return page.replace(b"</head>", "".join(ahead).encode() + b"</head>")
+    page = page.replace(b"</head>", "".join(ahead).encode() + b"</head>")
+    return page.replace(b"<head>", f"<head><script>{script('connect.js')}</script>".encode())
 
 
 def without_typeface(style: bytes) -> bytes:

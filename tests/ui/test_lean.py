@@ -109,6 +109,7 @@ def test_streamlits_page_has_our_name_and_icon_and_asks_for_the_lists_scripts_on
     assert 'href="data:image/svg+xml;base64,' in page
     assert "favicon.png" not in page
     assert "woff2" not in page
+    assert page.index("window.__streamlit = {") < page.index('<script type="module"')
     ahead = re.findall(r'<link rel="modulepreload" crossorigin href="\./static/js/([^"]+)">', page)
     assert len(ahead) == len(set(ahead))
     for widget in ("BidiComponent", "Button", "Html", "Pagination", "Selectbox", "TextInput"):
