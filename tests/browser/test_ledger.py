@@ -34,7 +34,7 @@ def open_page(page: Any, url: str, query: str = "") -> None:
     settled(page)
 
 
-def test_a_row_opens_at_a_click_and_a_link_reopens_it_and_asks_the_service(
+def test_a_row_opens_at_a_click_with_a_link_of_its_own_and_asks_the_service(
     page: Any, app: Any, core: Mailcore, elastic: ElasticPeer, page_frames: list[bytes]
 ) -> None:
     followed = send(core, register_service(core, KEY, name="Volume"), "nao@outro.example")
@@ -61,9 +61,10 @@ def test_a_row_opens_at_a_click_and_a_link_reopens_it_and_asks_the_service(
     rows = list(csv.DictReader(StringIO(Path(download.value.path()).read_text("utf-8-sig")), delimiter=";"))
     assert [row["Destinatários"] for row in rows] == ["nao@outro.example"]
 
-    page.goto("about:blank")
-    open_page(page, app.url, f"?envio={followed.id}")
+    first.click()
     expect(page.get_by_role("heading", name=f"Envio {followed.id}")).to_be_visible()
+    settled(page)
+    assert f"envio={followed.id}" in page.url
     expect(page.get_by_text("Se ela chegou, só ele sabe", exact=False)).to_be_visible()
     press(page, "Consultar entrega")
     expect(page.get_by_text("A caixa do destinatário não existe", exact=False)).to_be_visible()
