@@ -1,4 +1,7 @@
-"""A double click is one act, whatever the button, at every speed of a hand."""
+"""A double click is one act, whatever the button, at every speed of a hand.
+
+Of Enviar, Registrar, Importar and the buttons of a batch it is held where the rest of their pages is.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import SmtpPeer
 
-from .driver import expect, field, fill_smtp, go, open_form, open_list, press, select_row, settled
+from .driver import expect, field, fill_smtp, open_form, open_list, press, select_row, settled
 
 GAPS = [80, 130, 200, 400, 600]
 """Milliseconds between the two clicks."""
@@ -135,37 +138,6 @@ def button(page: Any, name: str) -> Any:
     return page.get_by_role("button", name=name, exact=True)
 
 
-def test_enviar_sends_one_mail(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
-    page.set_viewport_size({"width": 1280, "height": 1600})  # nothing moves: another "Enviar" stands in its place
-    page.goto(f"{app.url}/enviar_teste?servidor={register(core, smtp)}")
-    field(page, "Para").fill("cliente@outro.example")
-    settled(page)
-    accepted = page.get_by_text("aceita", exact=True)
-    place = button(page, "Enviar").bounding_box()
-    twice(page, button(page, "Enviar"), 130, accepted.wait_for)
-    assert len(smtp.inbox) == 1
-    assert button(page, "Enviar").bounding_box() == place
-    until_a_press_counts(page)
-    twice(page, button(page, "Enviar"), 80)
-    # The outcome on the screen is the last one's.
-    expect(page.get_by_text(smtp.inbox[0].message["Message-ID"])).to_have_count(0)
-    expect(accepted).to_be_visible()
-    settled(page)
-    assert len(smtp.inbox) == 2
-
-
-def test_external_use_counts_once(page: Any, app: Any, core: Mailcore, smtp: SmtpPeer) -> None:
-    server_id = register(core, smtp)
-    page.goto(f"{app.url}/cotas?servidor={server_id}")
-    page.get_by_text("Registrar consumo externo", exact=True).click()
-    field(page, "Unidades").fill("37")
-    field(page, "Unidades").press("Tab")
-    settled(page)
-    twice(page, button(page, "Registrar"), 200)
-    expect(page.get_by_text("Registrado: 37 unidades")).to_be_visible()
-    assert core.quotas(server_id=server_id)[0].external == 37
-
-
 def test_a_test_logs_in_once_and_only_a_press_of_ok_deletes_once(
     page: Any, app: Any, core: Mailcore, smtp: SmtpPeer
 ) -> None:
@@ -220,18 +192,4 @@ def test_save_and_continue_does_not_complain_of_the_next_form(
     twice(page, button(page, "Salvar e continuar"), 300, page.get_by_text("“Padaria” foi salvo.").wait_for)
     expect(field(page, "Descrição")).to_have_value("")
     expect(page.get_by_text("Ainda não dá para continuar")).to_have_count(0)
-    assert core.servers.search(ServerQuery()).total == 1
-
-
-def test_importar_takes_the_file_once(page: Any, app: Any, core: Mailcore) -> None:
-    go(page, f"{app.url}/importar")
-    expect(page.get_by_role("heading", name="Importar e exportar")).to_be_visible()
-    settled(page)
-    text = "name;host;from_address;username\nPadaria;smtp.a.example;a@a.example;a@a.example\n"
-    file = {"name": "x.csv", "mimeType": "text/csv", "buffer": text.encode()}
-    page.locator('input[type="file"]').set_input_files(file)
-    expect(button(page, "Importar")).to_be_enabled()
-    settled(page)
-    twice(page, button(page, "Importar"), 130, page.get_by_text("Importado: 1 servidor novo").wait_for)
-    expect(page.get_by_text("já existe")).to_have_count(0)
     assert core.servers.search(ServerQuery()).total == 1

@@ -15,6 +15,7 @@ from tests.pages.records import register, send, sent_before
 from tests.peers.smtp_server import Say, SmtpPeer
 
 from .driver import expect, field, go, press, rows, settled
+from .test_double_clicks import twice
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_an_analyst_sorts_chooses_enters_use_undoes_it_and_keeps_the_link(
     expect(page.get_by_text("Conta: Loja")).to_be_visible()
     box = field(page, "Unidades")
     box.fill("4")
-    page.get_by_role("button", name="Registrar", exact=True).dblclick()
+    twice(page, page.get_by_role("button", name="Registrar", exact=True), 200)
     expect(alert(page, "Registrado: 4 unidades")).to_be_visible()
     assert row_of(page, "Loja")["Usado"] == "46"
     assert core.external_use().matching == 1

@@ -120,7 +120,9 @@ def close_dialog(page: Any) -> None:
     settled(page)
 
 
-def test_each_key_presses_its_button_and_takes_the_typing_along(page: Any, app: Any) -> None:
+def test_each_key_presses_its_button_once_takes_the_typing_along_and_the_cursor_stays(
+    page: Any, app: Any, console_errors: list[str]
+) -> None:
     open_form(page, app)
     # What the key presses has nothing to do with the place: each key in a third of them, and in a field of each sort.
     for count, (place, key) in enumerate(zip(PLACES, itertools.cycle(BUTTONS)), 1):
@@ -133,6 +135,51 @@ def test_each_key_presses_its_button_and_takes_the_typing_along(page: Any, app: 
         assert page.evaluate("window.sameDocument"), (place, key)
         if key == "F5":
             close_dialog(page)
+
+    # A held key and two quick presses are one.
+    page.get_by_role("tab", name="Geral").click()
+    page.locator(".st-key-field_name input").click()
+    for _ in range(5):
+        # Without a release in between Chromium marks the later ones as repeats.
+        page.keyboard.down("F2")
+    page.keyboard.up("F2")
+    presses(page, count + 1)
+    page.keyboard.press("F2")
+    page.keyboard.press("F2")
+    presses(page, count + 2)
+    page.keyboard.press("F2")
+    presses(page, count + 3)
+    # The cursor goes once to the field asked for.
+    page.keyboard.press("F3")
+    presses(page, count + 4)
+    expect(page.locator(".st-key-field_notes textarea")).to_be_focused()
+    # Another run with the same token leaves the cursor where the person put it.
+    runs = report(page)["runs"]
+    page.locator(".st-key-field_active label").click()
+    page.wait_for_function(
+        "(runs) => JSON.parse(document.querySelector('[data-testid=stMain] code').innerText).runs > runs",
+        arg=runs,
+    )
+    settled(page)
+    expect(page.locator(".st-key-field_notes textarea")).not_to_be_focused()
+    # And stays in its field after a save.
+    put_cursor(page, "name")
+    page.keyboard.press("F2")
+    presses(page, count + 5)
+    expect(page.locator(".st-key-field_name input")).to_be_focused()
+    page.keyboard.type("!")
+    page.keyboard.press("F2")
+    assert presses(page, count + 6)[-1]["name"] == "Nome ção!"
+    assert page.evaluate("document.documentElement.lang") == "pt-BR"
+    page.get_by_role("tab", name="Autenticação").click()
+    page.locator(".st-key-field_password input").click()
+    page.keyboard.type("x")
+    expect(page.locator('[data-testid="InputInstructions"]:visible')).to_have_count(0)
+    page.get_by_role("button", name="Mostrar senha").click()
+    expect(page.get_by_role("button", name="Ocultar senha")).to_be_visible()
+    page.keyboard.press("F5")
+    expect(page.get_by_role("dialog").get_by_role("button", name="Fechar")).to_be_visible()
+    assert console_errors == []
 
 
 def test_headed_real_keys_neither_reload_nor_find_and_modifiers_stay_with_the_browser(
@@ -246,55 +293,6 @@ def suppressed(page: Any, key: str) -> bool:
     return key.rpartition("+")[2] in page.evaluate("window.prevented")
 
 
-def test_many_presses_are_one_the_cursor_stays_and_all_is_portuguese(
-    page: Any, app: Any, console_errors: list[str]
-) -> None:
-    open_form(page, app)
-    # A held key and two quick presses are one.
-    page.locator(".st-key-field_name input").click()
-    for _ in range(5):
-        # Without a release in between Chromium marks the later ones as repeats.
-        page.keyboard.down("F2")
-    page.keyboard.up("F2")
-    presses(page, 1)
-    page.keyboard.press("F2")
-    page.keyboard.press("F2")
-    presses(page, 2)
-    page.keyboard.press("F2")
-    presses(page, 3)
-    # The cursor goes once to the field asked for.
-    page.keyboard.press("F3")
-    presses(page, 4)
-    expect(page.locator(".st-key-field_notes textarea")).to_be_focused()
-    # Another run with the same token leaves the cursor where the person put it.
-    runs = report(page)["runs"]
-    page.locator(".st-key-field_active label").click()
-    page.wait_for_function(
-        "(runs) => JSON.parse(document.querySelector('[data-testid=stMain] code').innerText).runs > runs",
-        arg=runs,
-    )
-    settled(page)
-    expect(page.locator(".st-key-field_notes textarea")).not_to_be_focused()
-    # And stays in its field after a save.
-    put_cursor(page, "name")
-    page.keyboard.press("F2")
-    presses(page, 5)
-    expect(page.locator(".st-key-field_name input")).to_be_focused()
-    page.keyboard.type("!")
-    page.keyboard.press("F2")
-    assert presses(page, 6)[-1]["name"] == "Nome ção!"
-    assert page.evaluate("document.documentElement.lang") == "pt-BR"
-    page.get_by_role("tab", name="Autenticação").click()
-    page.locator(".st-key-field_password input").click()
-    page.keyboard.type("x")
-    expect(page.locator('[data-testid="InputInstructions"]:visible')).to_have_count(0)
-    page.get_by_role("button", name="Mostrar senha").click()
-    expect(page.get_by_role("button", name="Ocultar senha")).to_be_visible()
-    page.keyboard.press("F5")
-    expect(page.get_by_role("dialog").get_by_role("button", name="Fechar")).to_be_visible()
-    assert console_errors == []
-
-
 def test_a_disabled_or_missing_button_leaves_the_key_suppressed(page: Any, app: Any) -> None:
     open_form(page, app, "?disabled=1")
     page.locator(".st-key-field_name input").click()
@@ -306,25 +304,6 @@ def test_a_disabled_or_missing_button_leaves_the_key_suppressed(page: Any, app: 
     assert page.evaluate("window.sameDocument")
 
 
-def test_keys_of_a_page_left_are_gone(page: Any, app: Any) -> None:
-    open_form(page, app)
-    page.get_by_role("link", name="Outra").click()
-    page.wait_for_selector(".st-key-other_action button")
-    page.get_by_role("link", name="Formulário").click()
-    opened(page)
-    page.get_by_role("link", name="Outra").click()
-    page.wait_for_selector(".st-key-other_action button")
-    page.wait_for_selector(".st-key-grid canvas", state="detached")
-    settled(page)
-    page.locator(".st-key-search input").click()
-    assert not suppressed(page, "F3")
-    assert not suppressed(page, "F1")
-    page.keyboard.press("F2")
-    expect(page.locator("[data-testid=stMain] [data-testid=stCode] code")).to_have_text('{"other": 1}')
-    page.wait_for_function("window.mailcoreKeys.busy === false")
-    assert report(page) == {"other": 1}
-
-
 _IS_GUARDED = """() => {
   const leaving = new Event("beforeunload", { cancelable: true });
   dispatchEvent(leaving);
@@ -333,7 +312,7 @@ _IS_GUARDED = """() => {
 """Whether the page would have the browser ask before it is left."""
 
 
-def test_what_was_typed_chosen_or_ticked_is_guarded_until_saved(page: Any, app: Any) -> None:
+def test_what_was_typed_is_guarded_until_saved_and_keys_of_a_page_left_are_gone(page: Any, app: Any) -> None:
     asked: list[str] = []
     answers: list[bool] = []
 
@@ -392,3 +371,18 @@ def test_what_was_typed_chosen_or_ticked_is_guarded_until_saved(page: Any, app: 
     page.wait_for_selector(".st-key-other_action button")
     assert len(asked) == 2
     assert "não foram salvos" in asked[0]
+
+    # Back and away again: the keys of the form are gone with it.
+    page.get_by_role("link", name="Formulário").click()
+    opened(page)
+    page.get_by_role("link", name="Outra").click()
+    page.wait_for_selector(".st-key-other_action button")
+    page.wait_for_selector(".st-key-grid canvas", state="detached")
+    settled(page)
+    page.locator(".st-key-search input").click()
+    assert not suppressed(page, "F3")
+    assert not suppressed(page, "F1")
+    page.keyboard.press("F2")
+    expect(page.locator("[data-testid=stMain] [data-testid=stCode] code")).to_have_text('{"other": 1}')
+    page.wait_for_function("window.mailcoreKeys.busy === false")
+    assert report(page) == {"other": 1}
