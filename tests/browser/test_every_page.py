@@ -44,6 +44,12 @@ class Walk:
 
         ``inside`` is for axe: the one element that is new on a page at which it has looked already.
         """
+        self.look_at_words(where, holds=holds)
+        look = self.axe.look_in_both_colours if colours else self.axe.look
+        self.note(where, "axe", look(inside))
+
+    def look_at_words(self, where: str, *, holds: bool = True) -> None:
+        """Look for English, and for what became of hostile text."""
         settled(self.page)
         expect(self.page.locator("html")).to_have_attribute("lang", "pt-BR")
         found = self.page.evaluate(LOOK)
@@ -52,8 +58,6 @@ class Walk:
         self.note(where, "made of text", [*found["made"], *found["marked"]])
         if holds and SHOWN[:150] not in found["whole"]:
             self.note(where, "not letter for letter", [found["whole"][:3000]])
-        look = self.axe.look_in_both_colours if colours else self.axe.look
-        self.note(where, "axe", look(inside))
 
     def look_at_plain(self, where: str) -> None:
         """Look at a page of the door, which has no script that could still run."""
@@ -269,7 +273,10 @@ def walk_people(walk: Walk) -> None:
 def walk_rest(walk: Walk) -> None:
     page = walk.page
     walk.go("/ajuda?campo=port")
-    walk.look("Ajuda", holds=False, colours=True)
+    walk.look_at_words("Ajuda", holds=False)
+    field(page, "Buscar na ajuda").fill("Gmail")  # leaves a few of hundreds of paragraphs and rows alike
+    page.wait_for_function("document.querySelectorAll('tbody tr').length < 20")
+    walk.look("Ajuda: uma busca", holds=False, colours=True)
     page.goto(f"{walk.url}/nada_aqui")
     expect(page.get_by_role("dialog")).to_be_visible()
     walk.look("uma página que não há", holds=False)
