@@ -233,19 +233,18 @@ def test_the_menu_offers_what_the_role_may(app: RunningApp, page: Any) -> None:
     """Of an administrator: above, where every page is in sight."""
     page.set_viewport_size({"width": 1800, "height": 900})
     for email, offered, refused in (
-        (BIA, ["Cadastro", "Enviar teste"], ["usuarios"]),
-        (CAIO, [], ["cadastro", "usuarios"]),
+        (BIA, ["Cadastro", "Enviar teste"], "usuarios"),
+        (CAIO, [], "cadastro"),
     ):
         sign_in(page, app, email, "/cotas")
         expect(page.get_by_role("heading", name="Cotas")).to_be_visible()
         settled(page)
         for name in ("Cadastro", "Enviar teste", "Usuários"):
             expect(page.get_by_role("link", name=name, exact=True)).to_have_count(int(name in offered))
-        for path in refused:
-            page.goto(f"{app.url}/{path}")
-            expect(page.get_by_text("Seu papel não permite isto.")).to_be_visible()
-            expect(page.get_by_text("Ana Souza")).to_be_visible()  # whom to ask
-            settled(page)
+        page.goto(f"{app.url}/{refused}")
+        expect(page.get_by_text("Seu papel não permite isto.")).to_be_visible()
+        expect(page.get_by_text("Ana Souza")).to_be_visible()  # whom to ask
+        settled(page)
         page.context.clear_cookies()
 
 
