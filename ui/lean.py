@@ -97,7 +97,9 @@ class Lean:
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Whole()
-        await self._app(scope, receive, answer.hear)
+        # Streamlit compresses its page at every address but the first one, and what is compressed cannot be changed.
+        as_it_is = [pair for pair in scope["headers"] if pair[0].lower() != b"accept-encoding"]
+        await self._app({**scope, "headers": as_it_is}, receive, answer.hear)
         if answer.header(b"content-type").startswith(b"text/html") and (body := ours(answer.body)) != answer.body:
             answer = answer.changed(body)
         await answer.say(send)
