@@ -31,7 +31,7 @@ def ours(page: bytes) -> bytes:
     page = _FONT_AHEAD.sub(b"", page)
     page = page.replace(b"<title>Streamlit</title>", f"<title>{TITLE}</title>".encode())
     page = page.replace(b'<html lang="en">', b'<html lang="pt-BR">')
-    page = _ICON.sub(_icon(), page)
+    page = _ICON.sub(_icon_link(), page)
     ahead = (f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in _scripts_ahead(page))
     page = page.replace(b"</head>", "".join(ahead).encode() + b"</head>")
     return page.replace(b"<head>", f"<head><script>{script('connect.js')}</script>".encode())
@@ -43,9 +43,14 @@ def without_typeface(style: bytes) -> bytes:
 
 
 @cache
-def _icon() -> bytes:
-    drawn = base64.b64encode(Path(__file__).with_name("favicon.svg").read_bytes())
-    return b'<link rel="shortcut icon" href="data:image/svg+xml;base64,' + drawn + b'">'
+def icon() -> bytes:
+    """Return the program's icon, an SVG: Streamlit puts the address of its own back with the first run."""
+    return Path(__file__).with_name("favicon.svg").read_bytes()
+
+
+@cache
+def _icon_link() -> bytes:
+    return b'<link rel="shortcut icon" href="data:image/svg+xml;base64,' + base64.b64encode(icon()) + b'">'
 
 
 @cache

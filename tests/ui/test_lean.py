@@ -87,6 +87,14 @@ def test_the_rest_is_left_alone(path: str, headers: dict[str, str], method: str)
         assert inner.requests == times
 
 
+def test_the_icon_is_ours_at_streamlits_address() -> None:
+    inner = App(b"a crown", b"image/png")
+    status, headers, body = ask(Lean(inner), "/correio/favicon.png")
+    assert (status, headers[b"content-type"], inner.requests) == (200, b"image/svg+xml", 0)
+    assert body.startswith(b"<svg")
+    assert headers[b"content-length"] == str(len(body)).encode()
+
+
 def test_what_is_not_there_is_not_kept() -> None:
     inner = App(b"not found " * 300, b"text/plain", 404)
     lean = Lean(inner)
