@@ -119,6 +119,8 @@ def test_streamlits_page_has_our_name_and_icon_and_asks_for_the_lists_scripts_on
     page = ours((static / "index.html").read_bytes()).decode()
     assert '<html lang="pt-BR">' in page
     assert "<title>Servidores de e-mail</title>" in page
+    assert "Este programa precisa de JavaScript." in page
+    assert "You need" not in page
     assert 'href="data:image/svg+xml;base64,' in page
     assert "favicon.png" not in page
     assert "woff2" not in page
