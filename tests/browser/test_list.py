@@ -621,6 +621,10 @@ def test_a_first_visit_fetches_little_and_a_rerun_hardly_anything(
     assert len(asked) == 2
     for question in asked:
         question.continue_()
+    icon = first_visit.locator("link[rel~=icon]").evaluate("(link) => link.href")
+    assert first_visit.request.get(icon).text().startswith("<svg")
+    for page in ("/", "/cotas", "/cadastro?id=1"):  # before any script runs, at whatever address
+        assert '<html lang="pt-BR">' in first_visit.request.get(f"{url}{page}", headers={"Accept": "text/html"}).text()
     assert 500_000 < sum(fetched) + len(b"".join(page_frames)) <= 2_000_000
     before = len(page_frames)
     select_row(first_visit, 4)
