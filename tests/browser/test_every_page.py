@@ -158,6 +158,8 @@ def walk_form(walk: Walk) -> None:
 
 def walk_sends(walk: Walk) -> None:
     page = walk.page
+    walk.go("/envios?descricao=nada+assim")
+    walk.look("Envios: nada", holds=False)
     walk.go("/enviar_teste?servidor=1")
     walk.smtp.script["GREETING"] = []
     walk.smtp.script["RCPT"] = Say(f"550 5.1.1 {NASTY}")
@@ -168,8 +170,6 @@ def walk_sends(walk: Walk) -> None:
     walk.look("Enviar teste: recusada", colours=True)
     walk.go("/envios?envio=1")
     walk.look("Envios", colours=True)
-    walk.go("/envios?descricao=nada+assim")
-    walk.look("Envios: nada", holds=False)
 
 
 def walk_quotas(walk: Walk) -> None:
@@ -191,11 +191,13 @@ def walk_quotas(walk: Walk) -> None:
     press(page, "Registrar arquivo")
     expect(page.get_by_test_id("stAlert").first).to_be_visible()
     walk.look("Cotas: um arquivo")
+    walk.go("/alteracoes")
+    walk.look("Alterações", colours=True)
     walk.go("/cotas?servidor=3")
     walk.look("Cotas: um serviço", colours=True)
 
 
-def walk_tools(walk: Walk) -> None:
+def walk_explanation(walk: Walk) -> None:
     page = walk.page
     walk.go("/explicar_um_erro")
     field(page, "Cole aqui o erro que o cliente mandou").fill(f"550 5.1.1 {NASTY}")
@@ -203,8 +205,10 @@ def walk_tools(walk: Walk) -> None:
     press(page, "Explicar")
     expect(page.get_by_text("O que o servidor respondeu")).to_be_visible()
     walk.look("Explicar um erro", colours=True)
-    walk.go("/alteracoes")
-    walk.look("Alterações", colours=True)
+
+
+def walk_import(walk: Walk) -> None:
+    page = walk.page
     walk.go("/importar")
     files = page.locator('input[type="file"]')
     data = f"id;name;host;from_address\n;x;a.example;{NASTY}\n{NASTY};y;a.example;a@a.example\n"
@@ -225,14 +229,22 @@ def walk_batches(walk: Walk) -> None:
     page = walk.page
     walk.go("/envio_em_lote")
     walk.look("Envio em lote", colours=True)
+    walk_explanation(walk)
     walk.go("/envio_em_lote?lote=1")
     walk.look("Envio em lote: rascunho")
     press(page, "Iniciar")
-    expect(page.get_by_role("dialog")).to_be_visible()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
     walk.look("Envio em lote: Iniciar", inside=DIALOG)
+    dialog.get_by_role("button", name="Cancelar").click()
+    expect(dialog).to_have_count(0)
+    walk_import(walk)
     walk.go("/envio_em_lote?lote=2")
     expect(page.get_by_test_id("stMetric").first).to_be_visible()
     walk.look("Envio em lote: em andamento", colours=True)
+    walk.go("/supressoes")
+    page.get_by_text("Adicionar", exact=True).click()
+    walk.look("Supressões", colours=True)
     walk.go("/envio_em_lote?novo=1")
     field(page, "Ou cole os destinatários").fill(f"nome;e-mail;{NASTY}\nx;{NASTY};y")
     field(page, "Ou cole os destinatários").blur()
@@ -241,9 +253,6 @@ def walk_batches(walk: Walk) -> None:
     press(page, "Conferir e ver a prévia")
     expect(page.get_by_text("Assunto: preencha o assunto.")).to_be_visible()
     walk.look("Envio em lote: novo", holds=False, colours=True)
-    walk.go("/supressoes")
-    page.get_by_text("Adicionar", exact=True).click()
-    walk.look("Supressões", colours=True)
 
 
 def walk_people(walk: Walk) -> None:
@@ -300,9 +309,10 @@ def walk_rest(walk: Walk) -> None:
     expect(page.get_by_text("Is Streamlit still running?")).to_be_hidden()
 
 
+# Views of one page do not follow each other: the next one would be loaded anew, which costs what turning to three does.
 WALKS = {
     "servers": (sign_in, walk_list, walk_form, walk_sends),
-    "accounts": (sign_in, walk_quotas, walk_tools, walk_batches),
+    "accounts": (sign_in, walk_quotas, walk_batches),
     "people": (walk_door, sign_in, walk_people, walk_rest),
 }
 
