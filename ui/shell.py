@@ -18,6 +18,7 @@ from streamlit import file_util
 from ui.assets import script
 
 TITLE = "Servidores de e-mail"
+_THEIR_TITLE = b"<title>Streamlit</title>"
 _FONT_AHEAD = re.compile(rb'<link\s+rel="preload"[^>]*as="font"[^>]*>')
 _TYPEFACE = re.compile(rb"@font-face\{[^}]*SourceS[^}]*\}")
 _ICON = re.compile(rb'<link rel="shortcut icon"[^>]*>')
@@ -29,9 +30,14 @@ _IMPORT = re.compile(r'(?:from|import)"\./([^"]+\.js)"')
 
 
 def ours(page: bytes) -> bytes:
-    """Return Streamlit's page with our title, language and icon, which asks for our scripts and connects at once."""
+    """Return Streamlit's page with our title, language and icon, which asks for our scripts and connects at once.
+
+    Any other page, such as one of the door's, which need no script, comes back as it is.
+    """
+    if _THEIR_TITLE not in page:
+        return page
     page = _FONT_AHEAD.sub(b"", page)
-    page = page.replace(b"<title>Streamlit</title>", f"<title>{TITLE}</title>".encode())
+    page = page.replace(_THEIR_TITLE, f"<title>{TITLE}</title>".encode())
     page = page.replace(b'<html lang="en">', b'<html lang="pt-BR">')
     page = _ICON.sub(_icon_link(), page)
     page = _NO_SCRIPTS.sub(_NEEDS_SCRIPTS.encode(), page)

@@ -15,7 +15,7 @@ from ui.lean import Lean
 from ui.shell import ours
 
 SCRIPT = b"export const answer = 42; // and so on\n" * 200
-PAGE = b"""<!DOCTYPE html><head><link
+PAGE = b"""<!DOCTYPE html><head><title>Streamlit</title><link
   rel="preload"
   href="./static/media/Serif.woff2"
   as="font"
