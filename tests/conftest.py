@@ -25,6 +25,7 @@ from mailcore.settings import Settings
 from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.migrations import migrate
 from tests.compiled import compile_once
+from tests.hashes import cheap_hashes, real_hashes
 from tests.scratch import scratch
 from ui.door import tickets
 
@@ -149,6 +150,19 @@ def _a_machine_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _statements_are_compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         compile_once(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_hashes() -> Iterator[None]:
+    with cheap_hashes():
+        yield
+
+
+@pytest.fixture(name="real_hashes")
+def _real_hashes() -> Iterator[None]:
+    """For tests of what the real hashes are: passwords cost what they cost everybody."""
+    with real_hashes():
         yield
 
 

@@ -81,14 +81,14 @@ def test_a_password_of_twelve_characters_will_do(core: Mailcore, password: str) 
     assert core.access.sign_in("ana@exemplo.com.br", SecretStr(password), HERE)
 
 
-@pytest.mark.real_hashes
+@pytest.mark.usefixtures("real_hashes")
 def test_the_hash_is_argon2id_and_the_password_stands_nowhere(core: Mailcore) -> None:
     user = add(core)
     assert user.password_hash.startswith("$argon2id$v=19$m=47104,t=1,p=1$")
     assert PASSWORD.get_secret_value() not in user.password_hash
 
 
-@pytest.mark.real_hashes
+@pytest.mark.usefixtures("real_hashes")
 def test_an_older_hash_is_made_anew_at_the_next_sign_in(core: Mailcore) -> None:
     from argon2 import PasswordHasher
 
