@@ -18,7 +18,7 @@ from mailcore.errors import NotFoundError, SignInRefusedError, ValidationError
 from mailcore.rights import Right, Role
 from mailcore.storage.tables import AccessEvent, LoginSession, PasswordLink, User
 from tests.actors import ME
-from tests.databases import on_one_database
+from tests.databases import first_row_on_both, on_one_database
 from tests.tables import each_row
 
 PASSWORD = SecretStr("uma frase que só a Ana diria")
@@ -102,7 +102,7 @@ def test_an_older_hash_is_made_anew_at_the_next_sign_in(core: Mailcore) -> None:
     assert not passwords.is_outdated(stored.password_hash)
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     "change",
     [{"role": Role.SUPPORT}, {"is_active": False}, {"password": OTHER}, {"remove": True}, {"end": True}],
     ids=lambda change: next(iter(change)),
@@ -133,7 +133,7 @@ def test_another_name_ends_no_session(core: Mailcore) -> None:
     assert entered.actor == Actor("Ana S. (ana@exemplo.com.br)", Role.ADMINISTRATOR, user.id)
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     ("column", "ago", "is_over"),
     [
         ("last_seen_at", timedelta(hours=11, minutes=59), False),
