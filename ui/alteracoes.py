@@ -35,11 +35,11 @@ _TRAIL = Filters(
 _HISTORY = Filters(page=HISTORY_PAGE)
 _COLUMNS = (
     Column("at", "Quando", 146),
-    Column("server", "Servidor", 150, 1.5),
+    Column("server", "Servidor", 150, 2.2),
     Column("who", "Quem", 110, 1),
     Column("action", "O que", 150),
     Column("field", "Campo", 130, 1),
-    Column("before", "De", 120, 1.5),
+    Column("before", "De", 120, 1.3),
     Column("after", "Para", 190, 2.5),
 )
 

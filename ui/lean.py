@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ui.shell import ours, without_typeface
+from ui.shell import icon, ours, without_typeface
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,8 +56,20 @@ class _Whole:
         await send({"type": "http.response.body", "body": self.body})
 
 
+_ICON = _Whole(
+    200,
+    [
+        (b"content-type", b"image/svg+xml"),
+        (b"content-length", str(len(icon())).encode()),
+        (b"cache-control", b"max-age=86400"),
+    ],
+    icon(),
+)
+"""Ours, whatever its address says."""
+
+
 class Lean:
-    """ASGI middleware; it leaves alone whatever is no script, style sheet or page."""
+    """ASGI middleware; it leaves alone whatever is no script, style sheet, icon or page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -75,6 +87,8 @@ class Lean:
                 await self._compressed(scope, receive, send)
             else:
                 await self._app(scope, receive, send)
+        elif scope["path"].endswith("/favicon.png"):
+            await _ICON.say(send)
         elif b"text/html" in asked.get(b"accept", b""):
             await self._page(scope, receive, send)
         else:
@@ -97,7 +111,9 @@ class Lean:
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Whole()
-        await self._app(scope, receive, answer.hear)
+        # Streamlit compresses its page at every address but the first one, and what is compressed cannot be changed.
+        as_it_is = [pair for pair in scope["headers"] if pair[0].lower() != b"accept-encoding"]
+        await self._app({**scope, "headers": as_it_is}, receive, answer.hear)
         if answer.header(b"content-type").startswith(b"text/html") and (body := ours(answer.body)) != answer.body:
             answer = answer.changed(body)
         await answer.say(send)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -641,7 +642,17 @@ def test_a_first_visit_fetches_little_and_a_rerun_hardly_anything(
     network = first_visit.context.new_cdp_session(first_visit)
     network.send("Network.enable")
     network.on("Network.loadingFinished", lambda event: fetched.append(event["encodedDataLength"]))
+    # The connection does not wait for the two questions that Streamlit asks the program first.
+    asked: list[Any] = []
+    first_visit.route(re.compile(r"/_stcore/(health|host-config)$"), lambda question: asked.append(question))
     open_list(first_visit, url)
+    assert len(asked) == 2
+    for question in asked:
+        question.continue_()
+    icon = first_visit.locator("link[rel~=icon]").evaluate("(link) => link.href")
+    assert first_visit.request.get(icon).text().startswith("<svg")
+    for page in ("/", "/cotas", "/cadastro?id=1"):  # before any script runs, at whatever address
+        assert '<html lang="pt-BR">' in first_visit.request.get(f"{url}{page}", headers={"Accept": "text/html"}).text()
     assert 500_000 < sum(fetched) + len(b"".join(page_frames)) <= 2_000_000
     before = len(page_frames)
     select_row(first_visit, 4)

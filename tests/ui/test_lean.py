@@ -24,17 +24,21 @@ PAGE = b"""<!DOCTYPE html><head><link
 
 
 class App:
-    """An application that counts its requests and answers in two pieces."""
+    """An application that counts its requests and answers in two pieces, a page compressed where that is accepted."""
 
     def __init__(self, body: bytes, kind: bytes, status: int = 200) -> None:
         self.body, self.kind, self.status, self.requests = body, kind, status, 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.requests += 1
-        headers = [(b"content-type", self.kind), (b"content-length", str(len(self.body)).encode()), (b"etag", b'"a"')]
+        body, headers = self.body, [(b"content-type", self.kind), (b"etag", b'"a"')]
+        if self.kind.startswith(b"text/html") and b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
+            body = gzip.compress(body)
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body[:50], "more_body": True})
-        await send({"type": "http.response.body", "body": self.body[50:]})
+        await send({"type": "http.response.body", "body": body[:50], "more_body": True})
+        await send({"type": "http.response.body", "body": body[50:]})
 
 
 def ask(app: Any, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[bytes, bytes], bytes]:
@@ -83,6 +87,14 @@ def test_the_rest_is_left_alone(path: str, headers: dict[str, str], method: str)
         assert inner.requests == times
 
 
+def test_the_icon_is_ours_at_streamlits_address() -> None:
+    inner = App(b"a crown", b"image/png")
+    status, headers, body = ask(Lean(inner), "/correio/favicon.png")
+    assert (status, headers[b"content-type"], inner.requests) == (200, b"image/svg+xml", 0)
+    assert body.startswith(b"<svg")
+    assert headers[b"content-length"] == str(len(body)).encode()
+
+
 def test_what_is_not_there_is_not_kept() -> None:
     inner = App(b"not found " * 300, b"text/plain", 404)
     lean = Lean(inner)
@@ -92,7 +104,8 @@ def test_what_is_not_there_is_not_kept() -> None:
 
 
 def test_the_page_asks_for_no_typeface_ahead_and_keeps_the_rest() -> None:
-    status, headers, body = ask(Lean(App(PAGE, b"text/html; charset=utf-8")), "/cotas", accept="text/html,*/*")
+    page = Lean(App(PAGE, b"text/html; charset=utf-8"))
+    status, headers, body = ask(page, "/cotas", accept="text/html,*/*", accept_encoding="gzip")
     assert status == 200
     assert b"font" not in body
     assert b'<link rel="modulepreload" href="./static/js/a.js">' in body
@@ -106,9 +119,12 @@ def test_streamlits_page_has_our_name_and_icon_and_asks_for_the_lists_scripts_on
     page = ours((static / "index.html").read_bytes()).decode()
     assert '<html lang="pt-BR">' in page
     assert "<title>Servidores de e-mail</title>" in page
+    assert "Este programa precisa de JavaScript." in page
+    assert "You need" not in page
     assert 'href="data:image/svg+xml;base64,' in page
     assert "favicon.png" not in page
     assert "woff2" not in page
+    assert page.index("window.__streamlit = {") < page.index('<script type="module"')
     ahead = re.findall(r'<link rel="modulepreload" crossorigin href="\./static/js/([^"]+)">', page)
     assert len(ahead) == len(set(ahead))
     for widget in ("BidiComponent", "Button", "Html", "Pagination", "Selectbox", "TextInput"):

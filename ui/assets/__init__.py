@@ -2,7 +2,7 @@
 
 The scripts of all components travel together, in one message that never changes: a browser gets it once, and with
 every further run of a page only its number (Streamlit keeps messages from 10 kB on, ``forward_msg_cache.py``).
-A component itself is a line that waits for its script.
+A component itself is a line that waits for its script. ``connect.js`` alone stands in the page (:mod:`ui.shell`).
 """
 
 from __future__ import annotations
