@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""For a table of what Python decides, beside tests on both kinds that store and read by the same statements."""
+"""For what Python decides or a peer says, beside tests on both kinds that store and read by the same statements."""
 
 
 def first_row_on_both(
