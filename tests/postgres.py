@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL cluster for the tests, on a loopback port of its own.
+"""A throw-away PostgreSQL cluster for the tests, reached by a socket in a folder of its own.
 
 Needs an installed PostgreSQL; without one its tests are skipped, or fail where ``MAILCORE_REQUIRE_POSTGRES=1``.
 """
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
@@ -74,7 +75,8 @@ def own_cluster() -> Iterator[tuple[str, Callable[[], None]]]:
         options += " -c autovacuum=off -c jit=off"
         log = ("-w", "-l", str(folder / "log"))
         run("pg_ctl", *log, "-o", f"{options} -c max_connections=400", "start")
-        url = f"postgresql://mailcore@127.0.0.1:{port}/postgres"
+        # Not over the loopback network, which has the kernel do more for each statement.
+        url = f"postgresql://mailcore@/postgres?host={quote(str(folder))}&port={port}"
         yield url, lambda: run("pg_ctl", *log, "-m", "immediate", "restart")
     finally:
         if (data / "postmaster.pid").exists():
@@ -123,7 +125,7 @@ class SharedDatabase:
             self._copy(name)
         self._user = name
         self._run(f'CREATE ROLE "{name}" LOGIN SUPERUSER')
-        return _url_of(self._cluster, self._database).replace("//mailcore@", f"//{name}@")
+        return _url_of(self._cluster, self._database).replace("//mailcore@", f"//{name}@", 1)
 
     def _is_restored(self) -> bool:
         """Let nobody in any more, and bring the rows back as they were; False where the tables are not what they were.
@@ -216,7 +218,7 @@ def _owner(folder: Path) -> int | None:
 
 
 def _url_of(cluster: str, name: str) -> str:
-    return cluster.rsplit("/", 1)[0] + f"/{name}"
+    return urlsplit(cluster)._replace(path=f"/{name}").geturl()
 
 
 def _free_port() -> int:
