@@ -104,7 +104,7 @@ FILES: dict[str, Callable[[], bytes]] = {
 }
 
 
-SHARES = {"bad rows": 0.1}
+SHARES = {"bad rows": 0.1, "empty objects": 0.1}
 """Of the records that are read before the rest is not: each row costs the same, and keeps nothing."""
 
 
