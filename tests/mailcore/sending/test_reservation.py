@@ -340,16 +340,17 @@ FIXED = [
 
 @each_row("unit", LimitUnit)
 @each_row(
-    "window, change",
-    # To a window of 24 hours no zone matters: a change forwards and one back will do.
-    [(CALENDAR, change) for change in CHANGES_OF_THE_CLOCK]
-    + [(ROLLING, change) for change in CHANGES_OF_THE_CLOCK[:2]],
+    "kept_in, window, change",
+    # To a window of 24 hours, and to the database, no zone matters: a change forwards and one back will do.
+    [("one_core", CALENDAR, change) for change in CHANGES_OF_THE_CLOCK]
+    + [("one_core", ROLLING, change) for change in CHANGES_OF_THE_CLOCK[:2]]
+    + [("postgres_core", window, change) for window in LimitWindow for change in CHANGES_OF_THE_CLOCK[:2]],
 )
 def test_a_long_schedule_passes_no_limit_on_either_database(
-    unit: LimitUnit, window: LimitWindow, change: tuple[str, str], request: pytest.FixtureRequest
+    kept_in: str, unit: LimitUnit, window: LimitWindow, change: tuple[str, str], request: pytest.FixtureRequest
 ) -> None:
     zone, at = change
-    core = request.getfixturevalue("postgres_core")
+    core = request.getfixturevalue(kept_in)
     begin = datetime.fromisoformat(at).replace(tzinfo=UTC) - timedelta(hours=9)
     left = run(core, World(unit, window, zone, begin, 10, 10), FIXED)
     assert {row.status for row in left} >= {SendStatus.ACCEPTED, SendStatus.STARTED, SendStatus.UNCERTAIN}
