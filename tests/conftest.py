@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -21,10 +22,13 @@ import pytest
 from keyring.backends.fail import Keyring as NoKeyring
 
 from mailcore import Mailcore
+from mailcore.sending.housekeeping import Housekeeping
 from mailcore.settings import Settings
 from mailcore.storage.database import Database, make_data_dir
+from mailcore.storage.history import renew
 from mailcore.storage.migrations import migrate
 from tests.compiled import compile_once
+from tests.hashes import cheap_hashes, real_hashes
 from tests.scratch import scratch
 from ui.door import tickets
 
@@ -152,6 +156,19 @@ def _statements_are_compiled_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_hashes() -> Iterator[None]:
+    with cheap_hashes():
+        yield
+
+
+@pytest.fixture(name="real_hashes")
+def _real_hashes() -> Iterator[None]:
+    """For tests of what the real hashes are: passwords cost what they cost everybody."""
+    with real_hashes():
+        yield
+
+
 @contextmanager
 def no_running_loop() -> Iterator[None]:
     """Let the test begin a loop of its own, whatever ran before it in this process.
@@ -273,9 +290,20 @@ def open_core(settings: Settings) -> Iterator[Callable[[], Mailcore]]:
 
 
 @pytest.fixture
-def core(open_core: Callable[[], Mailcore]) -> Mailcore:
+def core(open_core: Callable[[], Mailcore], starts_migrated: bool, monkeypatch: pytest.MonkeyPatch) -> Mailcore:
     """The opened installation."""
-    return open_core()
+    if not starts_migrated:
+        return open_core()
+    with monkeypatch.context() as patch:
+        patch.setattr(Housekeeping, "tidy", _tidy_nothing)
+        return open_core()
+
+
+def _tidy_nothing(keeping: Housekeeping) -> None:
+    """What tidying does where nothing is stored yet; to find that out takes a third of an opening."""
+    renew(keeping._database)
+    keeping._believable_now()
+    keeping._tidied = monotonic()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

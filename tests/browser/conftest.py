@@ -26,7 +26,6 @@ from mailcore.settings import Settings
 from mailcore.storage.tables import Base
 from tests.browser import warm
 from tests.browser.driver import TRAFFIC
-from tests.hashes import cheap_hashes
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -47,13 +46,6 @@ CHROMIUM_ARGS = [
 ]
 START_SECONDS = 60
 STOP_SECONDS = 10
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _cheap_hashes() -> Iterator[None]:
-    """As in the running apps (tests/frozen.py)."""
-    with cheap_hashes():
-        yield
 
 
 def unavailable(reason: str) -> NoReturn:

@@ -14,7 +14,7 @@ from mailcore import Mailcore
 from mailcore.errors import ValidationError
 from mailcore.registry import exchange_file
 from mailcore.registry.exchange import plan_import
-from mailcore.registry.exchange_file import MAX_BYTES
+from mailcore.registry.exchange_file import MAX_BYTES, MAX_RECORDS
 from mailcore.registry.remarks import MOST_TOLD
 from mailcore.settings import Settings
 
@@ -35,10 +35,12 @@ import json, os, resource, sys, traceback
 from pathlib import Path
 from mailcore import Mailcore
 from mailcore.errors import ValidationError
+from mailcore.registry import exchange_file
 from mailcore.registry.exchange import plan_import
 from mailcore.settings import Settings
 
-def plan(file, what):
+def plan(file, what, most_records):
+    exchange_file.MAX_RECORDS = most_records
     core = Mailcore(settings)
     data = Path(file).read_bytes()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
@@ -102,14 +104,19 @@ FILES: dict[str, Callable[[], bytes]] = {
 }
 
 
+SHARES = {"bad rows": 0.1, "empty objects": 0.1}
+"""Of the records that are read before the rest is not: each row costs the same, and keeps nothing."""
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
 @pytest.mark.parametrize("name", FILES)
 def test_twenty_megabytes_of_anything(name: str, planner: subprocess.Popen[str], tmp_path: Path) -> None:
-    told, counted, seconds, megabytes = planned(planner, FILES[name](), tmp_path)
+    share = SHARES.get(name, 1)
+    told, counted, seconds, megabytes = planned(planner, FILES[name](), tmp_path, records=int(MAX_RECORDS * share))
     assert 1 <= told <= MOST_TOLD
     assert counted >= told
     assert megabytes <= MOST_MEGABYTES
-    assert seconds <= MOST_CPU_SECONDS
+    assert seconds <= MOST_CPU_SECONDS * share
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
@@ -122,12 +129,12 @@ def test_twenty_megabytes_of_external_use(planner: subprocess.Popen[str], tmp_pa
 
 
 def planned(
-    planner: subprocess.Popen[str], data: bytes, folder: Path, what: str = "servers"
+    planner: subprocess.Popen[str], data: bytes, folder: Path, what: str = "servers", records: int = MAX_RECORDS
 ) -> tuple[int, int, float, float]:
     (folder / "file").write_bytes(data)
     assert planner.stdin is not None
     assert planner.stdout is not None
-    planner.stdin.write(json.dumps([str(folder / "file"), what]) + "\n")
+    planner.stdin.write(json.dumps([str(folder / "file"), what, records]) + "\n")
     planner.stdin.flush()
     answer = json.loads(planner.stdout.readline())
     assert answer is not None, "it ended with a fault"

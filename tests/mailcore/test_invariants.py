@@ -36,6 +36,7 @@ from mailcore.storage.tables import Base, MailServer, SecretJournal, Send, Store
 from mailcore.vocabulary import CheckState, Kind, Security
 from tests import forked
 from tests.actors import ME
+from tests.databases import first_row_on_both
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import Drop, Say, SmtpPeer, Stall
 
@@ -163,7 +164,7 @@ def test_2_an_empty_password_keeps_the_stored_one(core: Mailcore) -> None:
     assert saved.secret_ref == server.secret_ref
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     "change",
     [
         {"host": "smtp.outro.example"},
@@ -203,7 +204,7 @@ def test_3_the_row_is_there_before_the_first_byte(core: Mailcore, peer: SmtpPeer
     assert [row.status for row in rows(core, Send)] == ["accepted"]
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     ("moment", "action", "status"),
     [
         ("GREETING", Drop(), "failed"),

@@ -110,7 +110,7 @@ def test_who_is_inactive_or_has_no_password_gets_the_same_answer(core: Mailcore,
     assert last_refusal(core).reason == "wrong_pair"
 
 
-@pytest.mark.real_hashes
+@pytest.mark.usefixtures("real_hashes")
 def test_an_unknown_address_takes_as_long_and_both_less_than_half_a_second(access: Access) -> None:
     def seconds(email: str) -> float:
         times = []

@@ -18,7 +18,7 @@ from mailcore.errors import NotFoundError, SignInRefusedError, ValidationError
 from mailcore.rights import Right, Role
 from mailcore.storage.tables import AccessEvent, LoginSession, PasswordLink, User
 from tests.actors import ME
-from tests.databases import on_one_database
+from tests.databases import first_row_on_both, on_one_database
 from tests.tables import each_row
 
 PASSWORD = SecretStr("uma frase que só a Ana diria")
@@ -81,14 +81,14 @@ def test_a_password_of_twelve_characters_will_do(core: Mailcore, password: str) 
     assert core.access.sign_in("ana@exemplo.com.br", SecretStr(password), HERE)
 
 
-@pytest.mark.real_hashes
+@pytest.mark.usefixtures("real_hashes")
 def test_the_hash_is_argon2id_and_the_password_stands_nowhere(core: Mailcore) -> None:
     user = add(core)
     assert user.password_hash.startswith("$argon2id$v=19$m=47104,t=1,p=1$")
     assert PASSWORD.get_secret_value() not in user.password_hash
 
 
-@pytest.mark.real_hashes
+@pytest.mark.usefixtures("real_hashes")
 def test_an_older_hash_is_made_anew_at_the_next_sign_in(core: Mailcore) -> None:
     from argon2 import PasswordHasher
 
@@ -102,7 +102,7 @@ def test_an_older_hash_is_made_anew_at_the_next_sign_in(core: Mailcore) -> None:
     assert not passwords.is_outdated(stored.password_hash)
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     "change",
     [{"role": Role.SUPPORT}, {"is_active": False}, {"password": OTHER}, {"remove": True}, {"end": True}],
     ids=lambda change: next(iter(change)),
@@ -133,7 +133,7 @@ def test_another_name_ends_no_session(core: Mailcore) -> None:
     assert entered.actor == Actor("Ana S. (ana@exemplo.com.br)", Role.ADMINISTRATOR, user.id)
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     ("column", "ago", "is_over"),
     [
         ("last_seen_at", timedelta(hours=11, minutes=59), False),

@@ -23,7 +23,7 @@ from mailcore.sending.ledger import purge
 from mailcore.storage.tables import Batch, BatchRecipient, Send
 from mailcore.vocabulary import BatchKind, BatchState, RecipientStatus
 from tests.actors import ME
-from tests.databases import on_one_database
+from tests.databases import first_row_on_both, on_one_database
 from tests.mailcore.batches.sending import (
     PASSWORD,
     SENDER,
@@ -253,7 +253,7 @@ def _change(core: Mailcore, server: Any) -> None:
     core.servers.update(server, type(draft_of(server))(**draft), actor=ME)
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     ("act", "code"), [(_deactivate, "inactive"), (_delete, "server_gone"), (_change, "batch_server_changed")]
 )
 def test_a_server_that_changes_in_the_middle_stops_it_with_a_sentence(

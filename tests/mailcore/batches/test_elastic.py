@@ -23,6 +23,7 @@ from mailcore.storage.tables import Batch, BatchFollowUp, MailServer, Send
 from mailcore.transports.elastic_bulk import AT_ONCE
 from mailcore.vocabulary import BatchKind, BatchState, Kind, SuppressionScope, SuppressionSource
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.mailcore.batches.sending import SENDER, address, assert_accounted_for, started, statuses, work
 from tests.peers.elastic_server import Answer, Drop, ElasticPeer
 
@@ -181,6 +182,7 @@ def test_a_lost_answer_is_uncertain_and_a_refused_call_is_not(
     assert sorted(send.status.value for send in rows) == ["accepted"] * 3 + ["uncertain"] * 3
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
@@ -200,6 +202,7 @@ def test_what_the_service_says_of_the_account_stops_it(
     assert_accounted_for(core, batch.id, [])
 
 
+@on_one_database
 def test_with_a_file_for_each_no_more_are_on_their_way_than_calls(
     core: Mailcore, server: MailServer, peer: ElasticPeer
 ) -> None:

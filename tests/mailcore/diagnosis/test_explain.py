@@ -296,11 +296,11 @@ def test_no_more_than_fits_a_screen() -> None:
     ],
 )
 def test_cost_grows_with_the_length_and_no_faster(piece: str) -> None:
-    text = piece * (MAX_TEXT // len(piece))
+    text = piece * (MAX_TEXT // 4 // len(piece))
     started = time.process_time()
     explain(text)
-    # Not a timing but a stop: what grows faster would be at it for minutes.
-    assert time.process_time() - started < 20
+    # Not a timing but a stop: what grows faster would be at it for long.
+    assert time.process_time() - started < 5
 
 
 _FRAGMENTS = st.sampled_from(

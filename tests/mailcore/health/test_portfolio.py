@@ -15,6 +15,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.storage.tables import MailServer
 from mailcore.vocabulary import CheckState, Security
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.peers import certificates
 from tests.peers.smtp_server import Say, SmtpPeer
 
@@ -57,6 +58,7 @@ def test_every_active_server_is_checked_and_its_state_noted(core: Mailcore) -> N
     assert states[idle.id].last_check_state is CheckState.NEVER
 
 
+@on_one_database
 def test_a_fault_of_one_stands_in_its_place(core: Mailcore) -> None:
     with SmtpPeer(users={USER: PASSWORD}, security="starttls") as peer:
         register(core, "A", peer.port)
@@ -69,6 +71,7 @@ def test_a_fault_of_one_stands_in_its_place(core: Mailcore) -> None:
     assert "senha" in second.fault.lower()
 
 
+@on_one_database
 def test_they_wait_side_by_side(core: Mailcore) -> None:
     servers = [register(core, f"S{number}", 2525) for number in range(8)]
     together = threading.Barrier(8, timeout=10)
@@ -80,6 +83,7 @@ def test_they_wait_side_by_side(core: Mailcore) -> None:
     assert all(each.ok for each in check_all(servers, check))
 
 
+@on_one_database
 def test_a_known_provider_gets_three_connections_of_one_account_at_most(core: Mailcore) -> None:
     servers = [
         register(
@@ -103,6 +107,7 @@ def test_a_known_provider_gets_three_connections_of_one_account_at_most(core: Ma
     assert 1 <= most <= 3
 
 
+@on_one_database
 def test_what_is_not_begun_in_time_is_said(core: Mailcore) -> None:
     server = register(core, "A", 2525)
     (one,) = check_all([server], lambda _: CheckResult(True, [], None, datetime.now(UTC)), seconds=0)

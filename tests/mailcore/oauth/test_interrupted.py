@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
+import signal
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,42 +18,27 @@ from mailcore.oauth.faults import OAuthError
 from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer, OAuthLease, OAuthPending, StoredSecret
 from mailcore.vocabulary import OAuthState, SendStatus
+from tests import forked
 from tests.actors import ME
 from tests.mailcore.oauth.records import ANA, BACK, app_of, authorized, draft_for, hello, refreshes, wanted_for
+from tests.mailcore.oauth.stopped import come_back, renew, until_answered
 from tests.peers.oauth_server import OAuthPeer
 from tests.peers.oauth_smtp import OAuthSmtpPeer
 
 ROOT = Path(__file__).parents[3]
-_STOPS = """
-import sys
-from mailcore import Mailcore
-from mailcore.actor import Actor
-from mailcore.secrets.store import SecretStore
-from mailcore.settings import Settings
-
-core = Mailcore(Settings(**{settings!r}))
-
-def stop(*_):
-    print("answered", flush=True)
-    sys.stdin.read()  # until it is killed
-
-SecretStore.put = stop
-{act}
-"""
 
 
-def killed_before_it_stores(settings: Settings, act: str) -> str:
-    """Run something in a process of its own and kill it once the provider has answered; return what ``ps`` showed."""
-    given = settings.model_dump(include={"database_url", "microsoft_login_url", "google_auth_url", "google_token_url"})
-    script = _STOPS.format(settings={**given, "data_dir": str(settings.data_dir), "keyring": "database"}, act=act)
-    with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "answered"
-        shown = Path(f"/proc/{process.pid}/cmdline").read_text() + Path(f"/proc/{process.pid}/environ").read_text()
-        process.kill()
-        assert process.wait() == -9
+def killed_before_it_stores(settings: Settings, act: Callable[..., object], given: object) -> str:
+    """Do ``act`` in a process of its own and kill it once the provider has answered; return what ``ps`` showed."""
+    hears, tells = forked.context.Pipe(duplex=False)
+    process = forked.make(until_answered, (settings, tells, act, given))
+    process.start()
+    tells.close()
+    assert hears.recv() == "answered"
+    shown = Path(f"/proc/{process.pid}/cmdline").read_text() + Path(f"/proc/{process.pid}/environ").read_text()
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     return shown
 
 
@@ -64,9 +49,7 @@ def stored_secrets(core: Mailcore) -> int:
 
 def test_killed_while_it_renews(core: Mailcore, settings: Settings, peer: OAuthPeer, server: MailServer) -> None:
     before = stored_secrets(core)
-    shown = killed_before_it_stores(
-        settings, f"core.servers.tokens.source_for(core.servers.get({server.id}))(20.0, False)"
-    )
+    shown = killed_before_it_stores(settings, renew, server.id)
     assert not [secret for secret in peer.issued if secret in shown]
     assert refreshes(peer) == 1
     assert stored_secrets(core) == before
@@ -88,7 +71,7 @@ def test_killed_while_it_takes_the_answer(
     stored = core.servers.create(draft_for(smtp, app_of(core)), actor=ME).server
     begun = core.servers.authorizing.begin(wanted_for(stored), redirect=BACK, actor=ME)
     back = peer.sign_in(begun.address, ANA)
-    killed_before_it_stores(settings, f"core.servers.authorizing.come_back({back!r}, actor=Actor({ME.name!r}))")
+    killed_before_it_stores(settings, come_back, back)
     assert len(peer.token_requests) == 1
     after = core.servers.get(stored.id)
     assert (after.oauth_state, after.oauth_ref) == (OAuthState.NONE, None)

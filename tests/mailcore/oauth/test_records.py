@@ -122,6 +122,7 @@ def test_back_to_a_password_and_deleted(core: Mailcore, server: MailServer) -> N
     assert names == 1  # the application's
 
 
+@on_one_database
 def test_another_persons_token_is_not_stored(core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer) -> None:
     stored = core.servers.create(draft_for(smtp, app_of(core)), actor=ME).server
     with pytest.raises(OAuthError) as caught:
@@ -153,6 +154,7 @@ def test_an_answer_counts_once_in_time_and_for_who_asked(core: Mailcore, peer: O
         authorizing.come_back(peer.sign_in(late.address, ANA), actor=ME)
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("spoil", "code"),
     [
@@ -191,6 +193,7 @@ def test_what_nobody_saved_is_forgotten_with_its_token(
         assert session.execute(text("SELECT count(*) FROM stored_secret")).scalar() == 1
 
 
+@on_one_database
 def test_a_person_who_declines(core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer) -> None:
     stored = core.servers.create(draft_for(smtp, app_of(core)), actor=ME).server
     begun = core.servers.authorizing.begin(wanted_for(stored), redirect=BACK, actor=ME)
@@ -199,6 +202,7 @@ def test_a_person_who_declines(core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpP
     assert caught.value.code == "oauth_declined"
 
 
+@on_one_database
 def test_by_device_code(core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer) -> None:
     stored = core.servers.create(draft_for(smtp, app_of(core)), actor=ME).server
     authorizing = core.servers.authorizing
@@ -232,6 +236,7 @@ def test_a_revoked_authorisation_pauses_the_account_and_loses_nothing(
     assert hello(core, core.servers.get(server.id)).status is SendStatus.ACCEPTED
 
 
+@on_one_database
 @pytest.mark.parametrize("fault", [refusal("temporarily_unavailable"), refusal("server_error", status=503)])
 def test_a_provider_in_trouble_costs_no_authorisation(
     core: Mailcore, peer: OAuthPeer, server: MailServer, fault: Any
@@ -244,6 +249,7 @@ def test_a_provider_in_trouble_costs_no_authorisation(
     assert hello(core, server).status is SendStatus.ACCEPTED
 
 
+@on_one_database
 def test_a_token_refused_by_the_server_is_renewed_once(
     core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer, server: MailServer
 ) -> None:
@@ -254,6 +260,7 @@ def test_a_token_refused_by_the_server_is_renewed_once(
     assert len(smtp.auth_lines) == 3
 
 
+@on_one_database
 def test_renewed_before_its_end(core: Mailcore, peer: OAuthPeer, server: MailServer) -> None:
     peer.lifetime = 299
     hello(core, server)
@@ -308,6 +315,7 @@ def test_a_lease_that_somebody_has_is_waited_for_and_not_broken(
     assert refreshes(peer) == 0
 
 
+@on_one_database
 def test_an_application_that_works_alone(core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer) -> None:
     with pytest.raises(ValidationError, match="Locatário"):
         app_of(core, mode=OAuthMode.APPLICATION)
@@ -321,6 +329,7 @@ def test_an_application_that_works_alone(core: Mailcore, peer: OAuthPeer, smtp: 
     assert hello(core, after).status is SendStatus.ACCEPTED
 
 
+@on_one_database
 def test_a_token_goes_to_no_other_host(core: Mailcore, smtp: OAuthSmtpPeer) -> None:
     app = app_of(core)
     with pytest.raises(ValidationError, match="Servidor"):
@@ -329,6 +338,7 @@ def test_a_token_goes_to_no_other_host(core: Mailcore, smtp: OAuthSmtpPeer) -> N
         core.servers.authorizing.begin(Wanted(app.id, "smtp.office365.com.evil.com", ANA), redirect=BACK, actor=ME)
 
 
+@on_one_database
 def test_bad_input_names_the_field(core: Mailcore, smtp: OAuthSmtpPeer) -> None:
     app = app_of(core)
     for change, label in (
@@ -400,6 +410,7 @@ def test_an_import_and_an_export_carry_the_form_of_login_and_no_token(core: Mail
     assert (plan.errors, plan.unchanged) == ((), 1)
 
 
+@on_one_database
 def test_list_and_command_line_say_whose_oauth2_it_is(core: Mailcore, server: MailServer) -> None:
     from mailcore.cli.as_text import server_lines
 
@@ -430,6 +441,7 @@ def test_an_import_needs_the_application_to_be_registered_here(core: Mailcore, s
     assert (made.oauth_app_id, made.oauth_state) == (app.id, OAuthState.NONE)
 
 
+@on_one_database
 def test_a_check_costs_at_most_four_round_trips_more_than_a_passwords(
     core: Mailcore, peer: OAuthPeer, smtp: OAuthSmtpPeer, server: MailServer
 ) -> None:

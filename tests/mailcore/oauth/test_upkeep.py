@@ -20,6 +20,7 @@ from mailcore.rights import Role
 from mailcore.storage.tables import MailServer, OAuthApp, StoredSecret
 from mailcore.vocabulary import OAuthMode, OAuthState, SendStatus
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.mailcore.oauth.records import ANA, app_of, authorized, draft_for, hello, refreshes, wanted_for
 from tests.peers.oauth_server import OAuthPeer, refusal
 from tests.peers.oauth_smtp import OAuthSmtpPeer
@@ -74,6 +75,7 @@ def test_another_process_that_was_quicker_is_seen_under_the_lease(
     assert (keeper.keep_alive(), refreshes(peer)) == (0, 0)
 
 
+@on_one_database
 def test_a_provider_that_is_away_is_asked_again_later(core: Mailcore, peer: OAuthPeer, server: MailServer) -> None:
     unused_for(core, server, 8)
     peer.faults = [refusal("temporarily_unavailable")]
@@ -82,6 +84,7 @@ def test_a_provider_that_is_away_is_asked_again_later(core: Mailcore, peer: OAut
     assert core.servers.tokens.keep_alive() == 1
 
 
+@on_one_database
 def test_a_secret_that_ends_soon_is_told_in_time(core: Mailcore, settings_days: dict[str, int]) -> None:
     today = datetime.now(UTC).date()
     for name, days in settings_days.items():
@@ -170,6 +173,7 @@ def test_a_corrected_secret_lets_its_records_go_on(core: Mailcore, peer: OAuthPe
     assert core.servers.tokens.keep_alive() == 1
 
 
+@on_one_database
 def test_what_cannot_be_changed_is_a_sentence_and_changes_nothing(core: Mailcore, smtp: OAuthSmtpPeer) -> None:
     app, other = app_of(core), app_of(core, name="Outra")
     for change, said in (
@@ -192,6 +196,7 @@ def test_what_cannot_be_changed_is_a_sentence_and_changes_nothing(core: Mailcore
         assert session.scalar(select(func.count()).select_from(OAuthApp)) == stored_secrets(core) == 2
 
 
+@on_one_database
 def test_the_administrators_link_is_ready_to_copy(core: Mailcore, peer: OAuthPeer) -> None:
     apps = core.servers.apps
     own, any_tenant = app_of(core, client_id="1f0c", tenant="t 1"), app_of(core, name="b", client_id="a&b")

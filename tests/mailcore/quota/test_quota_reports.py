@@ -34,6 +34,7 @@ from mailcore.settings import Settings
 from mailcore.storage.tables import Change, ExternalUse, MailServer, Send, Usage
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, QuotaState, Security, SendStatus
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.peers.elastic_server import Answer, ElasticPeer
 from tests.peers.smtp_server import Say, SmtpPeer
 
@@ -203,6 +204,7 @@ def test_a_safety_margin_is_left_unused(open_core: Callable[[], Mailcore], setti
     core.close()
 
 
+@on_one_database
 @pytest.mark.parametrize("recipients", [0, -5, []])
 def test_a_message_for_nobody_reserves_nothing(core: Mailcore, recipients: Any) -> None:
     server = register(core, "Uma", daily_limit=5)
@@ -266,6 +268,7 @@ def test_an_entry_is_listed_and_undone_once(core: Mailcore) -> None:
     assert value_of(noted.before) == {"units": 4, "at": old.at.astimezone(ZONE).isoformat(timespec="seconds")}
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("entry", "field"),
     [((NOW, 0), "units"), ((NOW, -1), "units"), ((NOW + timedelta(hours=1), 1), "at")],
@@ -381,6 +384,7 @@ def at_service(core: Mailcore, name: str = "Volume", key: str = KEY) -> MailServ
     return core.servers.create(draft, SecretStr(key), actor=ME).server
 
 
+@on_one_database
 def test_the_services_own_figures(core: Mailcore, elastic: ElasticPeer) -> None:
     server = at_service(core)
     elastic.statistics = {"EmailTotal": 30, "Delivered": 28}
@@ -395,6 +399,7 @@ def test_the_services_own_figures(core: Mailcore, elastic: ElasticPeer) -> None:
     assert not any(KEY in path for path in asked)
 
 
+@on_one_database
 def test_a_missing_access_level_costs_its_figures_alone(core: Mailcore, elastic: ElasticPeer) -> None:
     server = at_service(core)
     elastic.script["/v4/statistics"] = Answer(400, {"Error": "Access Denied."})
@@ -408,6 +413,7 @@ def test_a_missing_access_level_costs_its_figures_alone(core: Mailcore, elastic:
     assert len(nothing.unavailable()) == 6
 
 
+@on_one_database
 def test_odd_answers_and_no_service_at_all_are_reasons(core: Mailcore, elastic: ElasticPeer) -> None:
     server = at_service(core)
     elastic.script["/v2/account/load"] = Answer(

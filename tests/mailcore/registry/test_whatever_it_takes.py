@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -21,6 +20,7 @@ from mailcore.storage.tables import MailServer
 from mailcore.text import fold
 from tests.actors import ME
 from tests.properties import examples
+from tests.tables import each_row
 
 ODD = (
     *("\x85", "\u2028", "\u2029", "\u00a0", "\u200b", "\ufeff", "\u202e", "\u200d", "\x1b", "\0", "\ud800", "\ufffd"),
@@ -113,7 +113,7 @@ def _as_new(file: bytes) -> bytes:
     return out.getvalue().encode()
 
 
-@pytest.mark.parametrize("pair", ["ℂj", "cj", "Cj", "ãé", "%_", "_%", "\\%", "日本", "e\u0301"])
+@each_row("pair", ["ℂj", "cj", "Cj", "ãé", "%_", "_%", "\\%", "日本", "e\u0301"])
 def test_two_letters_find_what_a_font_or_an_accent_writes_otherwise(core: Mailcore, pair: str) -> None:
     begin(core, [ServerDraft(name=f"Loja {pair}", host="a.example", from_address="a@a.example", username="u")])
     assert core.servers.search(ServerQuery(text=pair)).matching == 1

@@ -20,6 +20,7 @@ from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer, Send
 from mailcore.vocabulary import Kind, SendStatus
 from tests.actors import ME
+from tests.databases import first_row_on_both
 from tests.peers.elastic_server import Answer, ElasticPeer
 from tests.peers.smtp_server import SmtpPeer
 
@@ -162,7 +163,7 @@ def test_what_became_of_a_message_at_the_service_is_kept(core: Mailcore, elastic
     assert len(elastic.inbox) == 1
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     ("answer", "code"),
     [
         (Answer(404, {"Error": "Not found"}), "not_found_at_service"),

@@ -36,7 +36,7 @@ from mailcore.storage.database import Database, make_data_dir
 from mailcore.storage.tables import Account, Change, DailyUsage, MailServer, Send, Usage
 from mailcore.vocabulary import Kind, LimitUnit, LimitWindow, Security, SendStatus
 from tests.actors import ME
-from tests.databases import on_one_database
+from tests.databases import first_row_on_both, on_one_database
 from tests.mailcore.diagnosis import provider_replies
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import Drop, Say, SmtpPeer
@@ -340,16 +340,17 @@ FIXED = [
 
 @each_row("unit", LimitUnit)
 @each_row(
-    "window, change",
-    # To a window of 24 hours no zone matters: a change forwards and one back will do.
-    [(CALENDAR, change) for change in CHANGES_OF_THE_CLOCK]
-    + [(ROLLING, change) for change in CHANGES_OF_THE_CLOCK[:2]],
+    "kept_in, window, change",
+    # To a window of 24 hours, and to the database, no zone matters: a change forwards and one back will do.
+    [("one_core", CALENDAR, change) for change in CHANGES_OF_THE_CLOCK]
+    + [("one_core", ROLLING, change) for change in CHANGES_OF_THE_CLOCK[:2]]
+    + [("postgres_core", window, change) for window in LimitWindow for change in CHANGES_OF_THE_CLOCK[:2]],
 )
 def test_a_long_schedule_passes_no_limit_on_either_database(
-    unit: LimitUnit, window: LimitWindow, change: tuple[str, str], request: pytest.FixtureRequest
+    kept_in: str, unit: LimitUnit, window: LimitWindow, change: tuple[str, str], request: pytest.FixtureRequest
 ) -> None:
     zone, at = change
-    core = request.getfixturevalue("postgres_core")
+    core = request.getfixturevalue(kept_in)
     begin = datetime.fromisoformat(at).replace(tzinfo=UTC) - timedelta(hours=9)
     left = run(core, World(unit, window, zone, begin, 10, 10), FIXED)
     assert {row.status for row in left} >= {SendStatus.ACCEPTED, SendStatus.STARTED, SendStatus.UNCERTAIN}
@@ -508,20 +509,21 @@ def test_who_is_refused_for_the_quota_contacts_nobody(core: Mailcore, peer: Smtp
 # ---------------------------------------------------------------- accounts
 
 
-def other_spelling(**changes: Any) -> Any:
-    return pytest.param(changes, id=" ".join(f"{name}={value}" for name, value in changes.items()))
+def in_words(changes: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in changes.items())
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     "changes",
     [
-        other_spelling(username="ANA@Exemplo.com.br"),
-        other_spelling(username="ana+nota@exemplo.com.br"),
-        other_spelling(port=465, security=Security.SSL_TLS),
-        other_spelling(host="SMTP.Exemplo.com.br"),
-        other_spelling(host="smtp.exemplo.com.br."),
-        other_spelling(from_address="financeiro@exemplo.com.br"),
+        {"username": "ANA@Exemplo.com.br"},
+        {"username": "ana+nota@exemplo.com.br"},
+        {"port": 465, "security": Security.SSL_TLS},
+        {"host": "SMTP.Exemplo.com.br"},
+        {"host": "smtp.exemplo.com.br."},
+        {"from_address": "financeiro@exemplo.com.br"},
     ],
+    ids=in_words,
 )
 def test_records_with_one_login_at_one_host_share_what_is_used(core: Mailcore, changes: dict[str, Any]) -> None:
     one = register(core, username=USER, daily_limit=5)
@@ -533,13 +535,14 @@ def test_records_with_one_login_at_one_host_share_what_is_used(core: Mailcore, c
     assert not reserve(core, one)[1]
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     "changes",
     [
-        other_spelling(username="outra@exemplo.com.br"),
-        other_spelling(host="smtp2.exemplo.com.br"),
-        other_spelling(username="a.na@exemplo.com.br"),
+        {"username": "outra@exemplo.com.br"},
+        {"host": "smtp2.exemplo.com.br"},
+        {"username": "a.na@exemplo.com.br"},
     ],
+    ids=in_words,
 )
 def test_records_of_other_accounts_share_nothing(core: Mailcore, changes: dict[str, Any]) -> None:
     one = register(core, username=USER, daily_limit=5)
@@ -657,7 +660,7 @@ def test_recipients_that_the_server_refused_are_freed_by_a_send(core: Mailcore, 
     assert core.send(server, message(1)).status == "accepted"
 
 
-@pytest.mark.parametrize(
+@first_row_on_both(
     ("moment", "action", "status", "kept"),
     [
         ("GREETING", Drop(), "failed", 0),
@@ -720,7 +723,7 @@ def test_what_an_uncertain_send_turns_out_to_be_is_taken_in(core: Mailcore) -> N
     assert used(core, server) == 0
 
 
-@pytest.mark.parametrize("status", [None, SendStatus.ACCEPTED, SendStatus.REFUSED, SendStatus.UNCERTAIN])
+@first_row_on_both("status", [None, SendStatus.ACCEPTED, SendStatus.REFUSED, SendStatus.UNCERTAIN])
 def test_a_key_used_before_returns_the_first_outcome_and_reserves_nothing(
     core: Mailcore, status: SendStatus | None
 ) -> None:
@@ -1209,7 +1212,7 @@ def test_what_a_dead_process_of_the_old_version_left_counts_too(
 
 
 @pytest.mark.empty_database
-@pytest.mark.parametrize(
+@first_row_on_both(
     ("host", "username"),
     [
         ("smtps.uol.com.br", "Loja@uol.com.br"),

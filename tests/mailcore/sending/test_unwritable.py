@@ -16,6 +16,7 @@ from mailcore.settings import Settings
 from mailcore.storage.tables import MailServer, Send
 from mailcore.vocabulary import Kind, Security, SendStatus
 from tests.actors import ME
+from tests.databases import on_one_database
 from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import SmtpPeer
 
@@ -71,6 +72,7 @@ def is_told(row: Send) -> None:
     assert diagnosis is None or diagnosis.title.endswith(".")
 
 
+@on_one_database
 @pytest.mark.parametrize("eight_bit", [True, False])
 def test_towards_smtp_it_is_accepted_as_meant_or_costs_nothing(core: Mailcore, eight_bit: bool) -> None:
     outcomes = {}
@@ -103,6 +105,7 @@ def test_towards_smtp_it_is_accepted_as_meant_or_costs_nothing(core: Mailcore, e
     )  # fmt: skip
 
 
+@on_one_database
 def test_towards_elastic_email_it_is_accepted_as_meant_or_costs_nothing(
     settings: Settings,
 ) -> None:
@@ -143,6 +146,7 @@ def test_a_message_id_put_in_place_of_the_files_is_said_with_the_outcome(core: M
     assert "Message-ID" in row.warnings
 
 
+@on_one_database
 def test_the_name_for_ehlo_is_a_setting(settings: Settings) -> None:
     core = Mailcore(settings.model_copy(update={"ehlo_name": "nosso.exemplo.com.br"}))
     with SmtpPeer() as peer:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,8 @@ def create(core: Mailcore, number: int) -> Act:
 
 
 def update(core: Mailcore, number: int) -> Act:
-    opened = core.servers.create(replace(DRAFT, name=f"Alvo {number}"), SECRET, actor=ME).server
+    opened = next((each for each in core.all_servers() if each.name == "Alvo"), None)
+    opened = opened or core.servers.create(replace(DRAFT, name="Alvo"), SECRET, actor=ME).server
     changed = replace(draft_of(opened), notes=f"mudada {number}")
     return lambda: core.servers.update(opened, changed, SecretStr("outra-4471"), actor=ME)
 
@@ -82,8 +82,9 @@ def causes(core: Mailcore) -> tuple[Cause, ...]:
 def test_at_every_moment_of_an_act(core: Mailcore, make: Callable[[Mailcore, int], Act]) -> None:
     stopped = 0
     for cause in causes(core):
+        number = 1
         with watched(core.database) as moments:
-            for number in count(1):
+            while True:
                 act = make(core, stopped * 100 + number)
                 before = contents(core)
                 with moments.breaking(number, cause):
@@ -101,6 +102,8 @@ def test_at_every_moment_of_an_act(core: Mailcore, make: Callable[[Mailcore, int
                 assert contents(core) != before
                 if not has_broken:
                     break
+                # A standby ends the same connections as a restart; only its word on the next write is another.
+                number += 1 + number // 3 if cause is standby else 1
     assert stopped >= 3
     report = examine(core.settings)
     assert (report.faults, report.secrets.orphans, report.secrets.missing) == ([], 0, 0)

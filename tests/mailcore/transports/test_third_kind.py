@@ -81,6 +81,7 @@ def test_it_is_registered_with_its_key_and_nothing_of_a_connection(core: Mailcor
     assert other.account_key == stored.account_key  # the same key is the same account, and shares its quota
 
 
+@on_one_database
 def test_its_key_is_asked_for_in_its_words_and_never_goes_to_another_kind(core: Mailcore, server: MailServer) -> None:
     with pytest.raises(ValidationError, match=r"Chave da API: preencha este campo\.$"):
         core.servers.create(ServerDraft(name="Sem chave", kind=BREVO, from_address=SENDER), actor=ME)
@@ -90,6 +91,7 @@ def test_its_key_is_asked_for_in_its_words_and_never_goes_to_another_kind(core: 
         core.servers.update(server, other, actor=ME)
 
 
+@on_one_database
 def test_it_is_checked_in_its_own_stages(core: Mailcore, server: MailServer, peer: BrevoPeer) -> None:
     result = core.check(server)
     assert [step.name for step in result.steps] == ["http", "account", "plan"]
@@ -136,6 +138,7 @@ def test_what_its_status_means_is_its_own(
     assert row.counted == 0
 
 
+@on_one_database
 def test_an_answer_that_never_came_is_uncertain(core: Mailcore, server: MailServer, peer: BrevoPeer) -> None:
     peer.hangs_up_after_reading = True
     row = send(core, server)
@@ -143,6 +146,7 @@ def test_an_answer_that_never_came_is_uncertain(core: Mailcore, server: MailServ
     assert row.counted == 1
 
 
+@on_one_database
 def test_it_tells_its_own_figures(core: Mailcore, server: MailServer) -> None:
     send(core, server)
     figures = core.figures.now([server])[server.account_key]
