@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -22,10 +21,8 @@ import pytest
 from keyring.backends.fail import Keyring as NoKeyring
 
 from mailcore import Mailcore
-from mailcore.sending.housekeeping import Housekeeping
 from mailcore.settings import Settings
 from mailcore.storage.database import Database, make_data_dir
-from mailcore.storage.history import renew
 from mailcore.storage.migrations import migrate
 from tests.compiled import compile_once
 from tests.hashes import cheap_hashes, real_hashes
@@ -290,20 +287,9 @@ def open_core(settings: Settings) -> Iterator[Callable[[], Mailcore]]:
 
 
 @pytest.fixture
-def core(open_core: Callable[[], Mailcore], starts_migrated: bool, monkeypatch: pytest.MonkeyPatch) -> Mailcore:
+def core(open_core: Callable[[], Mailcore]) -> Mailcore:
     """The opened installation."""
-    if not starts_migrated:
-        return open_core()
-    with monkeypatch.context() as patch:
-        patch.setattr(Housekeeping, "tidy", _tidy_nothing)
-        return open_core()
-
-
-def _tidy_nothing(keeping: Housekeeping) -> None:
-    """What tidying does where nothing is stored yet; to find that out takes a third of an opening."""
-    renew(keeping._database)
-    keeping._believable_now()
-    keeping._tidied = monotonic()
+    return open_core()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
