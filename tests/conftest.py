@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """For ``-n auto``, three for every two processors.
+    """For ``-n auto``, two more than there are processors.
 
     A test process waits a sixth of its time, for peers and for what is answered late on purpose: with as many as
-    processors these idle. Each more costs what it starts for itself (PostgreSQL, a browser, a loaded Streamlit).
+    processors these idle. Each more costs what it starts for itself (PostgreSQL, a loaded Streamlit).
     """
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(2, processors + processors // 2)
+    return processors + 2
 
 
 def pytest_configure() -> None:
@@ -61,7 +61,10 @@ _IN_ONE_PROCESS = {
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """For ``--dist loadgroup``: xdist itself finds no group in what pytest 9.2 calls a test."""
+    """For ``--dist loadgroup``: xdist itself finds no group in what pytest 9.2 calls a test.
+
+    And up to two processes open no browser.
+    """
     if config.getoption("dist") != "loadgroup":
         return None
     from xdist.scheduler import LoadGroupScheduling
@@ -73,6 +76,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
                 if found := pattern.search(nodeid):
                     return found[1] if pattern.groups else name
             return nodeid
+
+        def _assign_work_unit(self, node: Any) -> None:
+            if self._is_without_browser(node) and (scope := self._next_without_browser()):
+                self.workqueue.move_to_end(scope, last=False)
+            super()._assign_work_unit(node)
+
+        def _reschedule(self, node: Any) -> None:
+            if self.workqueue and self._is_without_browser(node) and not self._next_without_browser():
+                node.shutdown()
+            super()._reschedule(node)
+
+        def _is_without_browser(self, node: Any) -> bool:
+            # To open one costs more than most tests: of three processes one does without, of more two.
+            return node in self.nodes[2:][-2:]
+
+        def _next_without_browser(self) -> str | None:
+            return next((scope for scope, unit in self.workqueue.items() if "/browser/" not in next(iter(unit))), None)
 
         def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
             super().mark_test_complete(node, item_index, duration)

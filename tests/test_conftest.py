@@ -29,24 +29,35 @@ class Node:
 
     shutting_down = False
 
-    def __init__(self) -> None:
+    def __init__(self, gateway: str = "") -> None:
         self.given: list[int] = []
+        self.gateway = SimpleNamespace(id=gateway)
 
     def send_runtest_some(self, indices: list[int]) -> None:
         self.given += indices
 
+    def shutdown(self) -> None:
+        self.shutting_down = True
 
-def test_what_is_over_is_forgotten_and_of_a_process_that_dies_the_rest_is_done() -> None:
-    options = {"dist": "loadgroup", "tx": ["popen"]}
+
+def scheduler_of(nodes: list[Node], tests: list[str]) -> Any:
+    options = {"dist": "loadgroup", "tx": ["popen"] * len(nodes)}
     config: Any = SimpleNamespace(
         getoption=options.get, getvalue=options.get, option=SimpleNamespace(loadscopereorder=False)
     )
     scheduler = pytest_xdist_make_scheduler(config, None)
+    for node in nodes:
+        scheduler.add_node(node)
+    for node in nodes:
+        scheduler.add_node_collection(node, tests)
+    scheduler.schedule()
+    return scheduler
+
+
+def test_what_is_over_is_forgotten_and_of_a_process_that_dies_the_rest_is_done() -> None:
     tests = [f"tests/test_a.py::test_{number}" for number in range(9)]
     node, other = Node(), Node()
-    scheduler.add_node(node)
-    scheduler.add_node_collection(node, tests)
-    scheduler.schedule()
+    scheduler = scheduler_of([node], tests)
     for number in range(4):
         assert number in node.given
         scheduler.mark_test_complete(node, number)
@@ -56,3 +67,19 @@ def test_what_is_over_is_forgotten_and_of_a_process_that_dies_the_rest_is_done()
     assert scheduler.remove_node(node) == tests[4], "the one that was running"
     assert not set(tests[:4]) & (set(scheduler.workqueue) | set(scheduler.assigned_work[other]))
     assert set(tests[4:]) == set(scheduler.workqueue) | set(scheduler.assigned_work[other])
+
+
+def test_of_four_processes_two_open_no_browser_and_every_test_is_done() -> None:
+    tests = [f"tests/browser/test_a.py::test_{number}" for number in range(9)]
+    tests += [f"tests/ui/test_b.py::test_{number}" for number in range(9)]
+    nodes = [Node(str(number)) for number in range(4)]
+    scheduler = scheduler_of(nodes, tests)
+    done: dict[Node, int] = dict.fromkeys(nodes, 0)
+    while not all(node.shutting_down for node in nodes):
+        for node in nodes:
+            if done[node] < len(node.given) - (not node.shutting_down):
+                scheduler.mark_test_complete(node, node.given[done[node]])
+                done[node] += 1
+    assert sorted(index for node in nodes for index in node.given) == list(range(len(tests)))
+    assert all(node.given for node in nodes)
+    assert not any("/browser/" in tests[index] for node in nodes[2:] for index in node.given)
