@@ -26,6 +26,11 @@ _SMALLEST = 1_000
 _MOST_KEPT = 16_000_000
 """Bytes of compressed scripts kept: several times what all pages together need."""
 
+_OF_THE_BODY = (b"content-length", b"etag", b"last-modified", b"accept-ranges")
+"""A browser that has a part of the compressed body would ask for the rest of it, and get that of the other one."""
+
+_QUESTION = {"type": "http.request", "body": b"", "more_body": False}
+
 _Headers = list[tuple[bytes, bytes]]
 
 
@@ -36,19 +41,21 @@ class _Whole:
     status: int = 0
     headers: _Headers = field(default_factory=list)
     body: bytes = b""
+    is_over: bool = False
 
     async def hear(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], list(message.get("headers", []))
         else:
             self.body += message.get("body", b"")
+            self.is_over = not message.get("more_body", False)
 
     def header(self, name: bytes) -> bytes:
         return next((value for key, value in self.headers if key.lower() == name), b"")
 
     def changed(self, body: bytes, *more: tuple[bytes, bytes]) -> _Whole:
-        """The same with another body; its old length and mark say nothing any more."""
-        kept = [pair for pair in self.headers if pair[0].lower() not in (b"content-length", b"etag")]
+        """The same with another body: what is said of length, age and parts of the old one holds for it no more."""
+        kept = [pair for pair in self.headers if pair[0].lower() not in _OF_THE_BODY]
         return _Whole(self.status, [*kept, (b"content-length", str(len(body)).encode()), *more], body)
 
     async def say(self, send: Send) -> None:
@@ -84,23 +91,38 @@ class Lean:
         asked = {name.lower(): value for name, value in scope["headers"]}
         if _SCRIPT_OR_STYLE.search(scope["path"]):
             if b"gzip" in asked.get(b"accept-encoding", b"") and not asked.keys() & {b"range", b"if-none-match"}:
-                await self._compressed(scope, receive, send)
+                await self._compressed(scope, send)
             else:
                 await self._app(scope, receive, send)
         elif scope["path"].endswith("/favicon.png"):
             await _ICON.say(send)
         elif b"text/html" in asked.get(b"accept", b""):
-            await self._page(scope, receive, send)
+            await self._page(scope, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _compressed(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _whole(self, scope: Scope) -> _Whole:
+        """Return the whole answer, also where the browser that asked has left.
+
+        To whoever leaves, Starlette sends no more of a file, and no word of that: half a script would be kept.
+        """
+        answer, questions = _Whole(), [_QUESTION]
+
+        async def receive() -> Message:
+            if not questions:
+                await anyio.sleep_forever()
+            return questions.pop()
+
+        await self._app(scope, receive, answer.hear)
+        return answer
+
+    async def _compressed(self, scope: Scope, send: Send) -> None:
         path = scope["path"]
         answer = self._kept.get(path)
         if answer is None:
-            answer = _Whole()
-            await self._app(scope, receive, answer.hear)
-            if answer.status == 200 and not answer.header(b"content-encoding") and len(answer.body) > _SMALLEST:
+            answer = await self._whole(scope)
+            is_whole = answer.is_over and answer.status == 200
+            if is_whole and not answer.header(b"content-encoding") and len(answer.body) > _SMALLEST:
                 body = without_typeface(answer.body) if path.endswith(".css") else answer.body
                 body = await anyio.to_thread.run_sync(gzip.compress, body, _LEVEL)
                 answer = answer.changed(body, (b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding"))
@@ -109,11 +131,10 @@ class Lean:
                     self._size += len(body)
         await answer.say(send)
 
-    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = _Whole()
+    async def _page(self, scope: Scope, send: Send) -> None:
         # Streamlit compresses its page at every address but the first one, and what is compressed cannot be changed.
         as_it_is = [pair for pair in scope["headers"] if pair[0].lower() != b"accept-encoding"]
-        await self._app({**scope, "headers": as_it_is}, receive, answer.hear)
+        answer = await self._whole({**scope, "headers": as_it_is})
         if answer.header(b"content-type").startswith(b"text/html") and (body := ours(answer.body)) != answer.body:
             answer = answer.changed(body)
         await answer.say(send)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
+from starlette.responses import FileResponse
 from streamlit import file_util
 
 from ui.lean import Lean
@@ -41,7 +44,9 @@ class App:
         await send({"type": "http.response.body", "body": body[50:]})
 
 
-def ask(app: Any, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[bytes, bytes], bytes]:
+def ask(
+    app: Any, path: str, method: str = "GET", *, receive: Any = None, loop: Any = None, **headers: str
+) -> tuple[int, dict[bytes, bytes], bytes]:
     told: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -49,8 +54,9 @@ def ask(app: Any, path: str, method: str = "GET", **headers: str) -> tuple[int, 
 
     sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": method, "path": path, "headers": sent}
-    with start_blocking_portal() as loop:  # in a thread of its own: a browser test before this one leaves a loop here
-        loop.call(app, scope, None, send)
+    # In a thread of its own: a browser test before this one leaves a loop here.
+    with nullcontext(loop) if loop else start_blocking_portal() as running:
+        running.call(app, scope, receive, send)
     return told[0]["status"], dict(told[0]["headers"]), b"".join(each.get("body", b"") for each in told[1:])
 
 
@@ -65,6 +71,32 @@ def test_a_script_is_compressed_once_and_kept() -> None:
         assert gzip.decompress(body) == SCRIPT
         assert len(body) < len(SCRIPT) / 5
     assert inner.requests == 1
+
+
+def test_a_script_is_kept_whole_where_the_first_browser_leaves_before_its_end(tmp_path: Path) -> None:
+    file = tmp_path / "index.js"
+    file.write_bytes(SCRIPT * 200)
+    begun = anyio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def told(message: Any) -> None:
+            await send(message)
+            if message["type"] == "http.response.body":
+                begun.set()
+
+        await FileResponse(file, media_type="text/javascript")(scope, receive, told)
+
+    async def leaves() -> Any:
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    lean = Lean(app)
+    with start_blocking_portal() as loop:
+        for _ in range(2):
+            _, headers, body = ask(lean, "/static/js/index.js", accept_encoding="gzip", receive=leaves, loop=loop)
+            assert gzip.decompress(body) == SCRIPT * 200
+    # Nothing by which a browser would ask for the rest of what it has.
+    assert not headers.keys() & {b"accept-ranges", b"last-modified", b"etag"}
 
 
 @pytest.mark.parametrize(
