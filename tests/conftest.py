@@ -46,9 +46,10 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_configure() -> None:
     """Give pytest's own folders their place; the processes of xdist get theirs from this one.
 
-    And look for garbage less often: a test process makes much that stays, and leaves little in circles.
+    And look for garbage less often: a test process makes much that stays, and leaves little in circles. Not too
+    seldom, or what a test made is no longer in the processor's cache when it is looked through.
     """
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(2_000, 20, 20)
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", scratch())
 
 
