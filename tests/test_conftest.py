@@ -28,10 +28,10 @@ class Node:
     """A test process, as xdist's scheduler sees it."""
 
     shutting_down = False
+    gateway = SimpleNamespace(id="gw")
 
-    def __init__(self, gateway: str = "") -> None:
+    def __init__(self) -> None:
         self.given: list[int] = []
-        self.gateway = SimpleNamespace(id=gateway)
 
     def send_runtest_some(self, indices: list[int]) -> None:
         self.given += indices
@@ -72,7 +72,7 @@ def test_what_is_over_is_forgotten_and_of_a_process_that_dies_the_rest_is_done()
 def test_of_four_processes_two_open_no_browser_and_every_test_is_done() -> None:
     tests = [f"tests/browser/test_a.py::test_{number}" for number in range(9)]
     tests += [f"tests/ui/test_b.py::test_{number}" for number in range(9)]
-    nodes = [Node(str(number)) for number in range(4)]
+    nodes = [Node() for _ in range(4)]
     scheduler = scheduler_of(nodes, tests)
     done: dict[Node, int] = dict.fromkeys(nodes, 0)
     while not all(node.shutting_down for node in nodes):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SCRIPT_OR_STYLE = re.compile(r"/static/[^?]+\.(js|css)$")
+_FILE = re.compile(r"/media/[0-9a-f]+\.\w+$")
+"""What is downloaded: asked for as a page is, where a browser follows its link."""
 _LEVEL = 6
 _SMALLEST = 1_000
 """Bytes below which there is nothing to gain."""
@@ -63,15 +65,7 @@ class _Whole:
         await send({"type": "http.response.body", "body": self.body})
 
 
-_ICON = _Whole(
-    200,
-    [
-        (b"content-type", b"image/svg+xml"),
-        (b"content-length", str(len(icon())).encode()),
-        (b"cache-control", b"max-age=86400"),
-    ],
-    icon(),
-)
+_ICON = _Whole(200, [(b"content-type", b"image/svg+xml"), (b"cache-control", b"max-age=86400")]).changed(icon())
 """Ours, whatever its address says."""
 
 
@@ -96,7 +90,7 @@ class Lean:
                 await self._app(scope, receive, send)
         elif scope["path"].endswith("/favicon.png"):
             await _ICON.say(send)
-        elif b"text/html" in asked.get(b"accept", b""):
+        elif b"text/html" in asked.get(b"accept", b"") and not _FILE.search(scope["path"]):
             await self._page(scope, send)
         else:
             await self._app(scope, receive, send)

@@ -27,7 +27,7 @@ PAGE = b"""<!DOCTYPE html><head><title>Streamlit</title><link
 
 
 class App:
-    """An application that counts its requests and answers in two pieces, a page compressed where that is accepted."""
+    """An application that counts its requests and answers in two pieces, pages and files compressed."""
 
     def __init__(self, body: bytes, kind: bytes, status: int = 200) -> None:
         self.body, self.kind, self.status, self.requests = body, kind, status, 0
@@ -35,7 +35,8 @@ class App:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.requests += 1
         body, headers = self.body, [(b"content-type", self.kind), (b"etag", b'"a"')]
-        if self.kind.startswith(b"text/html") and b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
+        accepted = dict(scope["headers"]).get(b"accept-encoding", b"")
+        if self.kind.startswith((b"text/html", b"text/csv")) and b"gzip" in accepted:
             body = gzip.compress(body)
             headers.append((b"content-encoding", b"gzip"))
         headers.append((b"content-length", str(len(body)).encode()))
@@ -125,6 +126,13 @@ def test_the_icon_is_ours_at_streamlits_address() -> None:
     assert (status, headers[b"content-type"], inner.requests) == (200, b"image/svg+xml", 0)
     assert body.startswith(b"<svg")
     assert headers[b"content-length"] == str(len(body)).encode()
+
+
+def test_a_download_is_sent_as_it_comes_compressed_where_the_browser_accepts_that() -> None:
+    asked = {"accept": "text/html,*/*", "accept_encoding": "gzip"}
+    _, headers, body = ask(Lean(App(SCRIPT, b"text/csv")), "/correio/media/1f0a.csv", **asked)
+    assert headers[b"content-encoding"] == b"gzip"
+    assert gzip.decompress(body) == SCRIPT
 
 
 def test_what_is_not_there_is_not_kept() -> None:
