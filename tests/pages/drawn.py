@@ -10,6 +10,8 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from mailcore import Mailcore
+
 
 def open_page(name: str, **query: str) -> AppTest:
     """Open a page by its address, as a link does; no fault is a traceback."""
@@ -105,6 +107,11 @@ def sent_to_the_browser(app: AppTest) -> bytes:
     ]
     assert found
     return b"\n".join(found)
+
+
+def database_of(core: Mailcore) -> bytes:
+    """Return the database's files as they are: to look for secrets in."""
+    return b"".join(path.read_bytes() for path in core.settings.data_dir.glob("mailcore.db*"))
 
 
 def give_file(app: AppTest, data: bytes, name: str = "arquivo.csv", at: int = 0) -> AppTest:

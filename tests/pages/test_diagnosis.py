@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import re
 from dataclasses import replace
 
+import pytest
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
@@ -17,6 +19,7 @@ from mailcore.vocabulary import LimitUnit, LimitWindow, Security
 from tests.actors import ME
 from tests.pages.drawn import (
     alerts,
+    database_of,
     labels,
     links,
     open_page,
@@ -175,7 +178,7 @@ def test_whatever_is_pasted_is_explained_and_leads_to_its_server(core: Mailcore)
 # -- Alterações
 
 
-def test_the_trail_says_who_changed_what_from_what_to_what(core: Mailcore) -> None:
+def test_the_trail_says_who_changed_what_from_what_to_what(core: Mailcore, caplog: pytest.LogCaptureFixture) -> None:
     app = open_page("alteracoes")
     assert "Nenhuma alteração registrada." in said(app)
 
@@ -195,8 +198,10 @@ def test_the_trail_says_who_changed_what_from_what_to_what(core: Mailcore) -> No
     assert changes["Nome do remetente"] == ("Alterado", "(vazio)", "Padaria São João")
     assert changes["Senha"] == ("Alterado", "", "alterada")
     assert shown[-1]["O que"] == "Registrado"
+    assert all(re.fullmatch(r"\d\d/\d\d/\d{4} \d\d:\d\d", row["Quando"]) for row in shown)
     for secret in (WRONG, PASSWORD):
-        assert secret.encode() not in sent_to_the_browser(app)
+        assert secret.encode() not in sent_to_the_browser(app) + database_of(core)
+        assert secret not in caplog.text
 
     # It is searched, and keeps what was deleted.
     gone, _ = register(core, "Oficina São João"), register(core, "Quitanda")
@@ -216,7 +221,9 @@ def test_the_trail_says_who_changed_what_from_what_to_what(core: Mailcore) -> No
 # -- Duplicar
 
 
-def test_a_copy_has_everything_but_the_password_and_the_description(core: Mailcore) -> None:
+def test_a_copy_has_everything_but_the_password_and_the_description(
+    core: Mailcore, caplog: pytest.LogCaptureFixture
+) -> None:
     register(core, "Padaria", port=2525, is_default=True, daily_limit=77, notes="copiar", from_name="Padaria SJ")
     form = Form()
     turn_to(form.app, "cadastro", copia=str(stored(core)["Padaria"].id))
@@ -234,7 +241,8 @@ def test_a_copy_has_everything_but_the_password_and_the_description(core: Mailco
     }
     assert {label: form[label] for label in copied} == copied
     assert form.fields()["Senha"].placeholder == ""
-    assert PASSWORD.encode() not in sent_to_the_browser(form.app)
+    assert PASSWORD.encode() not in sent_to_the_browser(form.app) + database_of(core)
+    assert PASSWORD not in caplog.text
     assert list(stored(core)) == ["Padaria"]
     form.type(Senha=WRONG)
     form.press("Salvar")
