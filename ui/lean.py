@@ -43,14 +43,12 @@ class _Whole:
     status: int = 0
     headers: _Headers = field(default_factory=list)
     body: bytes = b""
-    is_over: bool = False
 
     async def hear(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], list(message.get("headers", []))
         else:
             self.body += message.get("body", b"")
-            self.is_over = not message.get("more_body", False)
 
     def header(self, name: bytes) -> bytes:
         return next((value for key, value in self.headers if key.lower() == name), b"")
@@ -115,8 +113,7 @@ class Lean:
         answer = self._kept.get(path)
         if answer is None:
             answer = await self._whole(scope)
-            is_whole = answer.is_over and answer.status == 200
-            if is_whole and not answer.header(b"content-encoding") and len(answer.body) > _SMALLEST:
+            if answer.status == 200 and not answer.header(b"content-encoding") and len(answer.body) > _SMALLEST:
                 body = without_typeface(answer.body) if path.endswith(".css") else answer.body
                 body = await anyio.to_thread.run_sync(gzip.compress, body, _LEVEL)
                 answer = answer.changed(body, (b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding"))

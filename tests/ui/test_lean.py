@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import tomllib
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from streamlit import file_util
 from ui.lean import Lean
 from ui.shell import ours
 
+ROOT = Path(__file__).parents[2]
 SCRIPT = b"export const answer = 42; // and so on\n" * 200
 PAGE = b"""<!DOCTYPE html><head><title>Streamlit</title><link
   rel="preload"
@@ -164,6 +166,9 @@ def test_streamlits_page_has_our_name_and_icon_and_asks_for_the_lists_scripts_on
     assert 'href="data:image/svg+xml;base64,' in page
     assert "favicon.png" not in page
     assert "woff2" not in page
+    # Nobody around the page may talk to it, as .streamlit/config.toml has it too where the script does not run.
+    assert 'allowedOrigins: ["none"]' in page
+    assert tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))["client"]["allowedOrigins"] == []
     assert page.index("window.__streamlit = {") < page.index('<script type="module"')
     ahead = re.findall(r'<link rel="modulepreload" crossorigin href="\./static/js/([^"]+)">', page)
     assert len(ahead) == len(set(ahead))
