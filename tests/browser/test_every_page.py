@@ -96,7 +96,8 @@ def walk_door(walk: Walk) -> None:
 
 def sign_in(walk: Walk) -> None:
     page = walk.page
-    page.goto(f"{walk.url}/entrar")
+    if not page.url.endswith("/entrar"):
+        page.goto(f"{walk.url}/entrar")
     field(page, "E-mail").fill(ANA)
     field(page, "Senha").fill(PASSWORD)
     press(page, "Entrar")
@@ -311,9 +312,8 @@ def walk_rest(walk: Walk) -> None:
 
 # Views of one page do not follow each other: the next one would be loaded anew, which costs what turning to three does.
 WALKS = {
-    "servers": (sign_in, walk_list, walk_form, walk_sends),
+    "servers and people": (walk_door, sign_in, walk_list, walk_form, walk_sends, walk_people, walk_rest),
     "accounts": (sign_in, walk_quotas, walk_batches),
-    "people": (walk_door, sign_in, walk_people, walk_rest),
 }
 
 
