@@ -1,6 +1,7 @@
 """A double click is one act, whatever the button, at every speed of a hand.
 
-Of Enviar, Registrar, Importar and the buttons of a batch it is held where the rest of their pages is.
+Of Salvar e continuar, Enviar, Registrar, Importar and the buttons of a batch it is held where the rest of their
+pages is.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
 from tests.peers.smtp_server import SmtpPeer
 
-from .driver import expect, field, fill_smtp, open_form, open_list, press, select_row, settled
+from .driver import expect, open_list, press, select_row, settled
 
 GAPS = [80, 130, 200, 400, 600]
 """Milliseconds between the two clicks."""
@@ -182,14 +183,3 @@ def test_a_test_logs_in_once_and_only_a_press_of_ok_deletes_once(
     servers = core.servers.search(ServerQuery()).servers
     assert [server.name for server in servers] == [f"Quitanda {index:02}" for index in range(20)]
     assert servers[0].is_default
-
-
-def test_save_and_continue_does_not_complain_of_the_next_form(
-    page: Any, app: Any, core: Mailcore, smtp: SmtpPeer
-) -> None:
-    open_form(page, app.url)
-    fill_smtp(page, "Padaria", "127.0.0.1", smtp.port, sender=USER, password=PASSWORD)
-    twice(page, button(page, "Salvar e continuar"), 300, page.get_by_text("“Padaria” foi salvo.").wait_for)
-    expect(field(page, "Descrição")).to_have_value("")
-    expect(page.get_by_text("Ainda não dá para continuar")).to_have_count(0)
-    assert core.servers.search(ServerQuery()).total == 1

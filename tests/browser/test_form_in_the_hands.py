@@ -1,4 +1,4 @@
-"""The form as people use it: where its news stand, what is never lost, the keyboard, and what it starts with."""
+"""The form as people use it: the keyboard, where its news stand, and what is never lost."""
 
 from __future__ import annotations
 
@@ -23,13 +23,25 @@ def smtp() -> Iterator[SmtpPeer]:
         yield peer
 
 
-# -- where the news stand
+# -- the keyboard, and where the news stand
 
 
-def test_the_verdict_stands_whole_in_sight_and_has_the_cursor(page: Any, app: Any, smtp: SmtpPeer) -> None:
+def test_tab_goes_from_field_to_field_and_the_verdict_stands_whole_in_sight_and_has_the_cursor(
+    page: Any, app: Any, smtp: SmtpPeer
+) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
     open_form(page, app.url)
+    expect(field(page, "E-mail do remetente")).to_be_focused()
+    for label in ("Nome do remetente", "Responder para", "Descrição", "Tipo de envio", "Servidor", "Conta"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == label
+    for name, key in (("Salvar", "F2"), ("Salvar e continuar", "F3"), ("Novo", "F5")):
+        button = page.get_by_role("button", name=name, exact=True)
+        expect(button.locator("kbd")).to_have_text(key)
+        expect(button).to_have_attribute("aria-keyshortcuts", key)
+    expect(page.get_by_text("F1 abre a ajuda do campo")).to_be_visible()
     fill_smtp(page, "Padaria", "127.0.0.1", smtp.port, sender=USER, password="errada", ca_pem=authority_pem())
+    expect(page.get_by_role("button", name="Ajuda: Porta envio", exact=True)).to_have_attribute("tabindex", "-1")
     verdict = page.locator(".st-key-verdict")
     tab(page, "Geral")
     page.get_by_test_id("stMain").evaluate("(main) => main.scrollTo(0, main.scrollHeight)")
@@ -126,7 +138,9 @@ def test_a_restart_of_the_program_loses_nothing_typed(page: Any, app: Any, core:
     assert core.servers.search(ServerQuery()).servers[0].notes == "linha um\nlinha dois"
 
 
-def test_a_reload_and_back_lose_nothing_typed_and_what_was_given_up_is_not_offered_again(page: Any, app: Any) -> None:
+def test_a_reload_and_back_lose_nothing_typed_and_an_offer_puts_the_cursor_where_one_goes_on(
+    page: Any, app: Any
+) -> None:
     open_list(page, app.url)
     page.evaluate(_QUICK)
     press(page, "Novo")
@@ -175,26 +189,7 @@ def test_a_reload_and_back_lose_nothing_typed_and_what_was_given_up_is_not_offer
     expect(field(page, "Descrição")).to_have_value("")
     settled(page)
     expect(page.get_by_role("button", name="Recuperar o que foi digitado")).to_have_count(0)
-
-
-# -- the keyboard
-
-
-def test_tab_goes_from_field_to_field_and_each_button_bears_its_key(page: Any, app: Any) -> None:
-    open_form(page, app.url)
-    expect(field(page, "E-mail do remetente")).to_be_focused()
-    for label in ("Nome do remetente", "Responder para", "Descrição", "Tipo de envio", "Servidor", "Conta"):
-        page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == label
-    for name, key in (("Salvar", "F2"), ("Salvar e continuar", "F3"), ("Novo", "F5")):
-        button = page.get_by_role("button", name=name, exact=True)
-        expect(button.locator("kbd")).to_have_text(key)
-        expect(button).to_have_attribute("aria-keyshortcuts", key)
-    expect(page.get_by_text("F1 abre a ajuda do campo")).to_be_visible()
-    tab(page, "Autenticação")
-    expect(page.get_by_role("button", name="Ajuda: Porta envio", exact=True)).to_have_attribute("tabindex", "-1")
     # After an offer the cursor is where one goes on.
-    tab(page, "Geral")
     field(page, "E-mail do remetente").press_sequentially("ana@gmail.com")
     offer = page.get_by_role("button", name="Preencher com os dados do Gmail")
     expect(offer).to_be_visible()

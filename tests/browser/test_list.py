@@ -58,11 +58,10 @@ def expect_selected(page: Any, *wanted: str) -> None:
 # -- One row
 
 
-def test_a_click_selects_a_row_which_buttons_act_on_and_a_double_click_opens_it(
+def test_a_click_selects_a_row_which_buttons_take_along_and_a_double_click_opens_it(
     page: Any, url: str, core: Mailcore
 ) -> None:
-    for name in ("Ana", "Bia", "Caio"):
-        register(core, name, daily_limit=100)
+    ids = [register(core, name, daily_limit=100, is_default=name == "Caio") for name in ("Ana", "Bia", "Caio")]
     open_list(page, url)
     expect(page.get_by_role("button", name="Alterar", exact=True)).to_be_disabled()
     grid = page.get_by_role("grid", name="Servidores de e-mail")
@@ -113,6 +112,25 @@ def test_a_click_selects_a_row_which_buttons_act_on_and_a_double_click_opens_it(
     )
     page.mouse.up(click_count=2)
     expect(field(page, "Descrição")).to_have_value("Ana")
+    press(page, "Cancelar")
+    expect_selected(page, "Ana")
+    # What another page is for takes the selected record along, by its button and by the menu.
+    settled(page)
+    press(page, "Enviar teste")
+    expect(page.get_by_role("combobox", name="Servidor")).to_have_value("Ana — a@x.example")
+    settled(page)
+    assert f"servidor={ids[0]}" in page.url
+    open_list(page, url)
+    select_row(page, 1)
+    page.get_by_role("link", name="Enviar teste").click()
+    expect(page.get_by_role("combobox", name="Servidor")).to_have_value("Bia — a@x.example")
+    settled(page)
+    assert f"servidor={ids[1]}" in page.url
+    open_list(page, url)
+    select_row(page, 1)
+    press(page, "Duplicar")
+    expect(page.get_by_role("heading", name="Cadastro — novo servidor")).to_be_visible()
+    expect(field(page, "Descrição")).to_have_value("Bia (cópia)")
 
 
 def test_arrows_move_the_selection_and_enter_opens(page: Any, url: str, core: Mailcore) -> None:
@@ -136,8 +154,10 @@ def test_arrows_move_the_selection_and_enter_opens(page: Any, url: str, core: Ma
         ("ArrowUp", "Servidor 00"),
     ):
         page.keyboard.press(key)
-        expect_selected(page, name)
+        # The page follows at once; the program hears of where a hand has come to.
+        expect(page.locator(SELECTED)).to_have_text([name])
         expect(page.locator(".mailcore-rows tr:focus td:nth-child(2) .text")).to_have_text(name)
+    expect_selected(page, name)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Escape")
     expect_selected(page)
@@ -157,17 +177,32 @@ def test_arrows_move_the_selection_and_enter_opens(page: Any, url: str, core: Ma
 # -- What is selected stays what it is, or ends
 
 
-def test_a_selection_survives_pages_and_sorting_and_ends_with_its_filter_or_a_save(
+def test_a_heading_sorts_the_whole_list_and_a_selection_survives_it_until_its_filter_or_a_save(
     page: Any, url: str, core: Mailcore
 ) -> None:
+    def host(place: int) -> str:  # without a figure, which the search would find
+        return f"{chr(97 + place // 26)}{chr(97 + place % 26)}.x.example"
+
     for index in range(60):
-        register(core, f"Servidor {index:02}", is_paid=index == 3)
+        register(core, f"Servidor {index:02}", is_paid=index == 3, host=host((index * 7) % 60))
     open_list(page, url)
-    select_row(page, 3)
+    # A heading sorts the whole list, and the address says so.
+    heading = page.get_by_role("columnheader", name="Servidor", exact=True)
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    expect(list_rows(page).nth(0)).to_contain_text(host(0))
+    assert [row["Servidor"] for row in rows(page)] == [host(place) for place in range(50)]
+    assert "ordem=host" in page.url
+    select_row(page, 21)
     press(page, "Próxima página")
-    expect(list_rows(page).nth(0)).to_contain_text("Servidor 50")
+    expect(list_rows(page).nth(0)).to_contain_text(host(50))
     expect(page.get_by_text("Selecionado: Servidor 03", exact=True)).to_be_visible()
     assert selected(page) == []
+    heading.get_by_role("button").click()
+    expect(list_rows(page).nth(0)).to_contain_text(host(59))  # from its beginning
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    settled(page)
+    assert "ordem=-host" in page.url
     page.get_by_role("button", name="Conta", exact=True).click()
     expect(page.get_by_role("columnheader", name="Conta")).to_have_attribute("aria-sort", "ascending")
     expect(page.get_by_text("Selecionado: Servidor 03", exact=True)).to_be_visible()
@@ -188,9 +223,14 @@ def test_a_selection_survives_pages_and_sorting_and_ends_with_its_filter_or_a_sa
     settled(page)
     assert selected(page) == []
     # A save turns to the page of its record and selects it.
+    list_rows(page).nth(0).dblclick()
+    expect(field(page, "Descrição")).to_have_value("Servidor 03")
+    press(page, "Cancelar")
+    expect(list_rows(page).nth(0)).to_contain_text("Servidor 03")  # in the same order
     page.get_by_role("button", name="Descrição", exact=True).click()
     expect(list_rows(page).nth(0)).to_contain_text("Servidor 00")
     settled(page)
+    assert "ordem" not in page.url
     list_rows(page).nth(0).dblclick()
     expect(field(page, "Descrição")).to_have_value("Servidor 00")
     settled(page)
@@ -295,26 +335,6 @@ def test_a_search_for_one_record_selects_it_visibly_and_the_table_is_one_stop_of
     expect(page.get_by_text("Selecionado:")).to_have_count(0)
 
 
-def test_enviar_teste_and_duplicar_take_the_selected_record_along(page: Any, url: str, core: Mailcore) -> None:
-    register(core, "Padrão da casa", is_default=True)
-    wanted = register(core, "Quitanda", from_address="sac@quitanda.example")
-    open_list(page, url)
-    for way in ("button", "menu"):
-        select_row(page, 1)
-        if way == "button":
-            press(page, "Enviar teste")
-        else:
-            page.get_by_role("link", name="Enviar teste").click()
-        expect(page.get_by_role("combobox", name="Servidor")).to_have_value("Quitanda — sac@quitanda.example")
-        settled(page)
-        assert f"servidor={wanted}" in page.url, way
-        open_list(page, url)
-    select_row(page, 1)
-    press(page, "Duplicar")
-    expect(page.get_by_role("heading", name="Cadastro — novo servidor")).to_be_visible()
-    expect(field(page, "Descrição")).to_have_value("Quitanda (cópia)")
-
-
 # -- Several rows
 
 
@@ -330,10 +350,15 @@ _UNDER_NEWS = """() => {
 """What can be pressed and is under what was just said."""
 
 
-def test_ctrl_and_shift_select_several_which_are_switched_off_and_on_and_a_plain_click_one(
+def test_ctrl_and_shift_select_several_which_are_switched_off_and_on_and_deleted_by_name(
     page: Any, url: str, core: Mailcore
 ) -> None:
-    ids = [register(core, f"Servidor {index}") for index in range(8)]
+    ids = [register(core, f"Servidor {index}") for index in range(7)]
+    with SmtpPeer() as peer:
+        changes = {"host": peer.host, "port": peer.port, "security": Security.NONE, "requires_auth": False}
+        ids.append(register(core, "Servidor 7", is_default=True, **changes))
+        message = compose(from_address="a@x.example", to=["b@y.example"], subject="Oi", text="Oi")
+        send = core.send(core.servers.get(ids[7]), message)
     open_list(page, url)
     select_row(page, 1)
     list_rows(page).nth(3).click(modifiers=["Shift"])
@@ -373,39 +398,29 @@ def test_ctrl_and_shift_select_several_which_are_switched_off_and_on_and_a_plain
     changes = core.trail.read(server_id=ids[0]).changes
     assert [(each.who, each.field) for each in changes[:2]] == [(changes[0].who, "is_active")] * 2
     assert changes[0].who
-
-
-def test_several_are_deleted_by_name_and_the_history_stays(page: Any, url: str, core: Mailcore) -> None:
-    with SmtpPeer() as peer:
-        changes = {"host": peer.host, "port": peer.port, "security": Security.NONE, "requires_auth": False}
-        sender = register(core, "Ana", is_default=True, **changes)
-        message = compose(from_address="a@x.example", to=["b@y.example"], subject="Oi", text="Oi")
-        send = core.send(core.servers.get(sender), message)
-    for name in ("Bia", "Caio", "Duda"):
-        register(core, name)
-    open_list(page, url)
-    select_row(page, 0)
-    list_rows(page).nth(2).click(modifiers=["Control"])
-    expect_selected(page, "Ana", "Caio")
+    settled(page)
+    list_rows(page).nth(5).click()
+    list_rows(page).nth(7).click(modifiers=["Control"])
+    expect_selected(page, "Servidor 5", "Servidor 7")
     press(page, "Apagar")
     dialog = page.get_by_role("dialog", name="Apagar 2 servidores")
-    for name in ("Ana", "Caio"):
+    for name in ("Servidor 5", "Servidor 7"):
         expect(dialog.get_by_text(name, exact=True)).to_be_visible()
-    expect(dialog.get_by_text("Bia", exact=False)).to_have_count(1)  # who becomes the default
+    expect(dialog.get_by_text("Servidor 0", exact=False)).to_have_count(1)  # who becomes the default
     expect(dialog.get_by_text("os cadastros e as senhas guardadas")).to_be_visible()
     expect(dialog.get_by_text("Fica: o histórico dos envios")).to_be_visible()
-    expect(dialog.get_by_text("O padrão passa a ser Bia")).to_be_visible()
+    expect(dialog.get_by_text("O padrão passa a ser Servidor 0")).to_be_visible()
     dialog.get_by_role("button", name="Cancelar").focus()
     page.keyboard.press("Enter")
     expect(dialog).to_have_count(0)
-    assert len(names(core)) == 4
+    assert len(names(core)) == 8
     press(page, "Apagar")
     dialog.get_by_role("button", name="OK").click()
-    expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
+    expect(page.get_by_text("6 de 6 servidores")).to_be_visible()
     expect(page.get_by_text("2 servidores foram apagados.")).to_be_visible()
-    expect(page.get_by_text("O servidor padrão agora é “Bia”.")).to_be_visible()
-    assert names(core) == ["Bia", "Duda"]
-    assert core.ledger.get(send.id).server_name == "Ana"
+    expect(page.get_by_text("O servidor padrão agora é “Servidor 0”.")).to_be_visible()
+    assert names(core) == [f"Servidor {index}" for index in (0, 1, 2, 3, 4, 6)]
+    assert core.ledger.get(send.id).server_name == "Servidor 7"
     expect(page.get_by_text("Selecionado")).to_have_count(0)
 
 
@@ -447,34 +462,6 @@ def test_one_and_several_are_tested_once_and_the_rows_say_what_came_of_it(page: 
     expect_selected(page, "Boa", "Recusada")
     press(page, "Fechar o resultado")
     expect(page.get_by_text("1 funcionando")).to_have_count(0)
-
-
-# -- The order
-
-
-def test_a_heading_sorts_the_whole_list_and_the_address_says_so(page: Any, url: str, core: Mailcore) -> None:
-    for index in range(60):
-        register(core, f"Servidor {index:02}", host=f"smtp{(index * 7) % 60:02}.x.example")
-    open_list(page, url)
-    page.get_by_role("button", name="Servidor", exact=True).click()
-    expect(page.get_by_role("columnheader", name="Servidor", exact=True)).to_have_attribute("aria-sort", "ascending")
-    expect(list_rows(page).nth(0)).to_contain_text("smtp00")
-    assert [row["Servidor"] for row in rows(page)] == [f"smtp{index:02}.x.example" for index in range(50)]
-    assert "ordem=host" in page.url
-    press(page, "Próxima página")
-    expect(list_rows(page).nth(0)).to_contain_text("smtp50")
-    page.get_by_role("button", name="Servidor", exact=True).click()
-    expect(list_rows(page).nth(0)).to_contain_text("smtp59")  # from its beginning
-    expect(page.get_by_role("columnheader", name="Servidor", exact=True)).to_have_attribute("aria-sort", "descending")
-    settled(page)
-    assert "ordem=-host" in page.url
-    list_rows(page).nth(0).dblclick()
-    press(page, "Cancelar")
-    expect(list_rows(page).nth(0)).to_contain_text("smtp59")
-    page.get_by_role("button", name="Descrição", exact=True).click()
-    expect(list_rows(page).nth(0)).to_contain_text("Servidor 00")
-    settled(page)
-    assert "ordem" not in page.url
 
 
 # -- What a row says

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,8 @@ from .driver import (
     tab,
     tick,
 )
+from .test_double_clicks import twice, until_a_press_counts
+from .test_shortcuts_headed import suppressed
 
 PASSWORD = "Segredo-Único-7391"
 
@@ -106,14 +107,31 @@ def _database_files(app: Any) -> list[Path]:
     return list(Path(app.env["MAILCORE_DATA_DIR"]).glob("mailcore.db*"))
 
 
-def test_somebody_elses_save_is_told_and_nothing_is_lost(
+_KEEP_THE_LINE = """() => {
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    window.line = this;
+    return send.call(this, data);
+  };
+}"""
+
+
+def test_what_was_typed_outlasts_a_network_that_goes_and_somebody_elses_save_which_is_told(
     page: Any, app: Any, core: Mailcore, page_frames: list[bytes]
 ) -> None:
     server_id = register(core, "Padaria")
     page.set_viewport_size({"width": 1920, "height": 900})
     open_form(page, app.url, server_id)
     assert page.title() == "Cadastro — Padaria"  # the window bears the record's name
+    page.evaluate(_KEEP_THE_LINE)
+    tick(page, "Ativo", False)
+    page.context.set_offline(True)
     field(page, "Nome do remetente").fill("O meu nome")
+    page.evaluate("window.line.close()")  # Chromium leaves open what was open when the network went
+    page.wait_for_selector('[data-testid="stApp"]:not([data-test-connection-state="CONNECTED"])')
+    page.context.set_offline(False)
+    page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]')
+    settled(page)
     # The changes of its own record alone are shown, and the form does not move under one's hands.
     register(core, "Quitanda")
     place = page.locator("h1").bounding_box()
@@ -141,7 +159,7 @@ def test_somebody_elses_save_is_told_and_nothing_is_lost(
     press(page, "Manter o meu")
     expect(page.get_by_text("2 de 2 servidores")).to_be_visible()
     saved = core.servers.get(server_id)
-    assert (saved.from_name, saved.reply_to) == ("O meu nome", "")
+    assert (saved.from_name, saved.reply_to, saved.is_active) == ("O meu nome", "", False)
     assert core.servers.secret(saved).get_secret_value() == PASSWORD
     assert not any(PASSWORD.encode() in frame for frame in page_frames)
 
@@ -174,40 +192,14 @@ def test_the_search_filters_while_typing_and_link_and_form_lead_back_to_the_view
     expect(list_rows(page).nth(3)).to_have_attribute("aria-selected", "true")
 
 
-_KEEP_THE_LINE = """() => {
-  const send = WebSocket.prototype.send;
-  WebSocket.prototype.send = function (data) {
-    window.line = this;
-    return send.call(this, data);
-  };
-}"""
-
-
-def test_what_was_typed_when_the_network_went_is_saved_when_it_is_back(page: Any, app: Any, core: Mailcore) -> None:
-    server_id = register(core, "Rede")
-    open_form(page, app.url, server_id)
-    page.evaluate(_KEEP_THE_LINE)
-    tick(page, "Ativo", False)
-    page.context.set_offline(True)
-    field(page, "Nome do remetente").fill("sem rede")
-    page.evaluate("window.line.close()")  # Chromium leaves open what was open when the network went
-    page.wait_for_selector('[data-testid="stApp"]:not([data-test-connection-state="CONNECTED"])')
-    page.context.set_offline(False)
-    page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]')
-    press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
-    saved = core.servers.get(server_id)
-    assert (saved.from_name, saved.is_active) == ("sem rede", False)
-
-
-def test_headed_keys_save_and_ask_and_neither_reload_nor_search_the_page(
-    headed_page: Any, press_real_key: Callable[[Any, str], None], app: Any, core: Mailcore
+def test_keys_save_and_ask_and_neither_reload_nor_search_and_a_double_click_saves_once(
+    page: Any, app: Any, core: Mailcore
 ) -> None:
-    page = headed_page
+    """With a window, and keys as a keyboard sends them: tests/browser/test_shortcuts_headed.py."""
     open_form(page, app.url)
     page.evaluate("window.sameDocument = true")
     fill_smtp(page, "Janela", "smtp.janela.example", 587, sender="j@janela.example", password=PASSWORD)
-    press_real_key(page, "F5")
+    assert suppressed(page, "F5")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("ainda não foram salvos")).to_be_visible()
     dialog.get_by_role("button", name="Continuar editando").click()
@@ -215,18 +207,27 @@ def test_headed_keys_save_and_ask_and_neither_reload_nor_search_the_page(
     expect(field(page, "Senha")).to_have_value(PASSWORD)
     field(page, "Usuário").press("End")
     field(page, "Usuário").press_sequentially(".br")
-    press_real_key(page, "F3")
+    assert suppressed(page, "F3")
     expect(page.get_by_text("“Janela” foi salvo.")).to_be_visible()
     expect(field(page, "Descrição")).to_have_value("")
     (saved,) = stored(core)
     assert saved.username == "j@janela.example.br"
     assert core.servers.secret(saved).get_secret_value() == PASSWORD
-    press_real_key(page, "F2")
+    page.keyboard.press("F2")
     expect(page.get_by_text("Ainda não dá para continuar")).to_be_visible()
     # What was typed is dropped by the one button that says so.
     field(page, "Descrição").fill("Quase")
-    press_real_key(page, "F5")
+    page.keyboard.press("F5")
     dialog.get_by_role("button", name="Descartar e começar um novo").click()
     expect(field(page, "Descrição")).to_have_value("")
     assert page.evaluate("window.sameDocument")
     assert len(stored(core)) == 1
+    # The second half of a double click does not complain of the next form.
+    settled(page)
+    fill_smtp(page, "Porta", "smtp.porta.example", 587, sender="p@porta.example", password=PASSWORD)
+    once = page.get_by_text("“Porta” foi salvo.").wait_for
+    until_a_press_counts(page)
+    twice(page, page.get_by_role("button", name="Salvar e continuar", exact=True), 300, once)
+    expect(field(page, "Descrição")).to_have_value("")
+    expect(page.get_by_text("Ainda não dá para continuar")).to_have_count(0)
+    assert len(stored(core)) == 2
