@@ -26,6 +26,7 @@ from mailcore.settings import Settings
 from mailcore.storage.tables import Base
 from tests.browser import warm
 from tests.browser.driver import TRAFFIC
+from tests.peers.oauth_server import settings_at
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -442,12 +443,22 @@ def elastic_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def standing(tmp_path_factory: pytest.TempPathFactory, elastic_port: int) -> Iterator[Standing]:
+def oauth_port() -> int:
+    """Where it sends people for an authorisation; a test that needs one starts ``OAuthPeer(oauth_port)``."""
+    return port_to_come_back_to()
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory, elastic_port: int, oauth_port: int) -> Iterator[Standing]:
     folder = tmp_path_factory.mktemp("standing")
-    url = f"http://127.0.0.1:{elastic_port}"
-    core = Mailcore(Settings(data_dir=folder / "data", keyring="database", elastic_email_url=url))
+    services = {
+        "elastic_email_url": f"http://127.0.0.1:{elastic_port}",
+        **settings_at(f"http://127.0.0.1:{oauth_port}"),
+    }
+    core = Mailcore(Settings(data_dir=folder / "data", keyring="database", **services))
     start, _ = _app_factory(folder)
-    env = {"MAILCORE_DATA_DIR": str(folder / "data"), "MAILCORE_KEYRING": "database", "MAILCORE_ELASTIC_EMAIL_URL": url}
+    env = {"MAILCORE_DATA_DIR": str(folder / "data"), "MAILCORE_KEYRING": "database"}
+    env |= {f"MAILCORE_{name.upper()}": url for name, url in services.items()}
     app = start("app.py", env)
     yield Standing(core, app)
     app.stop()

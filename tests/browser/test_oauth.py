@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from pydantic import SecretStr
 
 from mailcore import Mailcore, compose
 from mailcore.oauth.apps import AppDraft
-from mailcore.settings import Settings
 from mailcore.vocabulary import Auth, OAuthState, Security, SendStatus
 from tests.actors import ME
 from tests.pages.records import register
@@ -26,8 +24,8 @@ APP_SECRET = "s3gredo-do-aplicativo-8812"
 
 
 @pytest.fixture
-def peer() -> Iterator[OAuthPeer]:
-    with OAuthPeer() as running:
+def peer(oauth_port: int) -> Iterator[OAuthPeer]:
+    with OAuthPeer(oauth_port) as running:
         running.clients["app"] = Registered("app", secret=APP_SECRET, redirects=["http://localhost/oauth/retorno"])
         running.signs_in_as = ANA
         yield running
@@ -37,21 +35,6 @@ def peer() -> Iterator[OAuthPeer]:
 def smtp(peer: OAuthPeer) -> Iterator[OAuthSmtpPeer]:
     with OAuthSmtpPeer(peer) as running:
         yield running
-
-
-@pytest.fixture
-def core(tmp_path: Path, peer: OAuthPeer) -> Iterator[Mailcore]:
-    opened = Mailcore(Settings(data_dir=tmp_path / "data", keyring="database", **peer.settings))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(core: Mailcore, peer: OAuthPeer, streamlit_server: Callable[..., Any]) -> Any:
-    settings = {f"MAILCORE_{name.upper()}": value for name, value in peer.settings.items()}
-    return streamlit_server(
-        "app.py", {"MAILCORE_DATA_DIR": str(core.settings.data_dir), "MAILCORE_KEYRING": "database", **settings}
-    )
 
 
 RETIRED = "535 5.7.139 Authentication unsuccessful, basic authentication is disabled. [GRU0PR01CA0001.example]"

@@ -91,10 +91,19 @@ class _Device:
     ends_at: float = 0.0
 
 
-class OAuthPeer:
-    """The server; a context manager."""
+def settings_at(url: str) -> dict[str, str]:
+    """The settings that lead a program to the server with this root."""
+    return {
+        "microsoft_login_url": url,
+        "google_auth_url": f"{url}/google/auth",
+        "google_token_url": f"{url}/google/token",
+    }
 
-    def __init__(self) -> None:
+
+class OAuthPeer:
+    """The server, on any port or a given one; a context manager."""
+
+    def __init__(self, port: int = 0) -> None:
         self.clients: dict[str, Registered] = {}
         self.faults: list[Fault | None] = []
         self.token_requests: list[dict[str, str]] = []
@@ -121,7 +130,7 @@ class OAuthPeer:
         self._access: dict[str, tuple[str, str, float]] = {}
         self._devices: dict[str, _Device] = {}
         self._lock = threading.Lock()
-        self._server = QuietHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = QuietHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -141,11 +150,7 @@ class OAuthPeer:
     @property
     def settings(self) -> dict[str, str]:
         """The settings that lead a program here."""
-        return {
-            "microsoft_login_url": self.url,
-            "google_auth_url": f"{self.url}/google/auth",
-            "google_token_url": f"{self.url}/google/token",
-        }
+        return settings_at(self.url)
 
     # ------------------------------------------------------------------ what people and servers do
 
