@@ -74,7 +74,7 @@ DOOR = {
 """What the door does for people who are nobody yet."""
 
 INNER = {
-    *("Mailcore.close", "Mailcore.tidy", "Mailcore.access.tidy", "Mailcore.figures.close"),
+    *("Mailcore.close", "Mailcore.tidy", "Mailcore.access.is_due", "Mailcore.access.tidy", "Mailcore.figures.close"),
     *("Mailcore.servers.accounts.identify", "Mailcore.servers.accounts.key_of", "Mailcore.servers.record_check"),
     "health.checks.note_result",
     *("registry.default_server.hand_on", "registry.default_server.make_way", "registry.rows.fill"),
