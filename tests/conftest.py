@@ -24,6 +24,7 @@ from mailcore import Mailcore
 from mailcore.settings import Settings
 from mailcore.storage import migrations
 from mailcore.storage.database import make_data_dir
+from tests import forked
 from tests.compiled import compile_once
 from tests.hashes import cheap_hashes, real_hashes
 from tests.played import Played
@@ -44,7 +45,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return processors + 2
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Give pytest's own folders their place; the processes of xdist get theirs from this one.
 
     And look for garbage less often: a test process makes much that stays, and leaves little in circles. Not too
@@ -52,6 +53,13 @@ def pytest_configure() -> None:
     """
     gc.set_threshold(2_000, 20, 20)
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", scratch())
+    if address := getattr(config, "workerinput", {}).get("forks"):
+        forked.join(address)
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Have the processes of xdist fork theirs from one: to load what they need costs each two seconds."""
+    node.workerinput["forks"] = forked.share()
 
 
 _IN_ONE_PROCESS = {
