@@ -22,10 +22,12 @@ from keyring.backends.fail import Keyring as NoKeyring
 
 from mailcore import Mailcore
 from mailcore.settings import Settings
-from mailcore.storage.database import Database, make_data_dir
-from mailcore.storage.migrations import migrate
+from mailcore.storage import migrations
+from mailcore.storage.database import make_data_dir
+from tests import forked
 from tests.compiled import compile_once
 from tests.hashes import cheap_hashes, real_hashes
+from tests.played import Played
 from tests.scratch import scratch
 from ui.door import tickets
 
@@ -43,7 +45,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return processors + 2
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Give pytest's own folders their place; the processes of xdist get theirs from this one.
 
     And look for garbage less often: a test process makes much that stays, and leaves little in circles. Not too
@@ -51,6 +53,13 @@ def pytest_configure() -> None:
     """
     gc.set_threshold(2_000, 20, 20)
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", scratch())
+    if address := getattr(config, "workerinput", {}).get("forks"):
+        forked.join(address)
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Have the processes of xdist fork theirs from one: to load what they need costs each two seconds."""
+    node.workerinput["forks"] = forked.share()
 
 
 _IN_ONE_PROCESS = {
@@ -221,13 +230,23 @@ def postgres_cluster() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file of this version with nothing in it, to be copied."""
-    folder = tmp_path_factory.mktemp("migrated")
-    database = Database(f"sqlite:///{folder / 'mailcore.db'}")
-    migrate(database)
-    database.dispose()
-    return folder / "mailcore.db"
+def _played() -> Played:
+    return Played()
+
+
+@pytest.fixture(autouse=True)
+def _upgrades_of_nothing_are_played(_played: Played, starts_migrated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for tests of the upgrade itself, which ``empty_database`` marks."""
+    if starts_migrated:
+        monkeypatch.setattr(migrations, "_upgrade", _played)
+
+
+@pytest.fixture(scope="session")
+def opened_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a SQLite file of this version, opened once, and nothing in it; to be copied."""
+    folder = tmp_path_factory.mktemp("opened")
+    Mailcore(Settings(database_url=f"sqlite:///{folder / 'mailcore.db'}", data_dir=folder, keyring="database")).close()
+    return folder
 
 
 @pytest.fixture
@@ -235,20 +254,25 @@ def data_dir(tmp_path: Path, starts_migrated: bool, request: pytest.FixtureReque
     """Folder for an installation on SQLite, with a database of this version and nothing in it."""
     folder = tmp_path / "data"
     if starts_migrated:
-        make_data_dir(folder)
-        shutil.copyfile(request.getfixturevalue("migrated_file"), folder / "mailcore.db")
+        copy_database(request.getfixturevalue("opened_folder"), folder)
     return folder
 
 
+def copy_database(source: Path, folder: Path) -> None:
+    """Copy the database of a folder into another, with the marks that say it belongs there, but not its key."""
+    make_data_dir(folder)
+    for path in source.glob("mailcore.db*"):
+        shutil.copyfile(path, folder / path.name)
+
+
 @pytest.fixture(scope="session")
-def shared_postgres(postgres_cluster: str) -> SharedDatabase:
-    """A PostgreSQL database of this version with nothing in it, for one test at a time."""
+def shared_postgres(postgres_cluster: str, tmp_path_factory: pytest.TempPathFactory) -> SharedDatabase:
+    """A PostgreSQL database of this version, opened once, with nothing in it, for one test at a time."""
     from tests.postgres import SharedDatabase, create_database
 
-    database = Database(create_database(postgres_cluster, "migrated"))
-    migrate(database)
-    database.dispose()
-    return SharedDatabase(postgres_cluster, "migrated")
+    url = create_database(postgres_cluster, "opened")
+    Mailcore(Settings(database_url=url, data_dir=tmp_path_factory.mktemp("opened"), keyring="database")).close()
+    return SharedDatabase(postgres_cluster, "opened")
 
 
 @pytest.fixture(scope="session")
@@ -256,7 +280,7 @@ def postgres_of_modules(postgres_cluster: str, shared_postgres: SharedDatabase) 
     """As ``shared_postgres``, beside it: for one module at a time."""
     from tests.postgres import SharedDatabase
 
-    return SharedDatabase(postgres_cluster, "migrated")
+    return SharedDatabase(postgres_cluster, "opened")
 
 
 @pytest.fixture
@@ -318,7 +342,7 @@ def shared_core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     """An installation that the tests of a module share: for those that only read it, or leave it as they found it."""
     folder = tmp_path_factory.mktemp("shared")
     if request.param == "sqlite":
-        shutil.copyfile(request.getfixturevalue("migrated_file"), folder / "mailcore.db")
+        copy_database(request.getfixturevalue("opened_folder"), folder)
         url = f"sqlite:///{folder / 'mailcore.db'}"
     else:
         url = request.getfixturevalue("postgres_of_modules").take(f"module_{uuid4().hex[:12]}")

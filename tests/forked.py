@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,33 @@ if _can_fork:
     context.set_forkserver_preload(LOADED)
 
 _main = sys.modules["__main__"]
+
+
+def share() -> str:
+    """Start the process that others are forked from; return the address at which :func:`join` reaches it.
+
+    It ends with this process. Empty where Python's own server of forks is not the one known here.
+    """
+    server = forkserver._forkserver
+    if not _can_fork or hasattr(server, "_forkserver_authkey"):
+        return ""
+    settings = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("MAILCORE_")}
+    with open(os.devnull, "wb") as nowhere:  # it must not write over the report of the tests
+        screen = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        server.ensure_running()
+        os.dup2(screen, 2)
+        os.close(screen)
+    os.environ.update(settings)
+    return str(server._forkserver_address)
+
+
+def join(address: str) -> None:
+    """Have what :func:`make` starts in this process forked from the one that another process shares."""
+    server = forkserver._forkserver
+    server._forkserver_address = address
+    server._forkserver_alive_fd = os.open(os.devnull, os.O_RDONLY)  # not by this process is it kept alive
+    server.ensure_running = resource_tracker.ensure_running
 
 
 def make(target: Callable[..., None], args: Sequence[object], *, is_daemon: bool = False) -> BaseProcess:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from mailcore.access import sessions, throttle, trail
@@ -23,13 +23,15 @@ from mailcore.errors import FieldError, SignInRefusedError, ValidationError
 from mailcore.messages.addresses import parse_address
 from mailcore.rights import Right
 from mailcore.settings import Door, Settings
-from mailcore.storage.tables import LoginSession, PasswordLink, User
+from mailcore.storage.tables import AccessEvent, LoginSession, PasswordLink, SignInTries, User
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from mailcore.storage.database import Database
+    from mailcore.storage.tables.base import Base
 
 WRONG_PAIR = "E-mail ou senha não conferem."
 NOT_WITH_THIS_ACCOUNT = "Não foi possível entrar com esta conta. Fale com quem administra este programa."
@@ -283,15 +285,27 @@ class Access:
             StorageError: the database could not be written.
         """
         with self._database.write() as session:
-            sessions.purge(session, now)
-            throttle.purge(session, now)
-            trail.purge(session, now)
-            session.execute(delete(PasswordLink).where(PasswordLink.ends_at < now))
+            for table, is_past in _past(now):
+                session.execute(delete(table).where(is_past))
+
+    def is_due(self, now: datetime) -> ColumnElement[bool]:
+        """Return the expression, for a SELECT, that says whether :meth:`tidy` has anything to drop."""
+        return or_(*(exists().where(is_past) for _, is_past in _past(now)))
 
     def _refusal(self, sentence: str, reason: str, door: Door, visitor: Visitor, email: str) -> SignInRefusedError:
         with self._database.write() as session:
             note(session, "refused", email=email, door=door.value, visitor=visitor, reason=reason)
         return SignInRefusedError(sentence, reason)
+
+
+def _past(now: datetime) -> tuple[tuple[type[Base], ColumnElement[bool]], ...]:
+    """The tables of what passes by itself, each with the condition of what has."""
+    return (
+        (LoginSession, sessions.is_over(now)),
+        (SignInTries, throttle.is_forgotten(now)),
+        (AccessEvent, trail.is_past(now)),
+        (PasswordLink, PasswordLink.ends_at < now),
+    )
 
 
 def _let_in(session: Session, user: User, door: Door, visitor: Visitor, earlier: str) -> str:

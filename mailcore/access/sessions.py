@@ -20,6 +20,7 @@ from mailcore.storage.tables import LoginSession, User
 from mailcore.text import as_text
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from mailcore.access.trail import Visitor
@@ -103,10 +104,14 @@ def end_all(session: Session, user_id: int) -> int:
     return len(ended)
 
 
+def is_over(now: datetime) -> ColumnElement[bool]:
+    """Condition of the sessions that ended by themselves."""
+    return or_(LoginSession.last_seen_at < now - UNUSED, LoginSession.created_at < now - LONGEST)
+
+
 def purge(session: Session, now: datetime) -> None:
     """Drop the rows of sessions that ended by themselves."""
-    over = or_(LoginSession.last_seen_at < now - UNUSED, LoginSession.created_at < now - LONGEST)
-    session.execute(delete(LoginSession).where(over))
+    session.execute(delete(LoginSession).where(is_over(now)))
 
 
 class Sessions:

@@ -18,6 +18,7 @@ from mailcore.errors import SignInRefusedError
 from mailcore.storage.tables import SignInTries
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
 FREE_TRIES_OF_ACCOUNT = 5
@@ -73,9 +74,9 @@ def forgive(session: Session, account: str, address: str, now: datetime) -> None
     )
 
 
-def purge(session: Session, now: datetime) -> None:
-    """Drop what would be forgotten at the next try anyway."""
-    session.execute(delete(SignInTries).where(SignInTries.last_at < now - FORGOTTEN_AFTER))
+def is_forgotten(now: datetime) -> ColumnElement[bool]:
+    """Condition of the tries that would be forgotten at the next one anyway."""
+    return SignInTries.last_at < now - FORGOTTEN_AFTER
 
 
 def _wait(beyond: int) -> timedelta:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from mailcore.storage.tables import AccessEvent
 from mailcore.text import as_text, in_log
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from mailcore.storage.database import Database
@@ -126,6 +127,6 @@ def read(database: Database, *, page: int = 1) -> EventPage:
     return EventPage(list(rows), matching)
 
 
-def purge(session: Session, now: datetime) -> None:
-    """Drop what is past its time."""
-    session.execute(delete(AccessEvent).where(AccessEvent.at < now - KEPT))
+def is_past(now: datetime) -> ColumnElement[bool]:
+    """Condition of the entries that are past their time."""
+    return AccessEvent.at < now - KEPT

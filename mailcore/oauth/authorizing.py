@@ -27,6 +27,7 @@ from mailcore.storage.tables import MailServer, OAuthPending
 from mailcore.vocabulary import Auth, OAuthState
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from mailcore.oauth.apps import Apps
@@ -331,8 +332,7 @@ class Authorizing:
         """
         dropped = []
         with self._database.read() as session:
-            old = select(OAuthPending).where(OAuthPending.ends_at < datetime.now(UTC) - _LIVES)
-            keys = [row.key for row in session.scalars(old.limit(100))]
+            keys = session.scalars(select(OAuthPending.key).where(is_old()).limit(100)).all()
         if not keys:
             return
         with self._database.write() as session:
@@ -343,6 +343,11 @@ class Authorizing:
                 session.delete(row)
         for ref in dropped:
             self._secrets.drop(ref)
+
+
+def is_old() -> ColumnElement[bool]:
+    """Condition of the authorisations that nobody finished or saved in time."""
+    return OAuthPending.ends_at < datetime.now(UTC) - _LIVES
 
 
 class _Failing:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, text, update
+from sqlalchemy import and_, bindparam, text, update
 
 from mailcore.quota.rules import Count, FreedUnits
 from mailcore.storage.tables import Account, Batch, DailyUsage, ExternalUse, MailServer, Send, Usage
@@ -21,7 +21,7 @@ from mailcore.storage.tables import Account, Batch, DailyUsage, ExternalUse, Mai
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import BindParameter, Result
+    from sqlalchemy import BindParameter, ColumnElement, Result
     from sqlalchemy.orm import Session
 
     from mailcore.quota.locked_account import LockedAccount
@@ -144,6 +144,15 @@ def _window(account: LockedAccount, since: datetime) -> dict[str, object]:
     }
 
 
+def is_old(now: datetime) -> ColumnElement[bool]:
+    """Condition of the slots that :func:`roll_up` merges."""
+    return and_(Usage.slot < _fine_from(now), Usage.slot % HOUR_SECONDS != 0)
+
+
+def _fine_from(now: datetime) -> int:
+    return slot_of(now - FINE_FOR) // HOUR_SECONDS * HOUR_SECONDS
+
+
 def roll_up(database: Database, *, now: datetime | None = None) -> None:
     """Merge old slots into hours, and drop the oldest: cost follows accounts, not history.
 
@@ -151,12 +160,8 @@ def roll_up(database: Database, *, now: datetime | None = None) -> None:
         StorageError: the database could not be written.
     """
     moment = now or datetime.now(UTC)
-    fine = {"before": slot_of(moment - FINE_FOR) // HOUR_SECONDS * HOUR_SECONDS}
+    fine = {"before": _fine_from(moment)}
     hours = {"before": slot_of(moment - HOURS_FOR)}
-    with database.read() as session:
-        old = "SELECT EXISTS (SELECT 1 FROM usage WHERE slot < :before AND slot % 3600 <> 0)"
-        if not session.scalar(text(old), fine):
-            return
     with database.write_connection() as connection:
         if database.is_sqlite:
             connection.execute(text(_TO_HOURS.replace("{old}", _OLD)), fine)

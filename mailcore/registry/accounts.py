@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 
 from mailcore.errors import SecretError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _SPELLED = "accounts_spelled"
 _PEPPER = "account_pepper"
+# Those of an unknown account have a "?" in its key: few, and their kinds say for sure.
+_MAY_BE_UNKNOWN = MailServer.account_key.contains("?", autoescape=True)
+_LOOK = select(exists().where(Installation.name == _SPELLED), exists().where(_MAY_BE_UNKNOWN))
 
 
 class Accounts:
@@ -46,9 +49,10 @@ class Accounts:
             StorageError: the database could not be read or written.
         """
         with self._database.read() as session:
-            is_spelled = session.get(Installation, _SPELLED) is not None
-            # Those of an unknown account have a "?" in its key: few, and their kinds say for sure.
-            wanted = [MailServer.account_key.contains("?", autoescape=True)] if is_spelled else []
+            is_spelled, may_be_unknown = session.execute(_LOOK).one()
+            if is_spelled and not may_be_unknown:
+                return
+            wanted = [_MAY_BE_UNKNOWN] if is_spelled else []
             servers = session.scalars(select(MailServer).where(*wanted)).all()
         for server in servers:
             is_unknown = kind_of(server.kind).is_unknown_account(server.account_key)

@@ -165,7 +165,7 @@ class SecretStore:
     def orphans(self) -> list[str]:
         """References in the journal that no record holds (for ``doctor``)."""
         with self._database.read() as session:
-            return list(session.scalars(_unowned()))
+            return list(session.scalars(_UNOWNED))
 
     def sweep(self) -> int:
         """Delete every secret in the journal that no record holds; return how many went.
@@ -174,12 +174,12 @@ class SecretStore:
         adopted any more.
         """
         with self._database.read() as session:
-            if not session.scalars(_unowned()).first():
+            if not session.scalars(_UNOWNED).first():
                 return 0
         with self._database.write() as session:
             # What this statement itself condemned, not what a query before it saw: on PostgreSQL a save may
             # adopt a reference between the two.
-            condemn = update(SecretJournal).where(SecretJournal.ref.in_(_unowned())).values(condemned=True)
+            condemn = update(SecretJournal).where(SecretJournal.ref.in_(_UNOWNED)).values(condemned=True)
             refs = list(session.scalars(condemn.returning(SecretJournal.ref)))
         swept = 0
         for ref in refs:
@@ -227,6 +227,9 @@ def _unowned() -> Select[str]:
     )
     owned = [select(column).where(column == SecretJournal.ref).exists() for column in holders]
     return select(SecretJournal.ref).where(~or_(*owned))
+
+
+_UNOWNED = _unowned()
 
 
 def _os_keyring() -> KeyringBackend | None:

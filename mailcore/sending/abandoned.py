@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 
 from mailcore.diagnosis.replies import diagnosis_for
 from mailcore.sending.ledger import as_json
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 ABANDONED_AFTER = timedelta(minutes=15)
 """No send takes this long: a ``started`` row this old has lost its process."""
 
+# Those of batches are settled with their recipients, by whoever takes their lease up.
+IS_UNDER_WAY = and_(Send.status == SendStatus.STARTED, Send.batch_id.is_(None))
+"""Condition of the rows of messages that somebody is sending, or was when they died."""
+
 _RUN = uuid4().hex[:8]
 _HOST = socket.gethostname()[-60:]
 
@@ -29,9 +33,7 @@ _HOST = socket.gethostname()[-60:]
 def settle_abandoned(database: Database) -> int:
     """Mark as ``uncertain`` what a dead process left ``started``; return how many there were."""
     with database.read() as session:
-        # Those of batches are settled with their recipients, by whoever takes their lease up.
-        ours = Send.status == SendStatus.STARTED, Send.batch_id.is_(None)
-        started = session.scalars(select(Send).where(*ours)).all()
+        started = session.scalars(select(Send).where(IS_UNDER_WAY)).all()
     abandoned = [row.id for row in started if _is_abandoned(row)]
     if abandoned:
         with database.write() as session:

@@ -22,7 +22,7 @@ from mailcore.vocabulary import Origin, SendStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy import ColumnElement, Row, Select
 
     from mailcore.storage.database import Database
 
@@ -177,14 +177,19 @@ def purge(database: Database, retention_days: int, *, now: datetime | None = Non
     """
     if not retention_days:
         return 0
-    before = (now or datetime.now(UTC)) - timedelta(days=retention_days)
-    old = select(Send.id).where(Send.at < before, Send.status != SendStatus.STARTED).order_by(Send.at)
+    old = past_retention(retention_days, now or datetime.now(UTC))
     with database.read() as session:
         ids = list(session.scalars(old.limit(_MOST_PURGED)))
     if ids:
         with database.write_connection() as connection:
             connection.execute(delete(Send).where(Send.id.in_(ids)))
     return len(ids)
+
+
+def past_retention(retention_days: int, now: datetime) -> Select[int]:
+    """Return the query of the rows that :func:`purge` may delete, the oldest first."""
+    before = now - timedelta(days=retention_days)
+    return select(Send.id).where(Send.at < before, Send.status != SendStatus.STARTED).order_by(Send.at)
 
 
 def conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:

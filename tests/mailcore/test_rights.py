@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import pkgutil
-import shutil
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from importlib import import_module
@@ -74,7 +73,7 @@ DOOR = {
 """What the door does for people who are nobody yet."""
 
 INNER = {
-    *("Mailcore.close", "Mailcore.tidy", "Mailcore.access.tidy", "Mailcore.figures.close"),
+    *("Mailcore.close", "Mailcore.tidy", "Mailcore.access.is_due", "Mailcore.access.tidy", "Mailcore.figures.close"),
     *("Mailcore.servers.accounts.identify", "Mailcore.servers.accounts.key_of", "Mailcore.servers.record_check"),
     "health.checks.note_result",
     *("registry.default_server.hand_on", "registry.default_server.make_way", "registry.rows.fill"),
@@ -296,12 +295,9 @@ MAY = [(act, role) for act, (right, _) in TRIES.items() for role in Role if righ
 
 
 @pytest.fixture
-def sqlite_core(tmp_path: Path, migrated_file: Path) -> Iterator[Mailcore]:
+def sqlite_core(data_dir: Path) -> Iterator[Mailcore]:
     """A right is asked before the database is, so one kind of database will do."""
-    settings = Settings(data_dir=tmp_path / "data", keyring="database")
-    settings.data_dir.mkdir()
-    shutil.copyfile(migrated_file, settings.data_dir / "mailcore.db")
-    core = Mailcore(settings)
+    core = Mailcore(Settings(data_dir=data_dir, keyring="database"))
     yield core
     core.close()
 

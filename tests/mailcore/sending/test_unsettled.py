@@ -11,7 +11,8 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.engine import Engine
 
 from mailcore import Mailcore
 from mailcore.errors import StorageError
@@ -248,6 +249,24 @@ def test_a_clock_that_jumps_a_day_while_a_message_is_on_its_way(
     with core.database.read() as session:
         total = session.execute(select(Send.counted)).scalars().all()
     assert list(total) == [1, 1]
+
+
+def test_a_start_that_finds_nothing_to_do_asks_little_and_writes_nothing(
+    server: MailServer, open_core: Callable[[], Mailcore]
+) -> None:
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        core = open_core()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    looks = [statement for statement in asked if statement != "BEGIN"]
+    assert {statement.split()[0] for statement in looks} <= {"SELECT", "PRAGMA"}
+    assert len(looks) <= (7 if core.database.is_sqlite else 5)
 
 
 def test_where_nothing_waits_the_database_is_not_asked(core: Mailcore) -> None:
