@@ -339,6 +339,7 @@ class Tab:
         self._context.set_offline(False)
         if page.is_closed():
             return
+        page.unroute_all(behavior="ignoreErrors")
         page.on("dialog", _accept)  # "unsaved": leave all the same
         try:
             page.evaluate(_FORGET)
