@@ -164,7 +164,7 @@ def test_what_was_typed_outlasts_a_network_that_goes_and_somebody_elses_save_whi
     assert not any(PASSWORD.encode() in frame for frame in page_frames)
 
 
-def test_the_search_filters_while_typing_and_link_and_form_lead_back_to_the_view(
+def test_the_search_filters_while_typing_and_the_form_leads_back_to_the_view(
     page: Any, app: Any, core: Mailcore
 ) -> None:
     for index in range(20):
@@ -176,12 +176,7 @@ def test_the_search_filters_while_typing_and_link_and_form_lead_back_to_the_view
     expect(field(page, "Buscar")).to_be_focused()
     choose(page, "Situação", "Inativos")
     expect(page.get_by_text("6 de 20 servidores")).to_be_visible()
-    page.wait_for_url(re.compile("busca=sao"))
-    link = page.url
-    page.goto("about:blank")
-    page.goto(link)
-    expect(page.get_by_text("6 de 20 servidores")).to_be_visible()
-    expect(field(page, "Buscar")).to_have_value("sao 1")
+    page.wait_for_url(re.compile("busca=sao"))  # test_list.py opens such links
     # Back from the form the list is as it was, and so is what was selected.
     select_row(page, 3)
     press(page, "Alterar")

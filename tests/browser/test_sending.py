@@ -7,33 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from mailcore import Mailcore
-from mailcore.registry.drafts import ServerDraft
-from mailcore.vocabulary import Kind
-from tests.actors import ME
 from tests.peers.certificates import authority_pem, server_context
-from tests.peers.elastic_server import ElasticPeer
 from tests.peers.smtp_server import SmtpPeer
 
-from .driver import expect, field, fill_smtp, open_list, press, select_row, settled
+from .driver import expect, field, fill_smtp, open_list, press, settled
 from .test_double_clicks import twice, until_a_press_counts
 
 USER, PASSWORD = "ana@exemplo.com.br", "Segrêdo-Único-5512"
-KEY, WRONG_KEY = "CHAVE-0099-ABCDEF", "CHAVE-ERRADA-3310"
 
 
 @pytest.fixture
 def smtp() -> Iterator[SmtpPeer]:
     """An SMTP server with STARTTLS, which wants a login after it."""
     with SmtpPeer(security="starttls", tls=server_context(), users={USER: PASSWORD}) as peer:
-        yield peer
-
-
-@pytest.fixture
-def elastic(elastic_port: int) -> Iterator[ElasticPeer]:
-    with ElasticPeer(keys={KEY}, port=elastic_port) as peer:
         yield peer
 
 
@@ -83,28 +70,3 @@ def test_from_an_empty_form_to_a_mail_that_arrives(
     expect(page.get_by_text("Passo a passo")).to_be_in_viewport()
     assert len(smtp.inbox) == 2
     no_trace_of(PASSWORD, app, page_frames)
-
-
-def test_a_wrong_key_of_a_service_leads_to_its_field_and_the_right_one_works(
-    page: Any, app: Any, core: Mailcore, elastic: ElasticPeer, page_frames: list[bytes]
-) -> None:
-    """From there to a delivery: tests/pages/test_sending.py."""
-    draft = ServerDraft(name="Campanhas", kind=Kind.ELASTIC_EMAIL, from_address="news@exemplo.com.br")
-    core.servers.create(draft, SecretStr(WRONG_KEY), actor=ME)
-    open_list(page, app.url)
-    select_row(page)
-    press(page, "Testar conexão")
-    page.get_by_role("link", name="Abrir o campo Chave da API").click()
-    expect(page.get_by_role("tab", name="Autenticação")).to_have_attribute("aria-selected", "true")
-    expect(field(page, "Chave da API")).to_be_focused()
-    expect(field(page, "Chave da API")).to_have_value("")
-    settled(page)
-    field(page, "Chave da API").fill(KEY)
-    press(page, "Testar conexão")
-    expect(page.get_by_text("Funcionando: o servidor respondeu")).to_be_visible()
-    press(page, "Salvar")
-    expect(page.get_by_text("1 de 1 servidor")).to_be_visible()
-    assert elastic.inbox == []
-    expect(page.get_by_test_id("stException")).to_have_count(0)
-    for secret in (KEY, WRONG_KEY):
-        no_trace_of(secret, app, page_frames)

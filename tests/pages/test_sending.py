@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mailcore import Mailcore
     from mailcore.storage.tables import MailServer
 
-USER, PASSWORD, WRONG, KEY = "ana@exemplo.com.br", "Segrêdo-Único-5512", "errada-987", "CHAVE-0099-ABCDEF"
+USER, PASSWORD, WRONG = "ana@exemplo.com.br", "Segrêdo-Único-5512", "errada-987"
+KEY, FRESH_KEY = "CHAVE-0099-ABCDEF", "CHAVE-NOVA-3310"
 WORKS = "Funcionando: o servidor respondeu"
 
 
@@ -75,7 +76,9 @@ def test_an_unknown_authority_and_a_wrong_password_are_explained_and_cost_nothin
         assert secret.encode() not in sent_to_the_browser(app) + database_of(core)
 
 
-def test_elastic_email_from_the_form_to_a_delivery(core: Mailcore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elastic_email_from_the_form_to_a_delivery_and_a_wrong_key_leads_to_its_field(
+    core: Mailcore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with ElasticPeer(keys={KEY}) as elastic:
         monkeypatch.setenv("MAILCORE_ELASTIC_EMAIL_URL", elastic.url)
         app = open_page("cadastro")
@@ -93,6 +96,20 @@ def test_elastic_email_from_the_form_to_a_delivery(core: Mailcore, monkeypatch: 
         assert "aceita" in alerts(app)
         assert len(elastic.inbox) == 1
         assert KEY.encode() not in sent_to_the_browser(app)
+        # The service takes another key from now on; that such a link has the cursor: tests/browser/test_diagnosis.py.
+        elastic.keys = {FRESH_KEY}
+        app = press(select(turn_to(app, "servidores"), server), "Testar conexão")
+        assert links(app)["Abrir o campo Chave da API"] == f"id={server.id}&campo=secret"
+        app = turn_to(app, "cadastro", id=str(server.id), campo="secret")
+        assert fields(app)["Chave da API"].value == ""
+        fields(app)["Chave da API"].set_value(FRESH_KEY)
+        app = press(app, "Testar conexão")
+        assert WORKS in alerts(app)
+        app = press(app, "Salvar")
+        assert "1 de 1 servidor" in said(app)
+        assert len(elastic.inbox) == 1
+        for key in (KEY, FRESH_KEY):
+            assert key.encode() not in sent_to_the_browser(app) + database_of(core)
 
 
 def test_the_list_tests_and_notes_the_state(core: Mailcore, smtp: SmtpPeer) -> None:
