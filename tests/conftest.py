@@ -65,7 +65,9 @@ def pytest_configure_node(node: Any) -> None:
 _IN_ONE_PROCESS = {
     "a mail server or a door, started once": re.compile(r"/test_(real_mtas|door|door_openid|door_screen)\.py::"),
     "services that are silent, waited for at the same time": re.compile(r"/test_quota_without_answer\.py::"),
-    "a browser with a window, opened once": re.compile(r"/browser/\w+\.py::test_headed_"),
+    "a browser with a window, and the app of its keys": re.compile(
+        r"/browser/(?:test_shortcuts_headed\.py::|\w+\.py::test_headed_)"
+    ),
 }
 """Tests that go to one test process together, for what they share costs more than they do."""
 
