@@ -9,6 +9,8 @@ import streamlit as st
 gc.set_threshold(100_000)
 
 from ui.door.start import lifespan, middleware, refuse_open_house, routes
+from ui.first_run import spare_start
 
+spare_start()
 refuse_open_house()
 app = st.App("screen.py", routes=routes(), middleware=middleware(), lifespan=lifespan)

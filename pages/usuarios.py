@@ -17,6 +17,7 @@ from ui.usuarios import (
     dialogs,
     entries,
     everybody,
+    searched,
     show_link,
     users_table,
 )
@@ -25,9 +26,10 @@ core = mailcore()
 notices()
 with faults():
     users = everybody(core)
+    found = searched(users)
     toolbar = st.container(horizontal=True)
     show_link()
-    chosen = users_table(core, users)
+    chosen = users_table(core, found)
     with toolbar:
         st.button("Novo usuário", key="user_new", type="primary", on_click=ask_new)
         alone = {"disabled": chosen is None, "args": (chosen,)}

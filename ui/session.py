@@ -103,9 +103,13 @@ HERE: Key[Entered | None] = Key("here", None)
 """Who is here in this run; None where no login is asked. Decides what is offered, never what is done."""
 
 # Usuários
+USERS_SEARCH = Key("users_search", "")
+USERS_PAGE = Key("users_page", 1)
 USERS_SELECTED = Key("users_selected", Selection())
 USERS_ASKED: Key[tuple[str, int | None]] = Key("users_asked", ("", None))
 """What a dialog is open for: ("new", None), or ("edit" | "end" | "remove", id)."""
+USERS_SAVED = Key("users_saved", 0)
+"""Who was saved just now, to be in sight."""
 USERS_LINK: Key[tuple[str, str]] = Key("users_link", ("", ""))
 """A new link to set a password and whose it is, shown once."""
 ENTRIES_PAGE = Key("users_trail_page", 1)

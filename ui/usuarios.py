@@ -13,12 +13,23 @@ from mailcore.access import trail
 from mailcore.access.users import LINK_HOURS, UserDraft, draft_of
 from mailcore.errors import MailcoreError
 from mailcore.rights import ROLE_LABELS, Role
+from mailcore.text import fold
 from ui.context import note
 from ui.door.knock import base_path
 from ui.formats import date_time, number, plain
-from ui.listview.table import Cell, Column, counted, table
+from ui.listview.filters import Filters, Search
+from ui.listview.table import Cell, Column, counted, nothing_found, pager, table
 from ui.person import current_actor
-from ui.session import ENTRIES_PAGE, USERS_ASKED, USERS_LINK, USERS_SELECTED, select
+from ui.session import (
+    ENTRIES_PAGE,
+    USERS_ASKED,
+    USERS_LINK,
+    USERS_PAGE,
+    USERS_SAVED,
+    USERS_SEARCH,
+    USERS_SELECTED,
+    select,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +54,8 @@ _ENTRIES = (
     Column("door", "Porta", 120),
     Column("address", "De onde", 120),
 )
+_FILTERS = Filters(Search("Buscar", "busca", USERS_SEARCH, placeholder="nome ou e-mail"), page=USERS_PAGE)
+_PAGE_SIZE = 50
 _MOST_SESSIONS = 10
 _DOORS = {"accounts": "Senha", "oidc": "Login da empresa", "proxy": "Proxy"}
 
@@ -52,12 +65,43 @@ def everybody(core: Mailcore) -> list[User]:
     return core.access.users.everybody(actor=current_actor())
 
 
+def searched(users: Sequence[User]) -> list[User]:
+    """Draw the search, and return those whose name or address has every word of it.
+
+    It ends where it would hide who was just saved.
+    """
+    if any(user.id == USERS_SAVED.get() and not _matches(user) for user in users):
+        _FILTERS.clear()
+    _FILTERS.draw()
+    return [user for user in users if _matches(user)]
+
+
+def _matches(user: User) -> bool:
+    words = fold(USERS_SEARCH.get() or "").split()
+    return all(word in fold(f"{user.name} {user.email}") for word in words)
+
+
 def users_table(core: Mailcore, users: Sequence[User]) -> User | None:
-    """Draw the users and return the selected one, kept by its id."""
-    table("users", "Usuários", _COLUMNS, [(each.id, _cells(each, core)) for each in users], selection=USERS_SELECTED)
-    st.caption(counted(len(users), "usuário", "usuários"))
-    chosen = USERS_SELECTED.get().only
-    return next((user for user in users if user.id == chosen), None)
+    """Draw a page of the users and return the selected one, kept by its id; the selection ends with its search."""
+    ids = [user.id for user in users]
+    if (saved := USERS_SAVED.take()) in ids:
+        USERS_PAGE.set(1 + ids.index(saved) // _PAGE_SIZE)
+    shown = min(USERS_PAGE.get(), max(1, -(-len(users) // _PAGE_SIZE)))
+    first = _PAGE_SIZE * (shown - 1)
+    if USERS_SELECTED.get().only not in ids:
+        select(USERS_SELECTED)
+    if users:
+        cells = [(user.id, _cells(user, core)) for user in users[first : first + _PAGE_SIZE]]
+        table("users", "Usuários", _COLUMNS, cells, first=first + 1, total=len(users), selection=USERS_SELECTED)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(counted(len(users), "usuário", "usuários"))
+            pager(_FILTERS, shown=shown, matching=len(users), size=_PAGE_SIZE)
+    else:
+        nothing_found(
+            _FILTERS, "Nenhum usuário combina com a busca." if _FILTERS.are_set() else "Nenhum usuário ainda."
+        )
+    _FILTERS.remember()
+    return next((user for user in users if user.id == USERS_SELECTED.get().only), None)
 
 
 def _cells(user: User, core: Mailcore) -> list[str | Cell]:
@@ -157,6 +201,7 @@ def _save(core: Mailcore, user: User | None, draft: UserDraft, password: SecretS
     else:
         stored = people.edit(user, draft, password, actor=actor)
     select(USERS_SELECTED, stored.id)
+    USERS_SAVED.set(stored.id)
     note(f"“{stored.name or stored.email}” foi salvo.")
     if wants_link and password is None:
         USERS_LINK.set((stored.email, people.make_link(stored, actor=actor)))

@@ -12,10 +12,12 @@ from streamlit.testing.v1 import AppTest
 
 from mailcore import Mailcore
 
+SCREEN = str(Path(__file__).parents[2] / "screen.py")
+
 
 def open_page(name: str, **query: str) -> AppTest:
     """Open a page by its address, as a link does; no fault is a traceback."""
-    app = AppTest.from_file(str(Path(__file__).parents[2] / "screen.py"), default_timeout=60)
+    app = AppTest.from_file(SCREEN, default_timeout=60)
     return turn_to(app, name, **query)
 
 

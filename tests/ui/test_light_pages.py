@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 from pydantic import SecretStr
 from streamlit import delta_generator, env_util, string_util
+from streamlit.components.v2 import manifest_scanner
+from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from mailcore import Mailcore, ServerDraft
@@ -17,7 +19,7 @@ from mailcore.settings import load_settings
 from tests.actors import ME
 from ui.context import library
 from ui.durations import time_to_seconds
-from ui.first_run import leading_emoji, spare_first_run
+from ui.first_run import leading_emoji, spare_first_run, spare_start
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("pandas", "numpy", "pyarrow", "PIL", "altair", "streamlit.emojis")
@@ -83,6 +85,17 @@ def test_a_text_begins_with_the_same_emoji_as_to_streamlit(monkeypatch: pytest.M
     monkeypatch.setattr(string_util, "extract_leading_emoji", None)
     spare_first_run()
     assert string_util.extract_leading_icon("⚠️ Atenção") == ("⚠️", "Atenção")
+
+
+def test_streamlit_reads_no_installed_package_before_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: asked.append(True) or [])
+    components = BidiComponentManager()
+    components.discover_and_register_components(start_file_watching=False)
+    assert asked == [True]
+    spare_start()
+    components.discover_and_register_components(start_file_watching=False)
+    assert asked == [True]
 
 
 def test_streamlit_does_not_look_through_every_module_before_the_first_element(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from sqlalchemy import DateTime, Dialect, Enum, String, TypeDecorator
+from sqlalchemy import DateTime, Dialect, Enum, Index, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.attributes import instance_dict
 
@@ -33,6 +33,14 @@ from mailcore.vocabulary import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Return an index of the rows for which ``where`` holds: a note of what the migrations have made.
+
+    As an option of PostgreSQL the condition would have SQLAlchemy load that whole dialect, 28 modules, at every start.
+    """
+    return Index(name, *columns, unique=unique, info={"where": where})
 
 
 class UTCDateTime(TypeDecorator[datetime]):

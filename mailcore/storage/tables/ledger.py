@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Index, Integer, String, Text, text
+from sqlalchemy import BigInteger, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mailcore.storage.tables.base import Base
+from mailcore.storage.tables.base import Base, partial_index
 from mailcore.vocabulary import Origin, SendStatus
 
 
@@ -60,20 +60,9 @@ class Send(Base):
         Index("ix_send_at", "at"),
         Index("ix_send_account", "account_key", "at", "counted"),
         # Apart from single sends, which pay nothing for it.
-        Index(
-            "ix_send_batch",
-            "batch_id",
-            "id",
-            sqlite_where=text("batch_id IS NOT NULL"),
-            postgresql_where=text("batch_id IS NOT NULL"),
-        ),
+        partial_index("ix_send_batch", "batch_id", "id", where="batch_id IS NOT NULL"),
         # At start the rows of dead processes are looked for: few among millions.
-        Index(
-            "ix_send_started",
-            "status",
-            sqlite_where=text("status = 'started'"),
-            postgresql_where=text("status = 'started'"),
-        ),
+        partial_index("ix_send_started", "status", where="status = 'started'"),
         {"sqlite_autoincrement": True},
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, Integer, String, Text, text
+from sqlalchemy import Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mailcore.storage.tables.base import Base
+from mailcore.storage.tables.base import Base, partial_index
 from mailcore.vocabulary import (
     Auth,
     ChangeAction,
@@ -93,13 +93,7 @@ class MailServer(Base):
     __table_args__ = (
         Index("uq_mail_server_name_key", "name_key", unique=True),
         Index("uq_mail_server_oauth_ref", "oauth_ref", unique=True),
-        Index(
-            "uq_mail_server_default",
-            "is_default",
-            unique=True,
-            sqlite_where=text("is_default"),
-            postgresql_where=text("is_default"),
-        ),
+        partial_index("uq_mail_server_default", "is_default", where="is_default", unique=True),
         # Covers the list's filters, so counting 100,000 rows reads no table page.
         Index("ix_mail_server_filters", "is_active", "is_paid", "kind", "last_check_state"),
         # The orders that the list can be sorted by.

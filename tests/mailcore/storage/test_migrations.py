@@ -16,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
-from sqlalchemy import select, text
+from sqlalchemy import inspect, select, text
 
 import mailcore.storage.migrations as migrations
 from mailcore import Mailcore
@@ -52,6 +52,19 @@ def test_the_models_say_what_the_migrations_made(core: Mailcore) -> None:
     with core.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_object": ours})
         assert compare_metadata(context, Base.metadata) == []
+        made = {table: inspect(connection).get_indexes(table) for table in Base.metadata.tables}
+    option = f"{core.database.engine.dialect.name}_where"
+    found = {index["name"]: index.get("dialect_options", {}).get(option) for of in made.values() for index in of}
+    partial = {name: str(condition) for name, condition in found.items() if condition is not None}
+    said = {
+        index.name: index.info["where"]
+        for table in Base.metadata.tables.values()
+        for index in table.indexes
+        if "where" in index.info
+    }
+    assert partial.keys() - {"ix_mail_server_trgm"} == said.keys()
+    if core.database.is_sqlite:  # PostgreSQL says them back in its own words
+        assert partial == said
 
 
 def test_a_start_at_head_loads_only_what_it_needs(open_core: Callable[[], Mailcore], settings: Settings) -> None:
@@ -63,7 +76,7 @@ def test_a_start_at_head_loads_only_what_it_needs(open_core: Callable[[], Mailco
         "ours = {'batches.front', 'health.checks', 'health.doctor', 'diagnosis.explain', 'registry.exchange'}\n"
         "heavy = (libraries | {f'mailcore.{name}' for name in ours}) & set(sys.modules)\n"
         "import mailcore.batches.huey_queue\n"
-        "if core.database.is_sqlite:\n    heavy |= {'psycopg'} & set(sys.modules)\n"
+        "if core.database.is_sqlite:\n    heavy |= {'psycopg', 'sqlalchemy.dialects.postgresql'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
     env = {
