@@ -274,9 +274,11 @@ def press_real_key(display: str) -> Callable[..., None]:
 
 
 @pytest.fixture
-def page_frames() -> list[bytes]:
+def page_frames() -> Iterator[list[bytes]]:
     """Every websocket frame the test's pages received, in order: for scans for secrets."""
-    return []
+    frames: list[bytes] = []
+    yield frames
+    assert frames, "the test looked through frames, and none came"
 
 
 @pytest.fixture
@@ -295,7 +297,7 @@ class Tab:
     def __init__(self, context: Any) -> None:
         context.set_default_timeout(15_000)
         context.add_init_script(TRAFFIC)
-        self.frames: list[bytes] = []
+        self.frames: list[bytes] | None = None
         self.errors: list[str] = []
         self._context = context
         # On the context, so that a tab opened by the page is watched from its first frame.
@@ -303,16 +305,18 @@ class Tab:
         self._page: Any = None
 
     def _watch(self, page: Any) -> None:
-        page.on("websocket", lambda socket: socket.on("framereceived", self._keep))
+        page.on("websocket", self._listen)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
 
-    def _keep(self, payload: str | bytes) -> None:
-        self.frames.append(payload.encode() if isinstance(payload, str) else payload)
+    def _listen(self, socket: Any) -> None:
+        # Only for whoever asks: to be told of a frame costs two processes work.
+        if (frames := self.frames) is not None:
+            socket.on("framereceived", lambda it: frames.append(it.encode() if isinstance(it, str) else it))
 
     @contextmanager
-    def lent(self, frames: list[bytes], errors: list[str]) -> Iterator[Any]:
-        """Lend the tab to one test, which gets the frames and errors of its own time."""
+    def lent(self, frames: list[bytes] | None, errors: list[str]) -> Iterator[Any]:
+        """Lend the tab to one test, which gets the errors, and where it asks for them the frames, of its own time."""
         if self._page is None or self._page.is_closed():
             self._page = self._context.new_page()
         page, listening = self._page, []
@@ -330,7 +334,7 @@ class Tab:
             for event, handler in listening:
                 page.remove_listener(event, handler)
             self._leave(page)
-            self.frames, self.errors = [], []
+            self.frames, self.errors = None, []
 
     def _leave(self, page: Any) -> None:
         for other in self._context.pages:
@@ -339,6 +343,7 @@ class Tab:
         self._context.set_offline(False)
         if page.is_closed():
             return
+        page.unroute_all(behavior="ignoreErrors")
         page.on("dialog", _accept)  # "unsaved": leave all the same
         try:
             page.evaluate(_FORGET)
@@ -394,10 +399,17 @@ def headed_tab(playwright_driver: Any, display: str, tmp_path_factory: pytest.Te
     yield from _tab_of(playwright_driver, tmp_path_factory.mktemp("profile"), headless=False, env=env)
 
 
+def _frames_for(request: pytest.FixtureRequest) -> list[bytes] | None:
+    """Return the list of a test that asks for the frames."""
+    asked = "page_frames" in request.fixturenames
+    frames: list[bytes] | None = request.getfixturevalue("page_frames") if asked else None
+    return frames
+
+
 @pytest.fixture
-def page(headless_tab: Tab, page_frames: list[bytes], console_errors: list[str]) -> Iterator[Any]:
+def page(headless_tab: Tab, request: pytest.FixtureRequest, console_errors: list[str]) -> Iterator[Any]:
     """A page as in a browser just begun (pt-BR, 1280 by 900), without a window."""
-    with headless_tab.lent(page_frames, console_errors) as page:
+    with headless_tab.lent(_frames_for(request), console_errors) as page:
         yield page
 
 
@@ -412,9 +424,9 @@ def first_visit(page: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def headed_page(headed_tab: Tab, page_frames: list[bytes], console_errors: list[str]) -> Iterator[Any]:
+def headed_page(headed_tab: Tab, request: pytest.FixtureRequest, console_errors: list[str]) -> Iterator[Any]:
     """The same with a window, for what headless browsers do not have: reload by F5, the find bar of F3."""
-    with headed_tab.lent(page_frames, console_errors) as page:
+    with headed_tab.lent(_frames_for(request), console_errors) as page:
         yield page
 
 
