@@ -64,6 +64,9 @@ def pytest_configure_node(node: Any) -> None:
 
 _IN_ONE_PROCESS = {
     "a mail server or a door, started once": re.compile(r"/test_(real_mtas|door|door_openid|door_screen)\.py::"),
+    "a process to fork from, or hundreds of records": re.compile(
+        r"/test_(huge_files|order|processes|quota_race)\.py::"
+    ),
     "services that are silent, waited for at the same time": re.compile(r"/test_quota_without_answer\.py::"),
     "a browser with a window, and the app of its keys": re.compile(
         r"/browser/(?:test_shortcuts_headed\.py::|\w+\.py::test_headed_)"

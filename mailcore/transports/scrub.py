@@ -23,12 +23,12 @@ def scrubber(username: str, secret: str) -> Scrub:
     Those are: as it is, in base64 alone and as the answers of AUTH PLAIN (RFC 4616) and LOGIN, and as it
     stands in JSON, HTML and a URL. Control characters go too, and the text is cut at :data:`MAX_REPLY`.
     """
-    pattern = re.compile("|".join(_spellings(username, secret))) if secret else None
+    spellings = _spellings(username, secret) if secret else []
 
     def scrub(text: str) -> str:
         # Cut only after hiding: the cut could go through the middle of a secret.
-        if pattern is not None:
-            text = pattern.sub(HIDDEN, text)
+        for spelling in spellings:
+            text = _without(spelling, text)
         if not text.isprintable():
             text = "".join(char for char in text if char.isprintable() or char == "\n")
         return text[:MAX_REPLY].strip()
@@ -37,18 +37,20 @@ def scrubber(username: str, secret: str) -> Scrub:
 
 
 def _spellings(username: str, secret: str) -> list[str]:
+    """The longest first: others may be parts of it."""
     plain = {secret, html.escape(secret), quote(secret), json.dumps(secret)[1:-1]}
     raw = secret.encode()
     encoded = {_base64(raw), _base64(b"\0" + username.encode() + b"\0" + raw)}
-    longest_first = sorted(plain | encoded, key=len, reverse=True)
-    return [_as_pattern(text) for text in longest_first]
+    return sorted(plain | encoded, key=len, reverse=True)
 
 
 def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode().rstrip("=")
 
 
-def _as_pattern(text: str) -> str:
+def _without(spelling: str, text: str) -> str:
+    if spelling not in text:
+        return text  # nearly always; and to compile a pattern of a token's length takes as long as a login
     # A password of one to three characters is hidden as a word only: hiding each "a" would leave no reply.
-    escaped = re.escape(text)
-    return escaped if len(text) > 3 else rf"(?<!\w){escaped}(?!\w)"
+    is_word = len(spelling) <= 3
+    return re.sub(rf"(?<!\w){re.escape(spelling)}(?!\w)", HIDDEN, text) if is_word else text.replace(spelling, HIDDEN)

@@ -46,10 +46,15 @@ class OAuthSmtpPeer:
         self._tls = server_context()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Closed alone, it would go on accepting, and a process that was stopped for a moment goes on with whatever
+        # socket has its number by then: that of the next peer.
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._accepting.join(10)
         self._socket.close()
 
     def _accept(self) -> None:

@@ -275,11 +275,14 @@ def talker(first: bytes, *, keep_talking: bool = False) -> Iterator[int]:
                 return
             threading.Thread(target=serve, args=(sock,), daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
     try:
         yield listener.getsockname()[1]
     finally:
         stopping.set()
+        listener.shutdown(socket.SHUT_RDWR)  # closed alone, it would go on accepting (see OAuthSmtpPeer)
+        accepting.join(10)
         listener.close()
 
 

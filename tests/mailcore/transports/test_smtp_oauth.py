@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -185,3 +186,10 @@ def test_a_server_that_repeats_the_token_is_not_repeated(oauth: OAuthPeer) -> No
         check(to(peer, Source(TOKEN, fresh=True)))
     assert TOKEN not in caught.value.reply
     assert TOKEN not in str(caught.value)
+
+
+def test_a_peer_that_ended_takes_no_connection_from_the_next(oauth: OAuthPeer) -> None:
+    with OAuthSmtpPeer(oauth) as peer:
+        pass
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((peer.host, peer.port), 5)
