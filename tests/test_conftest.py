@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from mailcore.storage.database import Database
 from tests.conftest import no_running_loop, pytest_xdist_make_scheduler
+from tests.played import Played
 
 
 def test_a_loop_left_in_the_thread_is_in_nobodys_way() -> None:
@@ -83,3 +86,16 @@ def test_of_four_processes_two_open_no_browser_and_every_test_is_done() -> None:
     assert sorted(index for node in nodes for index in node.given) == list(range(len(tests)))
     assert all(node.given for node in nodes)
     assert not any("/browser/" in tests[index] for node in nodes[2:] for index in node.given)
+
+
+def test_what_is_played_is_what_the_upgrade_makes(tmp_path: Path) -> None:
+    played, made = Played(), []
+    for name in ("run", "played"):
+        database = Database(f"sqlite:///{tmp_path / name}")
+        with database.write_connection() as connection:
+            played(connection)
+        with database.read() as session:
+            made.append([*session.connection().connection.iterdump()])
+        database.dispose()
+    assert made[0] == made[1]
+    assert any('INSERT INTO "alembic_version"' in line for line in made[1])

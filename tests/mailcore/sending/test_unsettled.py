@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select, update
 from sqlalchemy.engine import Engine
 
 from mailcore import Mailcore
@@ -20,7 +20,7 @@ from mailcore.messages.compose import OutgoingMessage, compose
 from mailcore.registry.drafts import ServerDraft
 from mailcore.sending.unsettled import FOLDER, NOT_WRITTEN
 from mailcore.storage.database import Database
-from mailcore.storage.tables import MailServer, Send
+from mailcore.storage.tables import Installation, MailServer, Send, SignInTries, Usage
 from mailcore.transports.smtp_session import SmtpSession
 from mailcore.vocabulary import Security, SendStatus
 from tests.actors import ME
@@ -267,6 +267,28 @@ def test_a_start_that_finds_nothing_to_do_asks_little_and_writes_nothing(
     looks = [statement for statement in asked if statement != "BEGIN"]
     assert {statement.split()[0] for statement in looks} <= {"SELECT", "PRAGMA"}
     assert len(looks) <= (7 if core.database.is_sqlite else 5)
+
+
+def test_a_start_tidies_whatever_there_is_to_tidy(
+    core: Mailcore, server: MailServer, open_core: Callable[[], Mailcore]
+) -> None:
+    """Authorisations that nobody saved too: a test of theirs."""
+    old = datetime.now(UTC) - timedelta(days=500)
+    core.settle(core.reserve(server, 1, idempotency_key="old"), SendStatus.ACCEPTED)
+    core.reserve(server, 1, idempotency_key="dead")
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    every = {"server_id": server.id, "messages": 1, "recipients": 1, "external": 0, "last_at": old}
+    with core.database.write() as session:
+        for key, at in (("old", old), ("dead", an_hour_ago)):
+            session.execute(update(Send).where(Send.idempotency_key == key).values(at=at))
+        session.add(Usage(account_key="a", slot=int(old.timestamp()) // 3_600 * 3_600 + 300, **every))
+        session.add(SignInTries(key="x", failures=9, last_at=old, blocked_until=old))
+        session.execute(delete(Installation).where(Installation.name == "tidied_at"))
+    open_core()
+    assert {key: row.status for key, row in rows(core).items()} == {"dead": SendStatus.UNCERTAIN}
+    with core.database.read() as session:
+        assert session.scalars(select(Usage.slot).where(Usage.account_key == "a")).all() == []
+        assert session.scalars(select(SignInTries)).all() == []
 
 
 def test_where_nothing_waits_the_database_is_not_asked(core: Mailcore) -> None:
