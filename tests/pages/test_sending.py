@@ -77,8 +77,9 @@ def test_an_unknown_authority_and_a_wrong_password_are_explained_and_cost_nothin
 
 
 def test_elastic_email_from_the_form_to_a_delivery_and_a_wrong_key_leads_to_its_field(
-    core: Mailcore, monkeypatch: pytest.MonkeyPatch
+    core: Mailcore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG")
     with ElasticPeer(keys={KEY}) as elastic:
         monkeypatch.setenv("MAILCORE_ELASTIC_EMAIL_URL", elastic.url)
         app = open_page("cadastro")
@@ -108,8 +109,9 @@ def test_elastic_email_from_the_form_to_a_delivery_and_a_wrong_key_leads_to_its_
         app = press(app, "Salvar")
         assert "1 de 1 servidor" in said(app)
         assert len(elastic.inbox) == 1
+        assert caplog.records  # a key could be in them
         for key in (KEY, FRESH_KEY):
-            assert key.encode() not in sent_to_the_browser(app) + database_of(core)
+            assert key.encode() not in sent_to_the_browser(app) + database_of(core) + caplog.text.encode()
 
 
 def test_the_list_tests_and_notes_the_state(core: Mailcore, smtp: SmtpPeer) -> None:
