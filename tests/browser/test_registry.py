@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,6 @@ from .driver import (
     tick,
 )
 from .test_double_clicks import twice, until_a_press_counts
-from .test_shortcuts_headed import suppressed
 
 PASSWORD = "Segredo-Único-7391"
 
@@ -192,14 +192,14 @@ def until_a_key_counts(page: Any) -> None:
     page.wait_for_function("window.mailcoreKeys.busy === false")
 
 
-def test_keys_save_and_ask_and_neither_reload_nor_search_and_a_double_click_saves_once(
-    page: Any, app: Any, core: Mailcore
+def test_headed_keys_save_and_ask_and_neither_reload_nor_search_and_a_double_click_saves_once(
+    headed_page: Any, press_real_key: Callable[[Any, str], None], app: Any, core: Mailcore
 ) -> None:
-    """With a window, and keys as a keyboard sends them: tests/browser/test_shortcuts_headed.py."""
+    page = headed_page
     open_form(page, app.url)
     page.evaluate("window.sameDocument = true")
     fill_smtp(page, "Janela", "smtp.janela.example", 587, sender="j@janela.example", password=PASSWORD)
-    assert suppressed(page, "F5")
+    press_real_key(page, "F5")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("ainda não foram salvos")).to_be_visible()
     dialog.get_by_role("button", name="Continuar editando").click()
@@ -208,19 +208,19 @@ def test_keys_save_and_ask_and_neither_reload_nor_search_and_a_double_click_save
     field(page, "Usuário").press("End")
     field(page, "Usuário").press_sequentially(".br")
     until_a_key_counts(page)
-    assert suppressed(page, "F3")
+    press_real_key(page, "F3")
     expect(page.get_by_text("“Janela” foi salvo.")).to_be_visible()
     expect(field(page, "Descrição")).to_have_value("")
     (saved,) = stored(core)
     assert saved.username == "j@janela.example.br"
     assert core.servers.secret(saved).get_secret_value() == PASSWORD
     until_a_key_counts(page)
-    page.keyboard.press("F2")
+    press_real_key(page, "F2")
     expect(page.get_by_text("Ainda não dá para continuar")).to_be_visible()
     # What was typed is dropped by the one button that says so.
     field(page, "Descrição").fill("Quase")
     until_a_key_counts(page)
-    page.keyboard.press("F5")
+    press_real_key(page, "F5")
     dialog.get_by_role("button", name="Descartar e começar um novo").click()
     expect(field(page, "Descrição")).to_have_value("")
     assert page.evaluate("window.sameDocument")
