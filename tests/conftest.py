@@ -120,12 +120,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_search_for_components() -> Iterator[None]:
+def no_search_for_components() -> None:
     """Each ``AppTest`` would look for Streamlit components in every installed package; there are none."""
-    with pytest.MonkeyPatch.context() as patch:
-        if "streamlit" in sys.modules:
-            patch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
-        yield
+    if "streamlit" in sys.modules:
+        from ui.first_run import spare_start
+
+        spare_start()
 
 
 def pytest_collection_finish() -> None:

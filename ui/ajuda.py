@@ -10,8 +10,8 @@ import streamlit as st
 from mailcore.catalog import Provider, providers
 from mailcore.diagnosis.replies import all_diagnoses
 from mailcore.help import Topic, find_topics
-from mailcore.text import fold
 from ui.formats import number
+from ui.listview.filters import with_words
 from ui.listview.table import Cell, Column, pair, table
 from ui.outcome import show_diagnosis
 from ui.session import DIAGNOSIS_SELECTED, select
@@ -60,8 +60,7 @@ def show_topics(topics: list[Topic], *, opened: str) -> None:
 
 def limits_table(query: str | None) -> None:
     """Draw the providers that match the search with their limits, sources and dates."""
-    words = fold(query or "").split()
-    shown = [provider for provider in providers() if all(word in fold(provider.name) for word in words)] or providers()
+    shown = with_words(query, providers(), lambda provider: provider.name) or providers()
     table(
         "limits",
         "Limites por provedor",
@@ -97,10 +96,8 @@ def _limit(provider: Provider) -> str:
 
 def diagnoses_table(query: str | None) -> None:
     """Draw every diagnosis the program can make, those that match the search where any do; the selected one whole."""
-    words = fold(query or "").split()
     every = list(enumerate(all_diagnoses(), 1))
-    texts = [fold(f"{diagnosis.title} {diagnosis.cause} {diagnosis.remedy}") for _, diagnosis in every]
-    shown = [one for one, text in zip(every, texts, strict=True) if all(word in text for word in words)]
+    shown = with_words(query, every, lambda row: f"{row[1].title} {row[1].cause} {row[1].remedy}")
     category = st.selectbox(
         "Assunto", [_ALL, *CATEGORY.values()], key="diagnosis_category", filter_mode=None, width=240
     )

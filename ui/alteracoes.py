@@ -67,7 +67,7 @@ def _page(core: Mailcore, filters: Filters, *, server_id: int | None = None, tex
     if not found.matching:
         nothing_found(filters, "Nada combina com a busca." if text else "Nenhuma alteração registrada.")
         return
-    shown = min(filters.page.get(), -(-found.matching // PAGE_SIZE))
+    shown = filters.shown_page(found.matching, PAGE_SIZE)
     if shown < filters.page.get():  # an address with a page that is no more
         found = core.trail.read(server_id=server_id, text=text, page=shown)
     every = server_id is None

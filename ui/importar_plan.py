@@ -145,7 +145,7 @@ def _paged(
     pages: Filters,
 ) -> None:
     """Draw one page of the rows, and which one."""
-    shown = min(pages.page.get(), -(-len(every) // PAGE_SIZE))  # fewer pages where the file was looked at anew
+    shown = pages.shown_page(len(every), PAGE_SIZE)  # fewer pages where the file was looked at anew
     first = PAGE_SIZE * (shown - 1)
     rows = [(first + place, cells(row)) for place, row in enumerate(every[first : first + PAGE_SIZE], 1)]
     table(name, label, columns, rows, first=first + 1, total=len(every))

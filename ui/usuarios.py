@@ -13,11 +13,10 @@ from mailcore.access import trail
 from mailcore.access.users import LINK_HOURS, UserDraft, draft_of
 from mailcore.errors import MailcoreError
 from mailcore.rights import ROLE_LABELS, Role
-from mailcore.text import fold
 from ui.context import note
 from ui.door.knock import base_path
 from ui.formats import date_time, number, plain
-from ui.listview.filters import Filters, Search
+from ui.listview.filters import Filters, Search, with_words
 from ui.listview.table import Cell, Column, counted, nothing_found, pager, table
 from ui.person import current_actor
 from ui.session import (
@@ -70,15 +69,15 @@ def searched(users: Sequence[User]) -> list[User]:
 
     It ends where it would hide who was just saved.
     """
-    if any(user.id == USERS_SAVED.get() and not _matches(user) for user in users):
+    saved = [user for user in users if user.id == USERS_SAVED.get()]
+    if saved and not _found(saved):
         _FILTERS.clear()
     _FILTERS.draw()
-    return [user for user in users if _matches(user)]
+    return _found(users)
 
 
-def _matches(user: User) -> bool:
-    words = fold(USERS_SEARCH.get() or "").split()
-    return all(word in fold(f"{user.name} {user.email}") for word in words)
+def _found(users: Sequence[User]) -> list[User]:
+    return with_words(USERS_SEARCH.get(), users, lambda user: f"{user.name} {user.email}")
 
 
 def users_table(core: Mailcore, users: Sequence[User]) -> User | None:
@@ -86,7 +85,7 @@ def users_table(core: Mailcore, users: Sequence[User]) -> User | None:
     ids = [user.id for user in users]
     if (saved := USERS_SAVED.take()) in ids:
         USERS_PAGE.set(1 + ids.index(saved) // _PAGE_SIZE)
-    shown = min(USERS_PAGE.get(), max(1, -(-len(users) // _PAGE_SIZE)))
+    shown = _FILTERS.shown_page(len(users), _PAGE_SIZE)
     first = _PAGE_SIZE * (shown - 1)
     if USERS_SELECTED.get().only not in ids:
         select(USERS_SELECTED)

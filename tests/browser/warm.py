@@ -38,20 +38,15 @@ def start(script: Path, arguments: Sequence[str], env: Mapping[str, str], log: P
 def _run(script: str, arguments: list[str], env: dict[str, str], log: str, line: Connection) -> None:
     from streamlit.web.cli import main
 
+    from ui.first_run import spare_first_run, spare_start
+
     redirect(os.devnull, log, log)
     become(env)
-    _spare_searches()
+    # For the tests' small apps too.
+    spare_start()
+    spare_first_run()
     threading.Thread(target=_forget_when_asked, args=(line,), daemon=True).start()
     main(args=["run", script, *arguments], prog_name="streamlit", standalone_mode=False)
-
-
-def _spare_searches() -> None:
-    """Two searches at the start that find nothing here: components in every installed package, and a REPL above us."""
-    from streamlit import delta_generator
-    from streamlit.components.v2 import manifest_scanner
-
-    manifest_scanner.scan_component_manifests = list
-    delta_generator._use_warning_has_been_displayed = True
 
 
 def _forget_when_asked(line: Connection) -> None:

@@ -16,7 +16,7 @@ from mailcore.registry.drafts import ServerDraft
 from mailcore.registry.search import ServerQuery
 from mailcore.settings import Settings
 from tests.actors import ME
-from tests.pages.drawn import as_shown
+from tests.pages.drawn import as_shown, of_table, open_page
 from ui.session import SELECTED, Selection
 
 PAGES = {
@@ -51,6 +51,15 @@ def test_a_page_runs(installation: Settings, page: str, count: int) -> None:
     assert not app.exception
     assert not app.error
     assert app.title[0].value == PAGES[page]
+
+
+@pytest.mark.parametrize("number", ["0", "9"])
+def test_a_link_to_a_page_that_is_no_more_shows_the_last(installation: Settings, number: str) -> None:
+    register(installation, 3)
+    for page, label in (("alteracoes", "Alterações"), ("cotas", "Cotas")):
+        table = of_table(open_page(page, pagina=number), label)
+        assert (table["first"], len(table["rows"])) == (1, table["total"]), page
+        assert table["total"] > 0, page
 
 
 def test_the_count_says_how_many_of_how_many(installation: Settings) -> None:

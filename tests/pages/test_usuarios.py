@@ -74,6 +74,10 @@ def test_a_link_reopens_the_search_and_the_selection_ends_with_it(three: int) ->
     assert app.button(key="user_edit").disabled
 
 
+def test_a_link_to_a_page_that_is_no_more_shows_the_last(three: int) -> None:
+    assert names(users_page(three, pagina="9")) == PEOPLE
+
+
 def test_whoever_was_saved_is_in_sight(core: Mailcore, session_id: int) -> None:
     for number in range(60):
         add(core, f"Pessoa {number:02}", f"p{number}@exemplo.com.br")

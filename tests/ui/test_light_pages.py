@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import streamlit
 from pydantic import SecretStr
 from streamlit import delta_generator, env_util, string_util
 from streamlit.components.v2 import manifest_scanner
@@ -96,6 +99,17 @@ def test_streamlit_reads_no_installed_package_before_it_listens(monkeypatch: pyt
     spare_start()
     components.discover_and_register_components(start_file_watching=False)
     assert asked == [True]
+
+
+def test_the_program_begins_with_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    collected: list[int] = []
+    monkeypatch.setattr(gc, "set_threshold", collected.append)
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: pytest.fail("packages were looked at"))
+    monkeypatch.chdir(ROOT)
+    program = runpy.run_path("app.py")
+    BidiComponentManager().discover_and_register_components(start_file_watching=False)
+    assert isinstance(program["app"], streamlit.App)
+    assert collected[0] >= 10_000  # Python's own is 700
 
 
 def test_streamlit_does_not_look_through_every_module_before_the_first_element(monkeypatch: pytest.MonkeyPatch) -> None:

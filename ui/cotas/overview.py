@@ -78,7 +78,7 @@ class View:
     @property
     def page(self) -> int:
         """Which page of the table is shown: the one asked for, or the last one."""
-        return min(max(QUOTA_PAGE.get(), 1), max(1, -(-len(self.matching) // PAGE_SIZE)))
+        return _FILTERS.shown_page(len(self.matching), PAGE_SIZE)
 
 
 def filters() -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import streamlit as st
 
+from mailcore.text import fold
 from ui.session import VIEW_CHANGED, VIEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from streamlit.delta_generator import DeltaGenerator
 
     from ui.session import Key
+
+T = TypeVar("T")
 
 _LONGEST = 200
 """Characters of an address that are taken for a search."""
@@ -59,6 +62,16 @@ class Search:
     def clear(self) -> None:
         """Take it off."""
         self.key.set("")
+
+
+def with_words(query: str | None, rows: Iterable[T], text_of: Callable[[T], str]) -> list[T]:
+    """Return the rows whose text has every word that is searched for, accents and capitals aside."""
+    words = fold(query or "").split()
+
+    def has_all(text: str) -> bool:
+        return all(word in text for word in words)
+
+    return [row for row in rows if has_all(fold(text_of(row)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +147,7 @@ class Filters:
             part.begin(address, anew=anew)
         number = address.get("pagina", "1")
         if anew or not self.page.is_set():
-            self.page.set(int(number) if number.isdecimal() and 0 < len(number) < 7 else 1)
+            self.page.set(max(1, int(number)) if number.isdecimal() and len(number) < 7 else 1)
         VIEW_CHANGED.forget()
         row = st.container(horizontal=True, vertical_alignment="bottom")  # wraps on a narrow screen
         with row:
@@ -156,6 +169,10 @@ class Filters:
             address == view and now - when < _LATE for (_, view), when in zip(views[:-1], replaced_at, strict=True)
         )
         return address != views[-1][1] and not is_late
+
+    def shown_page(self, matching: int, size: int) -> int:
+        """Return the page to show: the one that was asked for, or the last one there is."""
+        return min(self.page.get(), max(1, -(-matching // size)))
 
     def to_first_page(self) -> None:
         """Begin at the first page: of other rows the old number means nothing."""
